@@ -1,0 +1,57 @@
+# The project's commands; `make` alone lists them.
+
+PYTHON ?= python3
+VENV   := .venv
+STAMP  := $(VENV)/.installed
+BENCH  := $(VENV)/.bench
+TESTS  := foss_platform_tests/unit foss_platform_tests/pipeline foss_platform_tests/faults
+
+# Without bytecode every run compiles hundreds of modules anew, so a machine's habit of not writing it stops here.
+unexport PYTHONDONTWRITEBYTECODE
+# Another active environment must not leak into ours.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test check format bench lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP) ## Create .venv from the locks (PYTHON=python3.12 chooses its interpreter)
+	@:
+
+demo: $(STAMP) ## Run the whole lakehouse once, from feed to report
+	@$(VENV)/bin/foss demo
+
+dev: $(STAMP) ## Serve the platform's pages (FEED=recorded chooses the feed)
+	@$(VENV)/bin/foss dev $(if $(FEED),--feed $(FEED))
+
+test: $(STAMP) ## Run the tests (ARGS="-k lock" goes to pytest)
+	@$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 2 --durations 5 $(ARGS) $(TESTS)
+
+check: $(STAMP) ## Check format, lint and types
+	@$(VENV)/bin/ruff format --check --quiet || { echo 'make format puts the files above right'; exit 1; }
+	@$(VENV)/bin/ruff check --quiet
+	@$(VENV)/bin/mypy
+
+format: $(STAMP) ## Format the code and fix what lint can fix
+	@$(VENV)/bin/ruff format
+	@$(VENV)/bin/ruff check --fix
+
+bench: $(BENCH) ## Measure the platform (adds dlt to .venv, to compare with)
+	@$(VENV)/bin/python -m foss_platform_tests.benchmarks $(ARGS)
+
+lock: ## Resolve pyproject.toml into requirements/ (UPGRADE=1 takes newer versions)
+	@PYTHON='$(PYTHON)' sh requirements/install.sh tools
+	@sh requirements/lock.sh $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove .venv and caches; the lake in .foss stays
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	@rm -rf dbt_project/target dbt_project/logs dbt_project/dbt_packages
+	@find . -path ./.foss -prune -o -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+	@PYTHON='$(PYTHON)' sh requirements/install.sh all
+
+$(BENCH): $(STAMP) requirements/bench.txt
+	@PYTHON='$(PYTHON)' sh requirements/install.sh bench
