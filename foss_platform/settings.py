@@ -1,0 +1,99 @@
+"""What the environment may say, validated. Every `FOSS_…` variable is a field here and nowhere else.
+
+Where to write is PyIceberg's own configuration (catalog `lake`), which engine transforms is
+`FOSS_ENGINE`, what runs by itself is `FOSS_AUTOMATION`: three separate settings.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from foss_platform.errors import ConfigurationError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Environment(StrEnum):
+    """The exhaustive list of environments; a typo fails."""
+
+    LOCAL = "local"
+    PRODUCTION = "production"
+
+
+class Engine(StrEnum):
+    """What builds silver and gold."""
+
+    DUCKDB = "duckdb"
+
+
+class Feed(StrEnum):
+    """Whose time a poll bears: the clock's, or that of the recording being served."""
+
+    LIVE = "live"
+    RECORDED = "recorded"
+
+
+class Switch(StrEnum):
+    """On or off."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class Settings(BaseSettings):
+    """The platform's settings, read from `FOSS_…` environment variables once, by whoever starts.
+
+    Raises
+    ------
+    ConfigurationError
+        From `load_settings`, naming every bad variable at once.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FOSS_", frozen=True, extra="ignore")
+
+    environment: Environment = Environment.LOCAL
+    home: Path = Field(default=PROJECT_ROOT / ".foss", description="state of the embedded lake and of Dagster")
+    engine: Engine = Engine.DUCKDB
+    automation: Switch = Field(default=Switch.ON, description="schedules and automation run by themselves")
+    feed: Feed = Feed.LIVE
+    duckdb_memory_limit: str = Field(default="4GB", description="as DuckDB writes it, e.g. 4GB")
+    duckdb_temp_directory: Path | None = Field(default=None, description="where DuckDB spills; <home>/spill unless set")
+    duckdb_threads: int | None = Field(default=None, ge=1)
+    dbt_project: Path = PROJECT_ROOT / "dbt_project"
+
+    @field_validator("home", "dbt_project")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def spill_directory(self) -> Path:
+        """Where DuckDB may spill what does not fit into its memory limit."""
+        return self.duckdb_temp_directory or self.home / "spill"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder of this home."""
+        return self.home / "dagster"
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming every variable that is wrong, and what it may be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"FOSS_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']} (it is {item['input']!r})"
+            for item in error.errors()
+        )
+        raise ConfigurationError(
+            f"Bad settings: {problems}.", "Correct or unset these environment variables."
+        ) from None

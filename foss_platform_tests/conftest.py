@@ -1,0 +1,42 @@
+"""Fixtures every level shares: a home of one's own, the carried feed, the real recording where it is at hand."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from foss_platform.ingest.feed import Feed
+from foss_platform.settings import PROJECT_ROOT, Settings
+
+REAL_RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-2020-10-14_2020-11-15.jsonl.gz"
+PARKING_PAGE = PROJECT_ROOT / "foss_platform" / "defs" / "stavanger_parking" / "defs.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the developer's settings, catalog or Dagster home."""
+    for variable in ("FOSS_FEED", "FOSS_ENVIRONMENT", "FOSS_AUTOMATION", "STAVANGER_PARKING_URL", "DAGSTER_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("FOSS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYICEBERG_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a fresh, empty home."""
+    return Settings(home=tmp_path / "home", duckdb_memory_limit="2GB", duckdb_threads=2)
+
+
+@pytest.fixture
+def feed() -> Feed:
+    """The parking feed as its page says."""
+    page = yaml.safe_load(PARKING_PAGE.read_text())
+    return Feed.model_validate(page["attributes"])
+
+
+@pytest.fixture
+def real_recording() -> Path:
+    """The 33 days of real polls, which only a workplace with `../shared` has."""
+    if not REAL_RECORDING.exists():
+        pytest.skip("the real recording is not here (../shared/data); the carried excerpt is tested elsewhere")
+    return REAL_RECORDING
