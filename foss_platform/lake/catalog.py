@@ -1,0 +1,106 @@
+"""Opening the catalog `lake`. What belongs here: which catalog, and refusing a wrong one; what does not: tables.
+
+The catalog is PyIceberg's own configuration (`.pyiceberg.yaml` or `PYICEBERG_CATALOG__LAKE__…`,
+https://py.iceberg.apache.org/configuration/). Only the embedded default is ours.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.utils.config import Config
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.lake.failures import lake_failures
+from foss_platform.settings import Environment, Settings
+
+CATALOG_NAME = "lake"
+
+# seconds that SQLite waits for another writer's lock before a commit counts as failed
+_SQLITE_TIMEOUT = 20
+
+
+def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
+    """Open the catalog `lake` as configured, or the embedded one under `settings.home`.
+
+    Parameters
+    ----------
+    settings
+        Decides where the embedded catalog lies and whether there may be one.
+    create
+        Whether an embedded catalog that does not exist yet is made. Commands that only read say no.
+
+    Raises
+    ------
+    ConfigurationError
+        When production names no catalog, when an embedded catalog is missing or damaged although
+        its warehouse holds tables, or when there is none and `create` is false.
+    PassingError
+        When the catalog cannot be reached now.
+    """
+    configured = Config().get_catalog_config(CATALOG_NAME)
+    if configured is None and settings.environment is not Environment.LOCAL:
+        raise ConfigurationError(
+            "FOSS_ENVIRONMENT is production, but no Iceberg catalog named 'lake' is configured.",
+            "Set PYICEBERG_CATALOG__LAKE__URI and its companions, or write .pyiceberg.yaml.",
+        )
+    with lake_failures():
+        if configured is not None:
+            return load_catalog(CATALOG_NAME)
+        database = catalog_database(settings)
+        _refuse_lost_catalog(database, warehouse_folder(settings), create=create)
+        database.parent.mkdir(parents=True, exist_ok=True)
+        return load_catalog(
+            CATALOG_NAME,
+            type="sql",
+            uri=f"sqlite:///{database}?timeout={_SQLITE_TIMEOUT}",
+            warehouse=warehouse_folder(settings).as_uri(),
+            schema_version="v1",
+        )
+
+
+def catalog_database(settings: Settings) -> Path:
+    """The SQLite file of the embedded catalog."""
+    return settings.home / "catalog.db"
+
+
+def warehouse_folder(settings: Settings) -> Path:
+    """The folder of the embedded warehouse."""
+    return settings.home / "warehouse"
+
+
+def _refuse_lost_catalog(database: Path, warehouse: Path, *, create: bool) -> None:
+    # the warehouse first: another process that starts the lake now makes the catalog before its first table
+    holds_tables = next(warehouse.glob("*/*/metadata/*.metadata.json"), None) is not None
+    if _has_catalog_tables(database):
+        return
+    if holds_tables:
+        raise ConfigurationError(
+            f"The catalog {database} is missing or empty, but the warehouse {warehouse} still holds tables.",
+            "Restore the catalog from a backup; to start anew, move the warehouse away first.",
+        )
+    if not create:
+        raise ConfigurationError(
+            f"There is no lake at {database.parent} yet.",
+            "Run `foss run stavanger_parking` to poll the feed once, or set FOSS_HOME to where the lake lies.",
+        )
+
+
+def _has_catalog_tables(database: Path) -> bool:
+    if not database.exists():
+        return False
+    try:
+        # closing matters: a sqlite3 connection's own context manager only ends the transaction
+        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=_SQLITE_TIMEOUT)
+        try:
+            found = connection.execute("select 1 from sqlite_master where name = 'iceberg_tables'").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            return True
+        raise ConfigurationError(
+            f"The catalog {database} cannot be read: {error}.",
+            "Restore it from a backup; the tables in the warehouse are untouched.",
+        ) from error
+    return found is not None

@@ -1,0 +1,125 @@
+"""Committing to a table: append or replace, judged against the state that the commit lands on.
+
+What belongs here: the one loop that writes, commits and on a conflict asks again, and the limit on
+live snapshots. What does not: what the rows are.
+
+PyIceberg's own retry is off (`lake.tables.DEFAULT_PROPERTIES`): it rebases a commit without asking
+whether the same batch has meanwhile arrived, so two stale handles appended one batch twice.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.update.snapshot import ExpireSnapshots
+
+from foss_platform.errors import PassingError
+from foss_platform.lake.data_files import DataFiles, Rows, Slices, rows_outside, write_data_files
+from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.tables import MAX_SNAPSHOTS_DEFAULT, MAX_SNAPSHOTS_PROPERTY, TableName, load_table
+
+#: tries before a conflict is given up: 8 writers on one table needed up to 20
+COMMIT_TRIES = 60
+_MAX_WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one commit does to a table, all of it in a single snapshot.
+
+    Attributes
+    ----------
+    rows
+        New rows as Arrow, or None for none.
+    replaces
+        Existing rows that the new ones replace; None only appends.
+    properties
+        Table properties set in the same commit.
+    summary
+        Written into the snapshot's summary: who wrote it, and why.
+    """
+
+    rows: Rows | None = None
+    replaces: Slices | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    summary: Mapping[str, str] = field(default_factory=dict)
+
+
+def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
+    """Ask `plan` what to do about the table as it stands, do it, and ask again when another commit came first.
+
+    Parameters
+    ----------
+    plan
+        Called with the table's current state; returns the change, or None when nothing is left to
+        do. It is called once a try, so membership is judged against the state the commit lands on.
+
+    Raises
+    ------
+    PassingError
+        When others kept winning, or the store or catalog failed. Nothing was committed then.
+    """
+    import tenacity
+
+    tries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(CommitFailedException),
+        stop=tenacity.stop_after_attempt(COMMIT_TRIES),
+        wait=tenacity.wait_random_exponential(multiplier=0.02, max=_MAX_WAIT_SECONDS),
+        reraise=True,
+    )
+    try:
+        return tries(_try_once, catalog, name, plan)
+    except CommitFailedException as error:
+        raise PassingError(
+            f"{name} changed under {COMMIT_TRIES} tries to commit to it; nothing was written.",
+            "Another process is writing to it; run again when it has ended.",
+        ) from error
+
+
+def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
+    table = load_table(catalog, name)
+    change = plan(table)
+    if change is None:
+        return table
+    with lake_failures():
+        files = _write(table, change)
+        with table.transaction() as transaction:
+            if change.properties:
+                transaction.set_properties(dict(change.properties))
+            if files.added or files.removed:
+                _expire_surplus(transaction, table)
+                _stage_snapshot(transaction, files, change)
+    return table
+
+
+def _write(table: Table, change: Change) -> DataFiles:
+    added = write_data_files(table, change.rows) if change.rows is not None else []
+    if change.replaces is None or table.current_snapshot() is None:
+        return DataFiles(added=added)
+    kept, removed = rows_outside(table, change.replaces)
+    return DataFiles(added=added + write_data_files(table, kept), removed=removed)
+
+
+def _stage_snapshot(transaction: Transaction, files: DataFiles, change: Change) -> None:
+    update = transaction.update_snapshot(snapshot_properties=dict(change.summary))
+    # one overwrite snapshot, not PyIceberg's delete-then-append pair, of which the first is readable
+    # by time travel and holds neither the old rows nor the new ones
+    producer = update.overwrite() if files.removed else update.merge_append()
+    for data_file in files.removed:
+        producer.delete_data_file(data_file)
+    for data_file in files.added:
+        producer.append_data_file(data_file)
+    producer.commit()
+
+
+def _expire_surplus(transaction: Transaction, table: Table) -> None:
+    """Expire the oldest snapshots so that with the one to come at most the table's limit stay live."""
+    limit = int(table.properties.get(MAX_SNAPSHOTS_PROPERTY, MAX_SNAPSHOTS_DEFAULT))
+    protected = {reference.snapshot_id for reference in table.metadata.refs.values()}
+    oldest_first = sorted(table.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
+    surplus = len(oldest_first) + 1 - limit
+    expired = [s.snapshot_id for s in oldest_first if s.snapshot_id not in protected][: max(0, surplus)]
+    if expired:
+        ExpireSnapshots(transaction).by_ids(expired).commit()

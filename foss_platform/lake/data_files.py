@@ -1,0 +1,119 @@
+"""Writing rows into data files, and reading back what a replacement must keep. Not here: commits.
+
+Only public names of PyIceberg are used; `write_file` and `ArrowScan` are documented in its API
+reference (https://py.iceberg.apache.org/reference/pyiceberg/io/pyarrow/).
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from pyiceberg.expressions import (
+    AlwaysFalse,
+    AlwaysTrue,
+    And,
+    BooleanExpression,
+    Not,
+    Or,
+)
+from pyiceberg.io.pyarrow import ArrowScan, write_file
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table, WriteTask
+
+from foss_platform.lake.conditions import at_least, below, is_missing
+
+Rows = pa.Table | pa.RecordBatchReader
+
+#: Rows of one data file while still in memory; as Parquet about a fifth to a tenth of it.
+ARROW_BYTES_PER_FILE = 192 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The existing rows that a commit replaces: those whose `column` lies in one of the half-open `spans`.
+
+    Attributes
+    ----------
+    column
+        A `timestamptz` or `date` column; None stands for every row of the table.
+    spans
+        Pairs (from, before) as ISO 8601 text, as PyIceberg's literals take them.
+    """
+
+    column: str | None
+    spans: tuple[tuple[str, str], ...] = ()
+
+    def matching(self) -> BooleanExpression:
+        """The rows inside."""
+        if self.column is None:
+            return AlwaysTrue()
+        inside: BooleanExpression = AlwaysFalse()
+        for start, before in self.spans:
+            inside = Or(inside, And(at_least(self.column, start), below(self.column, before)))
+        return inside
+
+    def outside(self) -> BooleanExpression:
+        """The rows to keep, those without a value included: NOT of a comparison with null is null, and drops them."""
+        return AlwaysFalse() if self.column is None else Or(is_missing(self.column), Not(self.matching()))
+
+
+EVERY_ROW = Slices(column=None)
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The files that a commit adds and removes."""
+
+    added: list[DataFile] = field(default_factory=list)
+    removed: list[DataFile] = field(default_factory=list)
+
+
+def write_data_files(table: Table, rows: Rows) -> list[DataFile]:
+    """Write `rows` as Parquet files of the table, in their order; memory is bounded by one file's rows.
+
+    Raises
+    ------
+    OSError
+        When the store refuses; files already written are orphans that nothing refers to.
+    """
+    write_id = uuid.uuid4()
+    tasks = (
+        WriteTask(write_uuid=write_id, task_id=number, schema=table.schema(), record_batches=batches)
+        for number, batches in enumerate(_chunks(rows))
+    )
+    return [data_file for task in tasks for data_file in write_file(table.io, table.metadata, iter([task]))]
+
+
+def rows_outside(table: Table, replaced: Slices) -> tuple[pa.RecordBatchReader, list[DataFile]]:
+    """What the files that hold rows inside `replaced` also hold, and these files.
+
+    Returns
+    -------
+    A reader over the rows to keep, one file in memory at a time, and the files to remove.
+    """
+    tasks = list(table.scan(row_filter=replaced.matching()).plan_files())
+    schema = table.schema()
+    scan = ArrowScan(table.metadata, table.io, schema, replaced.outside())
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        if replaced.column is not None:
+            for task in tasks:
+                yield from scan.to_record_batches([task])
+
+    return pa.RecordBatchReader.from_batches(schema.as_arrow(), batches()), [task.file for task in tasks]
+
+
+def _chunks(rows: Rows) -> Iterator[list[pa.RecordBatch]]:
+    batches: list[pa.RecordBatch] = []
+    size = 0
+    for batch in rows.to_batches() if isinstance(rows, pa.Table) else rows:
+        if batch.num_rows == 0:
+            continue
+        batches.append(batch)
+        size += batch.nbytes
+        if size >= ARROW_BYTES_PER_FILE:
+            yield batches
+            batches, size = [], 0
+    if batches:
+        yield batches

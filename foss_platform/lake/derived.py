@@ -1,0 +1,197 @@
+"""Committing what an engine made of other tables: merge a step, or replace the whole.
+
+What belongs here: turning rows that DuckDB holds into one commit, together with the position up to
+which the sources were read. What does not: the SQL that made the rows.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from foss_platform.errors import PassingError
+from foss_platform.lake.commit import Change, commit
+from foss_platform.lake.data_files import EVERY_ROW, Slices
+from foss_platform.lake.duck import quote_name
+from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.positions import POSITION_PREFIX
+from foss_platform.lake.tables import TableName, TableSpec, ensure_table, load_table
+
+_BATCH_ROWS = 122_880
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How the rows of a step meet those that stand.
+
+    Attributes
+    ----------
+    unique_key
+        An incoming row replaces the standing row of the same key.
+    prune_by
+        The `timestamptz` or `date` column by whose days the files to rewrite are found; None rewrites all.
+    delete_when
+        SQL over the incoming row: true for a key that is no longer there.
+    """
+
+    unique_key: tuple[str, ...]
+    prune_by: str | None = None
+    delete_when: str | None = None
+
+
+@dataclass(frozen=True)
+class DerivedRows:
+    """Rows in DuckDB that are to become a table's content.
+
+    Attributes
+    ----------
+    incoming
+        The DuckDB relation that holds them, quoted.
+    merge
+        None: they are the whole content.
+    base_snapshot
+        The snapshot of the table that the rows were computed against; None for no snapshot.
+    """
+
+    incoming: str
+    merge: Merge | None
+    base_snapshot: int | None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    summary: Mapping[str, str] = field(default_factory=dict)
+
+
+def ensure_derived_table(
+    catalog: Catalog, name: TableName, arrow_schema: pa.Schema, docs: Mapping[str, str], description: str
+) -> Table:
+    """Load the table, or create it with the columns that the engine's result has.
+
+    All columns are optional, since an engine's result says nothing about nulls.
+    """
+    return ensure_table(catalog, TableSpec(name, documented(arrow_schema, docs), description))
+
+
+def documented(arrow_schema: pa.Schema, docs: Mapping[str, str]) -> pa.Schema:
+    """The Arrow schema with docs where PyIceberg looks for them: in each field's metadata."""
+    return pa.schema(
+        [f.with_metadata({"doc": docs[f.name]}) if docs.get(f.name) else f.remove_metadata() for f in arrow_schema]
+    )
+
+
+def adapt_columns(catalog: Catalog, name: TableName, table: Table, arrow_schema: pa.Schema) -> Table:
+    """Give the table the columns of a result that is about to replace all of its rows.
+
+    A commit of its own, which also forgets the positions: should the replacement never come, the
+    next run rebuilds instead of stepping on columns that were never filled.
+    """
+    standing = {field.name: _plain(field.type) for field in table.schema().as_arrow()}
+    wanted = {field.name: _plain(field.type) for field in arrow_schema}
+    if standing == wanted:
+        return table
+    gone = [column for column, type_ in standing.items() if wanted.get(column) != type_]
+    forgotten = [key for key in table.properties if key.startswith(POSITION_PREFIX)]
+    with lake_failures(), table.transaction() as transaction:
+        if forgotten:
+            transaction.remove_properties(*forgotten)
+        if gone:
+            with transaction.update_schema(allow_incompatible_changes=True) as update:
+                for column in gone:
+                    update.delete_column(column)
+        with transaction.update_schema() as update:
+            update.union_by_name(arrow_schema)
+    return load_table(catalog, name)
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    """The type without Arrow's choice of offsets, which Iceberg does not have."""
+    if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
+        return pa.string()
+    return pa.binary() if pa.types.is_large_binary(type_) else type_
+
+
+def commit_derived(
+    catalog: Catalog, name: TableName, connection: duckdb.DuckDBPyConnection, rows: DerivedRows
+) -> Table:
+    """Commit the rows and the properties in one snapshot; without a row, only the properties.
+
+    Raises
+    ------
+    PassingError
+        When another run has changed the table since the rows were computed; nothing is written then.
+    """
+    merge = rows.merge
+    change = _whole(connection, rows) if merge is None else _merged(connection, name, rows, merge)
+
+    def plan(table: Table) -> Change:
+        if table.metadata.current_snapshot_id != rows.base_snapshot:
+            raise PassingError(
+                f"Another run changed {name} while this one was building it; this one's rows were dropped.",
+                "Run again; only one run at a time should build a table.",
+            )
+        return change()
+
+    return commit(catalog, name, plan)
+
+
+def _whole(connection: duckdb.DuckDBPyConnection, rows: DerivedRows) -> Callable[[], Change]:
+    def change() -> Change:
+        reader = connection.execute(f"select * from {rows.incoming}").to_arrow_reader(_BATCH_ROWS)
+        return Change(reader, EVERY_ROW, rows.properties, rows.summary)
+
+    return change
+
+
+def _merged(
+    connection: duckdb.DuckDBPyConnection, name: TableName, rows: DerivedRows, merge: Merge
+) -> Callable[[], Change]:
+    """Decide between nothing, an append and a replacement of the days that incoming rows touch."""
+    incoming, target = rows.incoming, f"{quote_name(name.namespace)}.{quote_name(name.name)}"
+    same_key = " and ".join(f"standing.{quote_name(k)} = incoming.{quote_name(k)}" for k in merge.unique_key)
+    kept = f"not coalesce({merge.delete_when}, false)" if merge.delete_when else "true"
+    spans = _day_spans(connection, incoming, merge.prune_by)
+    inside = _inside(merge.prune_by, spans)
+    standing = f"select * from {target} as standing where {inside}"
+    matched = f"select 1 from ({standing}) as standing join {incoming} as incoming on {same_key} limit 1"
+    brought = f"select * from {incoming} as incoming where {kept}"
+
+    def change() -> Change:
+        if connection.execute(f"select 1 from {incoming} limit 1").fetchone() is None:
+            return Change(properties=rows.properties)
+        if connection.execute(matched).fetchone() is None:
+            reader = connection.execute(brought).to_arrow_reader(_BATCH_ROWS)
+            return Change(reader, None, rows.properties, rows.summary)
+        untouched = f"{standing} and not exists (select 1 from {incoming} as incoming where {same_key})"
+        order = f"order by {quote_name(merge.prune_by)}" if merge.prune_by else ""
+        query = f"select * from ({untouched} union all by name {brought}) {order}"
+        reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
+        replaced = Slices(merge.prune_by, spans) if merge.prune_by else EVERY_ROW
+        return Change(reader, replaced, rows.properties, rows.summary)
+
+    return change
+
+
+def _day_spans(connection: duckdb.DuckDBPyConnection, incoming: str, column: str | None) -> tuple[tuple[str, str], ...]:
+    """The days that incoming rows touch, neighbours joined: constants, so that files are pruned."""
+    if column is None:
+        return ()
+    query = f"select distinct date_trunc('day', {quote_name(column)}) from {incoming} order by 1"
+    days: list[datetime | date] = [row[0] for row in connection.execute(query).fetchall() if row[0] is not None]
+    spans: list[list[datetime | date]] = []
+    for day in days:
+        start = day.astimezone(UTC) if isinstance(day, datetime) else day
+        if spans and spans[-1][1] == start:
+            spans[-1][1] = start + timedelta(days=1)
+        else:
+            spans.append([start, start + timedelta(days=1)])
+    return tuple((start.isoformat(), before.isoformat()) for start, before in spans)
+
+
+def _inside(column: str | None, spans: tuple[tuple[str, str], ...]) -> str:
+    if column is None:
+        return "true"
+    name = quote_name(column)
+    tests = [f"({name} >= '{start}' and {name} < '{before}')" for start, before in spans]
+    return "(" + " or ".join(tests or ["false"]) + ")"

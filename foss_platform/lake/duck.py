@@ -1,0 +1,105 @@
+"""DuckDB over Iceberg: a connection with a view per table, each pinned to one metadata file.
+
+What belongs here: the connection's settings, the extensions and the views. What does not: dbt, or
+the queries. DuckDB holds no state of its own.
+"""
+
+import importlib.resources
+from dataclasses import dataclass
+
+import duckdb
+from pyiceberg.table import Table
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.lake.tables import TableName
+from foss_platform.settings import Settings
+
+# in this order: iceberg needs avro, and would otherwise try to download it
+_EXTENSIONS = ("avro", "httpfs", "iceberg")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One table as a run sees it: the metadata file, and the snapshot where it is not the current one."""
+
+    name: TableName
+    metadata_location: str
+    snapshot_id: int | None = None
+
+    @property
+    def relation(self) -> str:
+        """The DuckDB expression that reads it."""
+        snapshot = "" if self.snapshot_id is None else f", snapshot_from_id = {self.snapshot_id}"
+        return f"iceberg_scan({quote_text(self.metadata_location)}{snapshot})"
+
+
+def pin(name: TableName, table: Table) -> Pin:
+    """Pin the table's current state."""
+    return Pin(name, table.metadata_location)
+
+
+def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB in memory with the platform's settings and extensions.
+
+    Raises
+    ------
+    ConfigurationError
+        When a setting is refused or an extension does not fit the installed DuckDB.
+    """
+    try:
+        connection = duckdb.connect(":memory:", config=connection_config(settings))
+    except duckdb.Error as error:
+        raise ConfigurationError(
+            f"DuckDB refuses its settings: {first_line(error)}",
+            "Check FOSS_DUCKDB_MEMORY_LIMIT, FOSS_DUCKDB_TEMP_DIRECTORY and FOSS_DUCKDB_THREADS.",
+        ) from None
+    prepare(connection)
+    return connection
+
+
+def connection_config(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
+    """What `duckdb.connect` is given."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.duckdb_memory_limit,
+        "temp_directory": str(settings.spill_directory),
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "preserve_insertion_order": True,
+    }
+    if settings.duckdb_threads is not None:
+        config["threads"] = settings.duckdb_threads
+    return config
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load the extensions, from the installed packages and never from the network, and set the zone to UTC."""
+    for extension in _EXTENSIONS:
+        connection.execute(f"load {quote_text(_extension_file(extension))}")
+    connection.execute("set TimeZone = 'UTC'")
+
+
+def create_view(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> None:
+    """Make or move the view of one table onto what `pinned` names."""
+    schema, name = quote_name(pinned.name.namespace), quote_name(pinned.name.name)
+    connection.execute(f"create schema if not exists {schema}")
+    connection.execute(f"create or replace view {schema}.{name} as select * from {pinned.relation}")
+
+
+def quote_name(name: str) -> str:
+    """A SQL identifier, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """A SQL string literal, whatever it holds."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a DuckDB error: the rest quotes the whole statement."""
+    return str(error).strip().splitlines()[0]
+
+
+def _extension_file(name: str) -> str:
+    package = importlib.resources.files(f"duckdb_extension_{name}")
+    return str(package / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension")

@@ -1,0 +1,49 @@
+"""Turning what Iceberg, SQLAlchemy and the operating system raise into errors a user can act on.
+
+What belongs here: the translation, in one place. What does not: deciding to retry.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from foss_platform.errors import FossError, PassingError
+
+
+@contextmanager
+def lake_failures() -> Iterator[None]:
+    """Translate storage and catalog failures into `PassingError`; let everything else through.
+
+    Raises
+    ------
+    PassingError
+        For a full disk, an unreachable store, a locked or unreachable catalog.
+    """
+    from pyiceberg.exceptions import CommitFailedException, RESTError
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except (FossError, CommitFailedException):
+        raise
+    except OSError as error:
+        raise _from_os_error(error) from error
+    except DBAPIError as error:
+        # str(error) would quote the statement and its parameters
+        raise PassingError(
+            f"The Iceberg catalog did not answer: {error.orig}.",
+            "Check that its database is up and not locked by another process; the next run continues where this ended.",
+        ) from error
+    except RESTError as error:
+        raise PassingError(f"The Iceberg REST catalog did not answer: {error}.", "Check that it is up.") from error
+
+
+def _from_os_error(error: OSError) -> FossError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return PassingError(
+            "No space is left where the warehouse lies; nothing was committed.",
+            "Free some space; the next run continues where this one ended.",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return PassingError(f"The warehouse may not be written: {error}.", "Check its owner and permissions.")
+    return PassingError(f"The warehouse could not be read or written: {error}.", "Check the storage it lies on.")

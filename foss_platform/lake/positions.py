@@ -1,0 +1,33 @@
+"""How far a table has read what it is made from. What belongs here: the property that says so.
+
+A position is the sequence number up to which a source's rows are contained in a derived table. It
+is a table property, set in the commit that brings the rows, so that it is right after a crash at any
+instant and survives snapshot expiry and compaction, which a snapshot's summary does not.
+"""
+
+from collections.abc import Mapping
+
+from pyiceberg.table import Table
+
+POSITION_PREFIX = "foss.position."
+
+
+def own_position(table: Table) -> int:
+    """The newest sequence number in a table: what a reader of all of it has read."""
+    # format version 1, the only one without sequence numbers, is never written here
+    return int(getattr(table.metadata, "last_sequence_number", 0))
+
+
+def consumed_positions(table: Table) -> dict[str, tuple[str, int]]:
+    """By source table, its UUID and the sequence number up to which `table` contains it."""
+    positions = {}
+    for key, value in table.properties.items():
+        if key.startswith(POSITION_PREFIX):
+            source_uuid, _, number = value.partition(":")
+            positions[key.removeprefix(POSITION_PREFIX)] = (source_uuid, int(number))
+    return positions
+
+
+def position_properties(positions: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """The table properties that record `positions` (source table to UUID and sequence number)."""
+    return {f"{POSITION_PREFIX}{source}": f"{uuid}:{number}" for source, (uuid, number) in positions.items()}
