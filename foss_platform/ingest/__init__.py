@@ -1,0 +1,1 @@
+"""HTTP to Arrow: contract, fetch, parse, reject, replay. Knows no Dagster."""
