@@ -1,0 +1,66 @@
+{#
+  Every difference between DuckDB and Trino, one dispatch macro each. Models hold none.
+  The answers agree; only the words differ.
+#}
+
+{# Text of a local date and time, in the feed's format, as the later of the instants that it can mean. #}
+{% macro local_text_to_instant(text, zone) %}{{ return(adapter.dispatch('local_text_to_instant', 'foss_platform')(text, zone)) }}{% endmacro %}
+{% macro duckdb__local_text_to_instant(text, zone) -%}
+    (try_strptime({{ text }}, '%d.%m.%Y %H:%M') at time zone '{{ zone }}')
+{%- endmacro %}
+{% macro trino__local_text_to_instant(text, zone) -%}
+    cast(with_timezone(try(date_parse({{ text }}, '%d.%m.%Y %H:%i')), '{{ zone }}') at time zone 'UTC' as timestamp(6) with time zone)
+{%- endmacro %}
+
+{# An instant on the clock of a zone, without the zone. #}
+{% macro on_clock_of(instant, zone) %}{{ return(adapter.dispatch('on_clock_of', 'foss_platform')(instant, zone)) }}{% endmacro %}
+{% macro duckdb__on_clock_of(instant, zone) -%} (({{ instant }}) at time zone '{{ zone }}') {%- endmacro %}
+{% macro trino__on_clock_of(instant, zone) -%} cast(({{ instant }}) at time zone '{{ zone }}' as timestamp(6)) {%- endmacro %}
+
+{# The instant at which the local day begins that a date names. #}
+{% macro start_of_local_day(day, zone) %}{{ return(adapter.dispatch('start_of_local_day', 'foss_platform')(day, zone)) }}{% endmacro %}
+{% macro duckdb__start_of_local_day(day, zone) -%} (cast({{ day }} as timestamp) at time zone '{{ zone }}') {%- endmacro %}
+{% macro trino__start_of_local_day(day, zone) -%}
+    cast(with_timezone(cast({{ day }} as timestamp(6)), '{{ zone }}') at time zone 'UTC' as timestamp(6) with time zone)
+{%- endmacro %}
+
+{# Minutes from one instant to a later one, as double. #}
+{% macro minutes_between(earlier, later) %}{{ return(adapter.dispatch('minutes_between', 'foss_platform')(earlier, later)) }}{% endmacro %}
+{% macro duckdb__minutes_between(earlier, later) -%}
+    (cast(epoch_us({{ later }}) - epoch_us({{ earlier }}) as double) / 60000000e0)
+{%- endmacro %}
+{% macro trino__minutes_between(earlier, later) -%}
+    (cast(to_milliseconds({{ later }} - {{ earlier }}) as double) / 60000e0)
+{%- endmacro %}
+
+{# Text without the white space around it. #}
+{% macro trimmed(text) -%} regexp_replace({{ text }}, '^\s+|\s+$', '' {{- adapter.dispatch('every_match', 'foss_platform')() -}} ) {%- endmacro %}
+{% macro duckdb__every_match() %}, 'g'{% endmacro %}
+{% macro trino__every_match() %}{% endmacro %}
+
+{# Whether text matches a regular expression somewhere. #}
+{% macro matches(text, pattern) %}{{ return(adapter.dispatch('matches', 'foss_platform')(text, pattern)) }}{% endmacro %}
+{% macro duckdb__matches(text, pattern) -%} regexp_matches({{ text }}, '{{ pattern }}') {%- endmacro %}
+{% macro trino__matches(text, pattern) -%} regexp_like({{ text }}, '{{ pattern }}') {%- endmacro %}
+
+{# The smallest value with at least that share of the values at or below it. #}
+{% macro exact_percentile(value, percent) %}{{ return(adapter.dispatch('exact_percentile', 'foss_platform')(value, percent)) }}{% endmacro %}
+{% macro duckdb__exact_percentile(value, percent) -%} quantile_disc({{ value }}, {{ percent }} / 100.0) {%- endmacro %}
+{% macro trino__exact_percentile(value, percent) -%}
+    element_at(array_agg({{ value }} order by {{ value }}), cast(ceiling({{ percent }} * count({{ value }}) / 100e0) as integer))
+{%- endmacro %}
+
+{# Monday is 1, Sunday 7. #}
+{% macro iso_weekday(moment) %}{{ return(adapter.dispatch('iso_weekday', 'foss_platform')(moment)) }}{% endmacro %}
+{% macro duckdb__iso_weekday(moment) -%} cast(isodow({{ moment }}) as integer) {%- endmacro %}
+{% macro trino__iso_weekday(moment) -%} cast(day_of_week({{ moment }}) as integer) {%- endmacro %}
+
+{# An instant as a literal. #}
+{% macro instant(text) %}{{ return(adapter.dispatch('instant', 'foss_platform')(text)) }}{% endmacro %}
+{% macro duckdb__instant(text) -%} timestamptz '{{ text }}' {%- endmacro %}
+{% macro trino__instant(text) -%} timestamp '{{ text }}' {%- endmacro %}
+
+{# An instant as text that `instant` takes. #}
+{% macro instant_text(value) %}{{ return(adapter.dispatch('instant_text', 'foss_platform')(value)) }}{% endmacro %}
+{% macro duckdb__instant_text(value) -%} strftime({{ value }}, '%Y-%m-%d %H:%M:%S.%f') || ' UTC' {%- endmacro %}
+{% macro trino__instant_text(value) -%} format_datetime({{ value }}, 'yyyy-MM-dd HH:mm:ss.SSS') || '000 UTC' {%- endmacro %}

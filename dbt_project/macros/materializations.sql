@@ -1,0 +1,76 @@
+{#
+  On DuckDB, tables and steps leave the engine as Arrow and are committed by PyIceberg (plugin `lake`).
+  `incremental` takes: unique_key, prune_by (the column by whose days files are found), delete_when (true for a key that is gone).
+#}
+
+{% materialization table, adapter='duckdb' %}
+    {{ return(lake_build(sql, none)) }}
+{% endmaterialization %}
+
+{% materialization incremental, adapter='duckdb' %}
+    {%- set merge = none -%}
+    {%- if is_step() -%}
+        {%- set merge = {
+            'unique_key': config.require('unique_key'),
+            'prune_by': config.get('prune_by'),
+            'delete_when': config.get('delete_when')
+        } -%}
+    {%- endif -%}
+    {{ return(lake_build(sql, merge)) }}
+{% endmaterialization %}
+
+{% materialization seed, adapter='duckdb' %}
+    {%- set loaded = load_agate_table() -%}
+    {%- do store_result('agate_table', response='OK', agate_table=loaded) -%}
+    {%- set columns = [] -%}
+    {%- for column in loaded.column_names -%}
+        {%- do columns.append('cast(nullif(' ~ adapter.quote(column) ~ ", '') as " ~ config.get('column_types', {}).get(column, 'varchar') ~ ') as ' ~ adapter.quote(column)) -%}
+    {%- endfor -%}
+    {%- set rows = [] -%}
+    {%- for row in loaded.rows -%}
+        {%- set cells = [] -%}
+        {%- for cell in row -%}
+            {%- do cells.append("'" ~ (cell if cell is not none else '') | string | replace("'", "''") ~ "'") -%}
+        {%- endfor -%}
+        {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
+    {%- endfor -%}
+    {%- set quoted = [] -%}
+    {%- for column in loaded.column_names -%}{%- do quoted.append(adapter.quote(column)) -%}{%- endfor -%}
+    {%- set query = 'select ' ~ columns | join(', ') ~ ' from (values ' ~ rows | join(', ') ~ ') as seed (' ~ quoted | join(', ') ~ ')' -%}
+    {{ return(lake_build(query, none)) }}
+{% endmaterialization %}
+
+{# Run the query, hand its rows to the plugin, which commits them and moves the view. #}
+{% macro lake_build(query, merge) %}
+    {%- set target_relation = this.incorporate(type='view') -%}
+    {%- set incoming = api.Relation.create(schema='foss_state', identifier=this.schema ~ '__' ~ this.identifier) -%}
+    {{ run_hooks(pre_hooks) }}
+    {%- if config.get('contract') and config.get('contract').enforced -%}
+        {%- do get_assert_columns_equivalent(query) -%}
+    {%- endif -%}
+    {#- a step is read several times and small; the whole content is read once and may be larger than memory -#}
+    {%- set kind = 'table' if merge else 'view' -%}
+    {%- call statement('main', auto_begin=false) -%}
+        create or replace {{ kind }} {{ incoming }} as {{ query }}
+    {%- endcall -%}
+    {%- do adapter.store_relation('lake', incoming, [], '', '', {
+        'table': [this.schema, this.identifier],
+        'upstream': upstream_tables(),
+        'merge': merge,
+        'docs': column_docs(),
+        'description': model.description,
+        'unique_id': model.unique_id,
+        'only_when_changed': model.resource_type == 'seed'
+    }) -%}
+    {%- do run_query('drop ' ~ kind ~ ' ' ~ incoming) -%}
+    {{ run_hooks(post_hooks) }}
+    {{ return({'relations': [target_relation]}) }}
+{% endmacro %}
+
+{% macro column_docs() %}
+    {%- set docs = {} -%}
+    {%- for name, column in model.columns.items() -%}
+        {%- do docs.update({name: column.description}) -%}
+    {%- endfor -%}
+    {{ return(docs) }}
+{% endmacro %}

@@ -1,0 +1,52 @@
+{# Bronze records of the parking feed as typed observations; `condition` says which rows of bronze. #}
+{% macro parking_observations(condition) %}
+    select
+        site,
+        case
+            when later > _polled_at + interval '{{ var("ahead_minutes") }}' minute
+                -- only in the hour that autumn repeats does the instant an hour earlier show the same local time
+                and {{ on_clock_of("later - interval '1' hour", 'Europe/Oslo') }} = {{ on_clock_of('later', 'Europe/Oslo') }}
+                then later - interval '1' hour
+            else later
+        end as observed_at,
+        raw_value,
+        latitude,
+        longitude,
+        _polled_at as polled_at,
+        _batch_id as batch_id,
+        _record_index as record_index
+    from (
+        select
+            {{ trimmed('"Sted"') }} as site,
+            {{ local_text_to_instant('"Dato" || \' \' || "Klokkeslett"', 'Europe/Oslo') }} as later,
+            "Antall_ledige_plasser" as raw_value,
+            try_cast("Latitude" as double) as latitude,
+            try_cast("Longitude" as double) as longitude,
+            _polled_at,
+            _batch_id,
+            _record_index
+        from {{ source('bronze', 'stavanger_parking') }}
+        where {{ condition }}
+    ) as records
+{% endmacro %}
+
+{# The readings that bronze rows not read yet by this model have brought or replaced: only in a step. #}
+{% macro changed_parking_readings() %}
+    {%- set observations = parking_observations(unread('bronze.stavanger_parking')) -%}
+    select readings.*
+    from {{ ref('parking_readings') }} as readings
+    where {{ on_days_of('readings.observed_at', 'select observed_at from (' ~ observations ~ ') as observations') }}
+        and exists (
+            select 1
+            from ({{ observations }}) as observations
+            where observations.site = readings.site
+                and observations.observed_at = readings.observed_at
+                and observations.batch_id = readings.batch_id
+        )
+{% endmacro %}
+
+{# Whether a reading counts in gold's numbers. #}
+{% macro is_usable_reading() -%} free_spaces is not null and coalesce(is_plausible, true) {%- endmacro %}
+
+{# Whether a reading does not lie ahead of its poll. #}
+{% macro is_not_ahead() -%} observed_at <= polled_at + interval '{{ var("ahead_minutes") }}' minute {%- endmacro %}

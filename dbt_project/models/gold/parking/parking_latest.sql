@@ -1,0 +1,58 @@
+{{ config(materialized='incremental', unique_key=['site'], delete_when='observed_at is null') }}
+
+{%- set step = is_step() -%}
+{%- set bronze = source('bronze', 'stavanger_parking') -%}
+{%- set readable = readable('bronze.stavanger_parking') -%}
+{%- set all_readings = 'select * from ' ~ ref('parking_readings') ~ ' where ' ~ is_not_ahead() -%}
+{%- set readings = all_readings -%}
+{%- set newest_poll_since = 'true' -%}
+{%- if step -%}
+    {%- set changed = 'select observed_at from (' ~ changed_parking_readings() ~ ') as changed' -%}
+    {%- set standing = 'select observed_at from ' ~ this -%}
+    {%- set near = all_readings ~ ' and ' ~ on_days_of('observed_at', standing ~ ' union all ' ~ changed) -%}
+    {#- a site whose newest reading turned out to lie ahead of an earlier poll has its next one on a day not looked at -#}
+    {%- set lost = values_of('select site from ' ~ this ~ ' where site not in (select site from (' ~ near ~ ') as near)') -%}
+    {%- set readings = near if lost | length == 0 else all_readings -%}
+    {#- no reading here lies more than ahead_minutes after its poll, so the newest poll is not before this -#}
+    {%- set oldest = values_of(
+        'select ' ~ instant_text("max(observed_at) - interval '" ~ var('ahead_minutes') ~ "' minute") ~ ' from ' ~ this
+    ) -%}
+    {%- if oldest and oldest[0] -%}
+        {%- set newest_poll_since = '_polled_at >= ' ~ instant(oldest[0]) -%}
+    {%- endif -%}
+{%- endif %}
+
+with readings as (
+    {{ readings }}
+),
+
+ranked as (
+    select *, row_number() over (partition by site order by observed_at desc) as place
+    from readings
+),
+
+newest as (
+    select * from ranked where place = 1
+),
+
+newest_poll as (
+    select max(_polled_at) as polled_at
+    from {{ bronze }}
+    where {{ readable }} and {{ newest_poll_since }}
+)
+
+select
+    newest.site,
+    newest.observed_at,
+    newest.status,
+    newest.free_spaces,
+    newest.is_plausible,
+    {{ minutes_between('newest.observed_at', 'newest_poll.polled_at') }} as age_minutes
+from newest
+cross join newest_poll
+{%- if step %}
+union all
+select site, null, null, null, null, null
+from {{ this }}
+where site not in (select site from newest)
+{%- endif %}

@@ -1,0 +1,152 @@
+"""The dbt-duckdb plugin: each Iceberg table a view, what a model builds a commit.
+
+What belongs here: the meeting of dbt-duckdb's plugin interface and the lake. What does not: how rows
+are committed (`lake.derived`), or the macros that call `store` (`dbt_project/macros`).
+
+All tables are pinned when the connection is configured, so that a run reads one consistent state;
+a table that the run itself builds is pinned anew after its commit.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.adapters.duckdb.utils import TargetConfig
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.derived import (
+    DerivedRows,
+    Merge,
+    adapt_columns,
+    commit_derived,
+    documented,
+    ensure_derived_table,
+)
+from foss_platform.lake.duck import connection_config, create_view, pin, prepare, quote_text
+from foss_platform.lake.positions import consumed_positions, own_position, position_properties
+from foss_platform.lake.tables import TableName, list_tables, load_table
+from foss_platform.settings import Settings, load_settings
+from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
+from foss_platform.transform.project import manifest_file
+
+#: Where the macros find positions: (table_name, source_name, source_uuid, sequence_number).
+_POSITIONS = "foss_state.positions"
+
+
+class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type information
+    """Named `lake` in the profile; its configuration may hold `settings`, else the environment decides."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Called by dbt-duckdb once a process and set of credentials."""
+        given = plugin_config.get("settings")
+        self._settings = Settings.model_validate(given) if given else load_settings()
+        self._summary: Mapping[str, str] = plugin_config.get("summary") or {}
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._catalog: Catalog | None = None
+        self._tables: dict[str, Table] = {}
+        self._manifest: dict[str, Any] | None = None
+
+    def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
+        """Memory limit, spill folder, and no downloads."""
+        config.update(connection_config(self._settings))
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Pin every table and make its view."""
+        prepare(conn)
+        self._connection = conn.cursor()
+        self._catalog = open_catalog(self._settings)
+        self._connection.execute("create schema if not exists foss_state")
+        self._connection.execute(
+            f"create table {_POSITIONS} (table_name text, source_name text, source_uuid text, sequence_number bigint)"
+        )
+        for name in list_tables(self._catalog):
+            self._pin(name, load_table(self._catalog, name))
+
+    def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Each of dbt's cursors reads and writes times in UTC."""
+        cursor.execute("set TimeZone = 'UTC'")
+
+    def store(self, target_config: TargetConfig) -> None:
+        """Commit a relation as the content of, or a step of, the model's Iceberg table.
+
+        `target_config.config` holds what the materialization passes: `table` (namespace and name),
+        `upstream` (names of the tables it was made from), `merge` (None for the whole content) with
+        `unique_key`, `prune_by` and `delete_when`, `docs` by column, `description`, the node's
+        `unique_id`, and `only_when_changed` for content that its logic alone decides (a seed).
+        """
+        assert self._connection is not None
+        assert self._catalog is not None
+        options = target_config.config
+        name = TableName(*options["table"])
+        incoming = str(target_config.relation)
+        arrow_schema = documented(
+            self._connection.execute(f"select * from {incoming} limit 0").to_arrow_table().schema, options["docs"]
+        )
+        table = ensure_derived_table(self._catalog, name, arrow_schema, options["docs"], options["description"])
+        merge, logic = options["merge"], self._logic(options["unique_id"])
+        if options["only_when_changed"] and _is_built_with(table, logic):
+            return
+        if merge is None:
+            table = adapt_columns(self._catalog, name, table, arrow_schema)
+        properties = position_properties(self._available(options["upstream"]))
+        if merge is None:
+            properties[LOGIC_PROPERTY] = logic
+        base = self._tables.get(str(name), table).metadata.current_snapshot_id
+        rows = DerivedRows(
+            incoming,
+            Merge(tuple(merge["unique_key"]), merge["prune_by"], merge["delete_when"]) if merge else None,
+            base,
+            properties,
+            {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole", **self._summary},
+        )
+        self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
+
+    def _logic(self, unique_id: str) -> str:
+        if self._manifest is None:
+            self._manifest = json.loads(manifest_file(self._settings).read_text())
+        return logic_hash(self._manifest, unique_id)
+
+    def _pin(self, name: TableName, table: Table) -> None:
+        assert self._connection is not None
+        create_view(self._connection, pin(name, table))
+        self._tables[str(name)] = table
+        self._connection.execute(f"delete from {_POSITIONS} where table_name = {quote_text(str(name))}")
+        for source, (source_uuid, number) in self._positions_of(name, table).items():
+            self._connection.execute(
+                f"insert into {_POSITIONS} values (?, ?, ?, ?)", [str(name), source, source_uuid, number]
+            )
+
+    def _positions_of(self, name: TableName, table: Table) -> dict[str, tuple[str, int]]:
+        if name.namespace in ("bronze", "ops"):
+            return {str(name): (str(table.metadata.table_uuid), own_position(table))}
+        return {} if table.current_snapshot() is None else self._valid(consumed_positions(table))
+
+    def _valid(self, positions: dict[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
+        """Without those whose source was replaced or turned back since: what was read cannot be told then."""
+        return {
+            source: (source_uuid, number)
+            for source, (source_uuid, number) in positions.items()
+            if (standing := self._tables.get(source)) is not None
+            and str(standing.metadata.table_uuid) == source_uuid
+            and own_position(standing) >= number
+        }
+
+    def _available(self, upstream: list[str]) -> dict[str, tuple[str, int]]:
+        """How far each source has reached every table that the model was made from: the least of them."""
+        reached: dict[str, tuple[str, int]] = {}
+        for table_name in upstream:
+            table = self._tables.get(table_name)
+            if table is None:
+                continue
+            for source, position in self._positions_of(TableName(*table_name.split(".")), table).items():
+                reached[source] = min(reached.get(source, position), position, key=lambda p: p[1])
+        return reached
+
+
+def _is_built_with(table: Table, logic: str) -> bool:
+    return table.current_snapshot() is not None and table.properties.get(LOGIC_PROPERTY) == logic

@@ -1,0 +1,124 @@
+"""Where dbt keeps its things for a home, and making its manifest once. Not here: running it.
+
+Everything that dbt writes lies under `<home>/dbt`, so that the checkout stays clean and two homes do
+not disturb each other.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.settings import Settings
+
+#: Parts of the project folder that decide what dbt does.
+_PROJECT_FILES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**/*")
+
+
+def dbt_folder(settings: Settings) -> Path:
+    """The home's folder for dbt: profile, target and logs."""
+    return settings.home / "dbt"
+
+
+def target_folder(settings: Settings) -> Path:
+    """dbt's target folder."""
+    return dbt_folder(settings) / "target"
+
+
+def manifest_file(settings: Settings) -> Path:
+    """dbt's `manifest.json`."""
+    return target_folder(settings) / "manifest.json"
+
+
+def write_profile(settings: Settings) -> None:
+    """Write the profile that hands these settings to the plugin, unless it stands there already."""
+    profile = {
+        "foss_platform": {
+            "target": settings.engine.value,
+            "outputs": {
+                "duckdb": {
+                    "type": "duckdb",
+                    "path": ":memory:",
+                    "schema": "silver",
+                    "threads": 1,
+                    "plugins": [
+                        {
+                            "module": "foss_platform.transform.plugin",
+                            "alias": "lake",
+                            "config": {"settings": settings.model_dump(mode="json")},
+                        }
+                    ],
+                }
+            },
+        }
+    }
+    # JSON is YAML, and needs no library
+    text = json.dumps(profile, indent=2)
+    path = dbt_folder(settings) / "profiles.yml"
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def prepare_manifest(settings: Settings) -> Path:
+    """Make sure that dbt's manifest fits the project's files; parses only when they have changed (3 to 5 s).
+
+    Two processes that start together wait for one another instead of parsing over each other.
+
+    Raises
+    ------
+    ConfigurationError
+        When the project cannot be parsed.
+    """
+    manifest = manifest_file(settings)
+    stamp = target_folder(settings) / "prepared"
+    fingerprint = _fingerprint(settings)
+    if _is_prepared(manifest, stamp, fingerprint):
+        return manifest
+    with _lock(dbt_folder(settings) / "prepare.lock"):
+        if not _is_prepared(manifest, stamp, fingerprint):
+            from foss_platform.transform.runner import parse
+
+            write_profile(settings)
+            parse(settings)
+            stamp.write_text(fingerprint)
+    return manifest
+
+
+def read_manifest(settings: Settings) -> dict[str, Any]:
+    """The prepared manifest."""
+    manifest: dict[str, Any] = json.loads(prepare_manifest(settings).read_text())
+    return manifest
+
+
+def _is_prepared(manifest: Path, stamp: Path, fingerprint: str) -> bool:
+    return manifest.exists() and stamp.exists() and stamp.read_text() == fingerprint
+
+
+def _fingerprint(settings: Settings) -> str:
+    digest = hashlib.sha256()
+    for package in ("dbt-core", "dbt-adapters", "dbt-duckdb", "dagster-dbt"):
+        digest.update(f"{package}={version(package)};".encode())
+    digest.update(settings.model_dump_json().encode())
+    files = sorted(
+        {file for pattern in _PROJECT_FILES for file in settings.dbt_project.glob(pattern) if file.is_file()}
+    )
+    if not files:
+        raise ConfigurationError(f"There is no dbt project in {settings.dbt_project}.", "Check FOSS_DBT_PROJECT.")
+    for file in files:
+        digest.update(str(file.relative_to(settings.dbt_project)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
