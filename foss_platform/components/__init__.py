@@ -1,0 +1,1 @@
+"""The vocabulary of the pages in `defs/`: Dagster components, a thin shell over lake, ingest and transform."""

@@ -1,0 +1,168 @@
+"""`DbtModels`: the dbt project's models, seeds and tests as assets and checks of the one graph.
+
+What belongs here: the Dagster objects and turning dbt's results into events. What does not: running
+dbt (`transform`), or what a node looks like in Dagster (`components.dbt_translator`).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import dbt_assets
+from pyiceberg.catalog import Catalog
+
+from foss_platform.components.dbt_translator import LakeTranslator, foss_meta
+from foss_platform.components.loading import Platform, current_platform
+from foss_platform.components.plots import LinePlot, plot_metadata
+from foss_platform.components.table_metadata import table_metadata
+from foss_platform.errors import FossError
+from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.tables import TableName, load_table
+from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
+from foss_platform.transform.project import read_manifest
+from foss_platform.transform.runner import NodeResult, NodeStatus, build
+
+_UNIQUE_ID = "dagster_dbt/unique_id"
+CURRENT_LOGIC = "built_with_current_logic"
+#: Run tag or op tag that asks for everything anew.
+REBUILD_TAG = "foss/rebuild"
+
+
+class DbtModels(dg.Component, dg.Model, dg.Resolvable):
+    """All of the dbt project, built in process."""
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """The assets, the checks on their logic, and the job that rebuilds them."""
+        platform = current_platform()
+        manifest = read_manifest(platform.settings)
+        assets = dbt_asset(platform, manifest)
+        build_job = dg.define_asset_job(
+            "build",
+            selection=dg.AssetSelection.assets(assets),
+            description="Bring silver and gold up to bronze.",
+            executor_def=dg.in_process_executor,
+        )
+        rebuild_job = dg.define_asset_job(
+            "rebuild",
+            selection=dg.AssetSelection.assets(assets),
+            description="Build silver and gold anew from bronze, with the logic as it is now.",
+            tags={REBUILD_TAG: "true"},
+            executor_def=dg.in_process_executor,
+        )
+        checks = logic_checks(platform, manifest)
+        return dg.Definitions(assets=[assets], asset_checks=[checks], jobs=[build_job, rebuild_job])
+
+
+def dbt_asset(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
+    """The multi-asset of all models and seeds, with dbt's tests as checks."""
+
+    @dbt_assets(
+        manifest=manifest,
+        dagster_dbt_translator=LakeTranslator(platform.settings),
+        name="dbt_models",
+        pool="dbt_models",
+    )
+    def models(context: dg.AssetExecutionContext) -> Any:
+        rebuild = context.run.tags.get(REBUILD_TAG) == "true"
+        try:
+            yield from _build(context, platform, manifest, full_refresh=rebuild)
+        except FossError as error:
+            raise dg.Failure(description=str(error)) from error
+
+    return models
+
+
+def _build(
+    context: dg.AssetExecutionContext, platform: Platform, manifest: Mapping[str, Any], *, full_refresh: bool
+) -> Iterator[Any]:
+    assets = {_unique_id(context, key): key for key in context.selected_asset_keys}
+    checks = {
+        context.assets_def.get_spec_for_check_key(key).metadata[_UNIQUE_ID]: key
+        for key in context.selected_asset_check_keys
+    }
+    catalog = open_catalog(platform.settings)
+    failed: list[str] = []
+    names = [".".join(manifest["nodes"][unique_id]["fqn"]) for unique_id in (*assets, *checks)]
+    waiting = set(assets)
+    for result in build(platform.settings, names, full_refresh=full_refresh):
+        waiting.discard(result.unique_id)
+        if result.unique_id in checks:
+            yield _check_result(checks[result.unique_id], result)
+        elif result.status is NodeStatus.SUCCESS:
+            metadata = _metadata(platform, catalog, manifest, result)
+            yield dg.MaterializeResult(asset_key=assets[result.unique_id], metadata=metadata)
+        if result.status in (NodeStatus.ERROR, NodeStatus.FAIL):
+            failed.append(f"{result.unique_id}: {result.message}")
+    if failed:
+        raise dg.Failure(description="dbt: " + "\n".join(failed))
+    if waiting:
+        raise dg.Failure(description=f"dbt left out what it was asked for: {', '.join(sorted(waiting))}")
+
+
+def _unique_id(context: dg.AssetExecutionContext, key: dg.AssetKey) -> str:
+    return str(context.assets_def.get_asset_spec(key).metadata[_UNIQUE_ID])
+
+
+def _check_result(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
+    warned = result.status is NodeStatus.WARN
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.status is NodeStatus.PASS,
+        severity=dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR,
+        description=result.message if result.status is NodeStatus.ERROR else f"{result.failures} rows",
+        metadata={"rows_found": result.failures or 0, "seconds": round(result.seconds, 3)},
+    )
+
+
+def _metadata(
+    platform: Platform, catalog: Catalog, manifest: Mapping[str, Any], result: NodeResult
+) -> Mapping[str, Any]:
+    node = manifest["nodes"][result.unique_id]
+    name = TableName(node["schema"], node["alias"])
+    table = load_table(catalog, name)
+    meta = foss_meta(manifest, result.unique_id)
+    newest_by = node["config"].get("prune_by")
+    metadata: dict[str, Any] = {
+        **table_metadata(platform.settings, name, table, newest_by=newest_by),
+        "engine": platform.settings.engine.value,
+        "seconds": round(result.seconds, 3),
+    }
+    if "plot" in meta:
+        picture = plot_metadata(platform.settings, name, table, LinePlot.model_validate(meta["plot"]))
+        if picture is not None:
+            metadata["plot"] = picture
+    return metadata
+
+
+def logic_checks(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:
+    """On each model: a warning when its logic, or a seed's rows, changed since its table was built as a whole."""
+    translator = LakeTranslator(platform.settings)
+    models = {
+        translator.get_asset_key(node): (unique_id, TableName(node["schema"], node["alias"]))
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+    }
+    specs = [
+        dg.AssetCheckSpec(
+            CURRENT_LOGIC, asset=key, description="The table was built with the logic and seeds as they are."
+        )
+        for key in models
+    ]
+
+    @dg.multi_asset_check(name="logic_checks", specs=specs, can_subset=True)
+    def check(context: dg.AssetCheckExecutionContext) -> Any:
+        catalog = open_catalog(platform.settings)
+        for key in context.selected_asset_check_keys:
+            unique_id, name = models[key.asset_key]
+            built_with = load_table(catalog, name).properties.get(LOGIC_PROPERTY)
+            same = built_with == logic_hash(manifest, unique_id)
+            yield dg.AssetCheckResult(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=same,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="as it is now" if same else "changed since the table was built: run `foss rebuild`",
+            )
+
+    return check

@@ -1,0 +1,114 @@
+"""`RestFeed`: a page that describes a REST feed becomes its bronze assets, checks, job and schedule.
+
+What belongs here: the Dagster objects. What does not: fetching, judging and committing (`ingest`), or
+what happens inside the asset (`components.polling`).
+"""
+
+from typing import Any, Self
+
+import dagster as dg
+
+from foss_platform.components.feed_checks import check_specs
+from foss_platform.components.loading import Platform, current_platform
+from foss_platform.components.polling import poll_feed
+from foss_platform.components.table_metadata import asset_key
+from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.schemas import POLLS
+from foss_platform.settings import Settings, Switch
+
+#: The tag that carries a schedule's tick to the poll: the batch's identity.
+TICK_TAG = "foss/tick"
+#: dbt models that more than one pipeline feeds: built by automation, not by one pipeline's schedule.
+SHARED_TAG = "foss/shared"
+
+
+class RestFeed(dg.Component):
+    """A REST feed polled into Iceberg bronze, with its quarantine, checks, job and schedule.
+
+    Its page is a `Feed`, validated as it stands: nothing in it is a template, since a `{{ cursor }}` in a
+    URL is the feed's own.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+
+    @classmethod
+    def get_model_cls(cls) -> type[Feed]:
+        """What the page's attributes must be like; Dagster reports what is wrong with file and line."""
+        return Feed
+
+    @classmethod
+    def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> Self:
+        """Take the validated page."""
+        return cls(attributes)
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """All Dagster objects of the feed."""
+        platform = current_platform()
+        job = feed_job(self.feed)
+        return dg.Definitions(
+            assets=[feed_asset(self.feed, platform)],
+            jobs=[job],
+            schedules=[feed_schedule(self.feed, job, platform.settings)],
+        )
+
+
+def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
+    """The asset of one poll: bronze, its quarantine, and the checks on them."""
+    bronze, rejected = asset_key(feed.bronze), asset_key(feed.rejected)
+    shared: dict[str, Any] = {"group_name": "bronze", "owners": list(feed.owners), "kinds": {"iceberg", "python"}}
+    specs = [
+        dg.AssetSpec(bronze, description=feed.description.strip(), tags=feed.tags, **shared),
+        dg.AssetSpec(
+            rejected,
+            description=f"Quarantine: records of {feed.bronze} that broke its contract, whole, with the reason.",
+            tags=feed.tags,
+            **shared,
+        ),
+    ]
+
+    @dg.multi_asset(
+        name=f"poll_{feed.name}", specs=specs, check_specs=check_specs(feed, bronze), pool=f"bronze_{feed.name}"
+    )
+    def poll(context: dg.AssetExecutionContext) -> Any:
+        yield from poll_feed(context, feed, platform, context.run.tags.get(TICK_TAG))
+
+    return poll
+
+
+def feed_job(feed: Feed) -> Any:
+    """One run for a poll and all that depends on it: 10 s from tick to gold, against 20 s as two runs."""
+    downstream = dg.AssetSelection.assets(asset_key(feed.bronze)).downstream()
+    seeds = dg.AssetSelection.kind("seed")
+    shared = dg.AssetSelection.tag(SHARED_TAG, "true").downstream()
+    selection = (downstream | dg.AssetSelection.assets(asset_key(feed.rejected)) | seeds) - shared
+    return dg.define_asset_job(
+        feed.name,
+        selection=selection,
+        description=f"Poll {feed.title or feed.name} once and build what depends on it.",
+        executor_def=dg.in_process_executor,
+    )
+
+
+def feed_schedule(feed: Feed, job: Any, settings: Settings) -> dg.ScheduleDefinition:
+    """Polls at the page's cadence. The tick names the batch, so a retried run is the same batch."""
+
+    @dg.schedule(
+        job=job,
+        name=f"{feed.name}_schedule",
+        cron_schedule=feed.cadence,
+        execution_timezone="UTC",
+        description=f"Polls {feed.title or feed.name} ({feed.cadence}).",
+        default_status=(
+            dg.DefaultScheduleStatus.RUNNING if settings.automation is Switch.ON else dg.DefaultScheduleStatus.STOPPED
+        ),
+    )
+    def every_tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        tick = context.scheduled_execution_time.isoformat()
+        return dg.RunRequest(run_key=tick, tags={TICK_TAG: tick})
+
+    return every_tick
+
+
+#: The poll log is written by every pipeline's poll, so no single asset function can own it.
+POLL_LOG_ASSET = asset_key(POLLS)

@@ -1,0 +1,97 @@
+"""What an asset shows of its Iceberg table: rows, columns, snapshot, and some rows to look at."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from pyiceberg.table import Table
+from pyiceberg.types import TimestamptzType
+
+from foss_platform.lake.duck import connect, pin, quote_name
+from foss_platform.lake.statistics import newest_value, table_size
+from foss_platform.lake.tables import TableName
+from foss_platform.settings import Settings
+
+_PREVIEW_ROWS = 12
+
+
+def asset_key(name: TableName) -> dg.AssetKey:
+    """The asset of a table."""
+    return dg.AssetKey([name.namespace, name.name])
+
+
+def table_metadata(settings: Settings, name: TableName, table: Table, *, newest_by: str | None) -> dict[str, Any]:
+    """Metadata of the table as it stands.
+
+    Parameters
+    ----------
+    newest_by
+        Column by which the previewed rows are the newest; None shows any.
+    """
+    size = table_size(table)
+    snapshot = table.current_snapshot()
+    metadata: dict[str, Any] = {
+        "dagster/row_count": size.rows,
+        "dagster/column_schema": column_schema(table),
+        "dagster/table_name": str(name),
+        "data_files": size.data_files,
+        "data_bytes": size.data_bytes,
+        "live_snapshots": len(table.metadata.snapshots),
+        "location": dg.MetadataValue.path(table.location()),
+    }
+    if snapshot is not None:
+        metadata["snapshot"] = str(snapshot.snapshot_id)
+        metadata["committed_at"] = dg.MetadataValue.timestamp(datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC))
+        metadata["preview"] = preview(settings, name, table, newest_by)
+    return metadata
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The table's columns with their docs."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=field.name,
+                type=str(field.field_type),
+                description=field.doc,
+                constraints=dg.TableColumnConstraints(nullable=not field.required),
+            )
+            for field in table.schema().fields
+        ]
+    )
+
+
+def preview(settings: Settings, name: TableName, table: Table, newest_by: str | None) -> dg.MetadataValue:
+    """Some rows, the newest where that can be told, as a table that the UI shows."""
+    query = f"select * from {pin(name, table).relation}"
+    if newest_by is not None:
+        query += f"{_newest_only(table, newest_by)} order by {quote_name(newest_by)} desc"
+    connection = connect(settings)
+    try:
+        result = connection.execute(f"{query} limit {_PREVIEW_ROWS}")
+        columns = [column[0] for column in result.description or []]
+        rows = result.fetchall()
+    finally:
+        connection.close()
+    records = [
+        dg.TableRecord({column: _shown(value) for column, value in zip(columns, row, strict=True)}) for row in rows
+    ]
+    schema = column_schema(table)
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def _newest_only(table: Table, column: str) -> str:
+    """A condition with a constant, so that the preview of a large table reads its newest file only."""
+    if not isinstance(table.schema().find_field(column).field_type, TimestamptzType):
+        return ""
+    newest = newest_value(table, column)
+    if newest is None:
+        return ""
+    since = datetime.fromtimestamp(newest / 1_000_000, UTC) - timedelta(hours=1)
+    return f" where {quote_name(column)} >= timestamptz '{since.isoformat()}'"
+
+
+def _shown(value: Any) -> str | int | float | bool | None:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds") if value.tzinfo else value.isoformat(sep=" ")
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)

@@ -1,0 +1,21 @@
+"""The code location: put together in `build_defs`, which tests and production both call."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from foss_platform.components.loading import Platform, loading_with
+from foss_platform.settings import load_settings
+
+
+def build_defs(platform: Platform) -> dg.Definitions:
+    """All that the pages in `defs/` describe, made with these settings, this clock and this HTTP."""
+    with loading_with(platform):
+        pages = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    return dg.Definitions.merge(pages, dg.Definitions(executor=dg.in_process_executor))
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `workspace.yaml` loads."""
+    return build_defs(Platform(load_settings()))
