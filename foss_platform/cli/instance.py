@@ -1,0 +1,41 @@
+"""Dagster's instance of a home: its folder, its configuration, opening it. Not here: runs."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foss_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+_CONFIGURATION = """\
+# Written once by foss; yours to change.
+telemetry: {enabled: false}
+# its dialog would cover the page at the first visit
+nux: {enabled: false}
+concurrency:
+  # one writer a table, one dbt build at a time
+  pools: {granularity: op, default_limit: 1}
+run_monitoring: {enabled: true}
+run_retries: {enabled: true, max_retries: 2}
+"""
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Make the home's Dagster folder and point `DAGSTER_HOME` at it, unless the user has set one."""
+    folder = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = folder / "dagster.yaml"
+    if not configuration.exists():
+        configuration.write_text(_CONFIGURATION)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    return folder
+
+
+def open_instance(settings: Settings) -> "DagsterInstance":
+    """The instance that the UI and the daemon of this home use too, so that a run by hand is seen there."""
+    from dagster import DagsterInstance
+
+    prepare_dagster_home(settings)
+    return DagsterInstance.get()

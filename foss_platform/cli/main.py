@@ -1,0 +1,48 @@
+"""The `foss` command: its verbs, and how errors look. Not here: what a verb does.
+
+Heavy imports (Dagster, dbt, Iceberg) stay inside the verbs, so that `foss --help` and completion are quick.
+"""
+
+import sys
+
+import typer
+
+from foss_platform.cli.demo import demo
+from foss_platform.cli.dev import dev
+from foss_platform.cli.feed import feed
+from foss_platform.cli.rebuild import rebuild
+from foss_platform.cli.replay import replay
+from foss_platform.cli.run import run as run_pipeline
+from foss_platform.cli.sql import sql
+from foss_platform.cli.status import status
+from foss_platform.cli.terminal import show_error
+from foss_platform.errors import ConfigurationError, FossError
+
+app = typer.Typer(
+    name="foss",
+    help="The FOSS Data Platform: REST feeds into Iceberg, refined with dbt, run by Dagster.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run_pipeline)
+app.command()(status)
+app.command()(sql)
+app.command()(replay)
+app.command()(rebuild)
+app.command()(feed)
+app.command()(dev)
+app.command()(demo)
+
+
+def run() -> None:
+    """The entry point: a known error is one line, 2 for something of the user's to mend, 1 otherwise."""
+    try:
+        app()
+    except FossError as error:
+        show_error(error)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except BrokenPipeError:
+        # the reader, such as `head`, has had enough; closing stderr keeps Python from saying so
+        sys.stderr.close()
+        sys.exit(0)

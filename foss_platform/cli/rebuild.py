@@ -1,0 +1,17 @@
+"""`foss rebuild`: silver and gold anew from bronze."""
+
+import typer
+
+from foss_platform.cli.terminal import messages
+
+
+def rebuild() -> None:
+    """Build silver and gold anew from bronze, with models and seeds as they are now."""
+    from foss_platform.cli.graph import run_job
+    from foss_platform.cli.summary import show_run
+    from foss_platform.settings import load_settings
+
+    with messages().status("building silver and gold anew …"):
+        run = run_job(load_settings(), "rebuild")
+    show_run("rebuild", run)
+    raise typer.Exit(0 if run.works else 1)

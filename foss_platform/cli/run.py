@@ -1,0 +1,21 @@
+"""`foss run`: one poll, then silver and gold, through the asset graph, in this process."""
+
+from typing import Annotated
+
+import typer
+
+from foss_platform.cli.pages import complete_pipeline, find_feed
+
+
+def run(
+    pipeline: Annotated[str, typer.Argument(autocompletion=complete_pipeline, metavar="PIPELINE")],
+) -> None:
+    """Poll PIPELINE once and build silver and gold; exit 0 only if all of it worked."""
+    from foss_platform.cli.graph import run_job
+    from foss_platform.cli.summary import show_run
+    from foss_platform.settings import load_settings
+
+    feed = find_feed(pipeline)
+    result = run_job(load_settings(), feed.name)
+    show_run(pipeline, result)
+    raise typer.Exit(0 if result.works else 1)

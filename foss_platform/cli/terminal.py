@@ -1,0 +1,38 @@
+"""How things look on a terminal: errors, verdicts, tables. What does not belong here: what is shown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from foss_platform.errors import FossError
+
+VERDICTS = {"passed": "[green]✓ passed[/]", "warning": "[yellow]! warning[/]", "failed": "[red]✗ failed[/]"}
+
+
+def output() -> Console:
+    """Standard output, for what was asked for."""
+    return Console(highlight=False)
+
+
+def messages() -> Console:
+    """Standard error, for progress and errors."""
+    return Console(stderr=True, highlight=False)
+
+
+def show_error(error: FossError) -> None:
+    """One paragraph: what is wrong, and what to do."""
+    remedy = f" {escape(error.remedy)}" if error.remedy else ""
+    messages().print(f"[bold red]error:[/] {escape(error.problem)}{remedy}", soft_wrap=True)
+
+
+def table_of(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
+    """A table; the columns named in `right` are numbers."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    return table
