@@ -1,5 +1,6 @@
 """Fixtures every level shares: a home of one's own, the carried feed, the real recording where it is at hand."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from foss_platform.ingest.feed import Feed
 from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.transform.project import prepare_manifest, target_folder
 
 REAL_RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-2020-10-14_2020-11-15.jsonl.gz"
 PARKING_PAGE = PROJECT_ROOT / "foss_platform" / "defs" / "stavanger_parking" / "defs.yaml"
@@ -21,10 +23,25 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PYICEBERG_HOME", str(tmp_path))
 
 
+@pytest.fixture(scope="session")
+def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """dbt's target folder with the project parsed: once for all workers, since it takes seconds."""
+    home = tmp_path_factory.getbasetemp().parent / "parsed"
+    prepare_manifest(Settings(home=home))
+    return target_folder(Settings(home=home))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of a fresh, empty home."""
     return Settings(home=tmp_path / "home", duckdb_memory_limit="2GB", duckdb_threads=2)
+
+
+@pytest.fixture
+def parsed_settings(settings: Settings, parsed_project: Path) -> Settings:
+    """Settings of a fresh home whose dbt project is parsed already."""
+    shutil.copytree(parsed_project, target_folder(settings))
+    return settings
 
 
 @pytest.fixture

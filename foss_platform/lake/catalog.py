@@ -33,8 +33,9 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
     Raises
     ------
     ConfigurationError
-        When production names no catalog, when an embedded catalog is missing or damaged although
-        its warehouse holds tables, or when there is none and `create` is false.
+        When production names no catalog, when the home's name has a ? or #, when an embedded catalog
+        is missing or damaged although its warehouse holds tables, or when there is none and `create`
+        is false.
     PassingError
         When the catalog cannot be reached now.
     """
@@ -44,17 +45,27 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
             "FOSS_ENVIRONMENT is production, but no Iceberg catalog named 'lake' is configured.",
             "Set PYICEBERG_CATALOG__LAKE__URI and its companions, or write .pyiceberg.yaml.",
         )
+    from sqlalchemy import URL
+
     with lake_failures():
         if configured is not None:
             return load_catalog(CATALOG_NAME)
+        if set("?#") & set(str(settings.home)):
+            raise ConfigurationError(
+                f"No lake can lie at {settings.home}: Iceberg's readers take ? and # as parts of a URL.",
+                "Choose a folder without them, e.g. by FOSS_HOME.",
+            )
         database = catalog_database(settings)
         _refuse_lost_catalog(database, warehouse_folder(settings), create=create)
         database.parent.mkdir(parents=True, exist_ok=True)
         return load_catalog(
             CATALOG_NAME,
             type="sql",
-            uri=f"sqlite:///{database}?timeout={_SQLITE_TIMEOUT}",
-            warehouse=warehouse_folder(settings).as_uri(),
+            uri=URL.create(
+                "sqlite", database=str(database), query={"timeout": str(_SQLITE_TIMEOUT)}
+            ).render_as_string(),
+            # not as_uri(): Iceberg's readers take a location as it stands, so %20 would be part of a folder's name
+            warehouse=f"file://{warehouse_folder(settings)}",
             schema_version="v1",
         )
 

@@ -15,7 +15,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake.data_files import DataFiles, Rows, Slices, rows_outside, write_data_files
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.tables import MAX_SNAPSHOTS_DEFAULT, MAX_SNAPSHOTS_PROPERTY, TableName, load_table
@@ -116,7 +116,12 @@ def _stage_snapshot(transaction: Transaction, files: DataFiles, change: Change) 
 
 def _expire_surplus(transaction: Transaction, table: Table) -> None:
     """Expire the oldest snapshots so that with the one to come at most the table's limit stay live."""
-    limit = int(table.properties.get(MAX_SNAPSHOTS_PROPERTY, MAX_SNAPSHOTS_DEFAULT))
+    stated = table.properties.get(MAX_SNAPSHOTS_PROPERTY, str(MAX_SNAPSHOTS_DEFAULT))
+    if not (stated.isascii() and stated.isdecimal()):
+        raise ConfigurationError(
+            f"The property {MAX_SNAPSHOTS_PROPERTY} of {'.'.join(table.name())} is {stated!r}.", "Set a whole number."
+        )
+    limit = int(stated)
     protected = {reference.snapshot_id for reference in table.metadata.refs.values()}
     oldest_first = sorted(table.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
     surplus = len(oldest_first) + 1 - limit

@@ -6,7 +6,7 @@ which the sources were read. What does not: the SQL that made the rows.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -153,19 +153,24 @@ def _merged(
     kept = f"not coalesce({merge.delete_when}, false)" if merge.delete_when else "true"
     spans = _day_spans(connection, incoming, merge.prune_by)
     inside = _inside(merge.prune_by, spans)
-    standing = f"select * from {target} as standing where {inside}"
-    matched = f"select 1 from ({standing}) as standing join {incoming} as incoming on {same_key} limit 1"
-    brought = f"select * from {incoming} as incoming where {kept}"
+    described = connection.execute(f"select * from {incoming} limit 0").description or []
+    columns = ", ".join(quote_name(column[0]) for column in described)
+    standing = f"select {columns} from {target} as standing where {inside}"
+    matched = f"select 1 from ({standing}) as standing join {incoming} as incoming on {same_key}"
+    brought = f"select {columns} from {incoming} as incoming where {kept}"
+    gone = f"select * from {incoming} where not ({kept})"
+    removed = f"select 1 from ({standing}) as standing join ({gone}) as incoming on {same_key}"
+    news = f"select 1 from ({brought} except {standing}) union all {removed}"
 
     def change() -> Change:
-        if connection.execute(f"select 1 from {incoming} limit 1").fetchone() is None:
+        if connection.execute(f"{news} limit 1").fetchone() is None:
             return Change(properties=rows.properties)
-        if connection.execute(matched).fetchone() is None:
+        if connection.execute(f"{matched} limit 1").fetchone() is None:
             reader = connection.execute(brought).to_arrow_reader(_BATCH_ROWS)
             return Change(reader, None, rows.properties, rows.summary)
         untouched = f"{standing} and not exists (select 1 from {incoming} as incoming where {same_key})"
         order = f"order by {quote_name(merge.prune_by)}" if merge.prune_by else ""
-        query = f"select * from ({untouched} union all by name {brought}) {order}"
+        query = f"select * from ({untouched} union all {brought}) {order}"
         reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
         replaced = Slices(merge.prune_by, spans) if merge.prune_by else EVERY_ROW
         return Change(reader, replaced, rows.properties, rows.summary)
@@ -177,16 +182,15 @@ def _day_spans(connection: duckdb.DuckDBPyConnection, incoming: str, column: str
     """The days that incoming rows touch, neighbours joined: constants, so that files are pruned."""
     if column is None:
         return ()
-    query = f"select distinct date_trunc('day', {quote_name(column)}) from {incoming} order by 1"
-    days: list[datetime | date] = [row[0] for row in connection.execute(query).fetchall() if row[0] is not None]
-    spans: list[list[datetime | date]] = []
-    for day in days:
-        start = day.astimezone(UTC) if isinstance(day, datetime) else day
-        if spans and spans[-1][1] == start:
-            spans[-1][1] = start + timedelta(days=1)
-        else:
-            spans.append([start, start + timedelta(days=1)])
-    return tuple((start.isoformat(), before.isoformat()) for start, before in spans)
+    name = quote_name(column)
+    query = f"select distinct cast({name} as date), typeof({name}) = 'DATE' from {incoming} where {name} is not null order by 1"
+    rows: list[tuple[date, bool]] = connection.execute(query).fetchall()
+    spans: list[tuple[date, date]] = []
+    for day, _ in rows:
+        start = spans.pop()[0] if spans and spans[-1][1] == day else day
+        spans.append((start, day + timedelta(days=1)))
+    suffix = "" if rows and rows[0][1] else "T00:00:00+00:00"
+    return tuple((f"{start}{suffix}", f"{before}{suffix}") for start, before in spans)
 
 
 def _inside(column: str | None, spans: tuple[tuple[str, str], ...]) -> str:

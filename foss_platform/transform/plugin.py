@@ -8,7 +8,6 @@ a table that the run itself builds is pinned anew after its commit.
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -30,7 +29,7 @@ from foss_platform.lake.derived import (
 from foss_platform.lake.duck import connection_config, create_view, pin, prepare, quote_text
 from foss_platform.lake.positions import consumed_positions, own_position, position_properties
 from foss_platform.lake.tables import TableName, list_tables, load_table
-from foss_platform.settings import Settings, load_settings
+from foss_platform.transform.handover import handed_over
 from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
 from foss_platform.transform.project import manifest_file
 
@@ -39,13 +38,11 @@ _POSITIONS = "foss_state.positions"
 
 
 class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type information
-    """Named `lake` in the profile; its configuration may hold `settings`, else the environment decides."""
+    """Named `lake` in the profile."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Called by dbt-duckdb once a process and set of credentials."""
-        given = plugin_config.get("settings")
-        self._settings = Settings.model_validate(given) if given else load_settings()
-        self._summary: Mapping[str, str] = plugin_config.get("summary") or {}
+        self._settings = handed_over()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._catalog: Catalog | None = None
         self._tables: dict[str, Table] = {}
@@ -64,8 +61,11 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         self._connection.execute(
             f"create table {_POSITIONS} (table_name text, source_name text, source_uuid text, sequence_number bigint)"
         )
-        for name in list_tables(self._catalog):
-            self._pin(name, load_table(self._catalog, name))
+        loaded = {name: load_table(self._catalog, name) for name in list_tables(self._catalog)}
+        # all of them are known before any is pinned: a position is valid only if its source is there
+        self._tables = {str(name): table for name, table in loaded.items()}
+        for name, table in loaded.items():
+            self._pin(name, table)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Each of dbt's cursors reads and writes times in UTC."""
@@ -102,7 +102,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             Merge(tuple(merge["unique_key"]), merge["prune_by"], merge["delete_when"]) if merge else None,
             base,
             properties,
-            {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole", **self._summary},
+            {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole"},
         )
         self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
 
@@ -124,7 +124,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
     def _positions_of(self, name: TableName, table: Table) -> dict[str, tuple[str, int]]:
         if name.namespace in ("bronze", "ops"):
             return {str(name): (str(table.metadata.table_uuid), own_position(table))}
-        return {} if table.current_snapshot() is None else self._valid(consumed_positions(table))
+        return self._valid(consumed_positions(table))
 
     def _valid(self, positions: dict[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
         """Without those whose source was replaced or turned back since: what was read cannot be told then."""

@@ -21,7 +21,7 @@ _PROJECT_FILES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**
 
 
 def dbt_folder(settings: Settings) -> Path:
-    """The home's folder for dbt: profile, target and logs."""
+    """The home's folder for dbt: target and logs."""
     return settings.home / "dbt"
 
 
@@ -33,36 +33,6 @@ def target_folder(settings: Settings) -> Path:
 def manifest_file(settings: Settings) -> Path:
     """dbt's `manifest.json`."""
     return target_folder(settings) / "manifest.json"
-
-
-def write_profile(settings: Settings) -> None:
-    """Write the profile that hands these settings to the plugin, unless it stands there already."""
-    profile = {
-        "foss_platform": {
-            "target": settings.engine.value,
-            "outputs": {
-                "duckdb": {
-                    "type": "duckdb",
-                    "path": ":memory:",
-                    "schema": "silver",
-                    "threads": 1,
-                    "plugins": [
-                        {
-                            "module": "foss_platform.transform.plugin",
-                            "alias": "lake",
-                            "config": {"settings": settings.model_dump(mode="json")},
-                        }
-                    ],
-                }
-            },
-        }
-    }
-    # JSON is YAML, and needs no library
-    text = json.dumps(profile, indent=2)
-    path = dbt_folder(settings) / "profiles.yml"
-    if not path.exists() or path.read_text() != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def prepare_manifest(settings: Settings) -> Path:
@@ -84,7 +54,6 @@ def prepare_manifest(settings: Settings) -> Path:
         if not _is_prepared(manifest, stamp, fingerprint):
             from foss_platform.transform.runner import parse
 
-            write_profile(settings)
             parse(settings)
             stamp.write_text(fingerprint)
     return manifest
@@ -104,7 +73,6 @@ def _fingerprint(settings: Settings) -> str:
     digest = hashlib.sha256()
     for package in ("dbt-core", "dbt-adapters", "dbt-duckdb", "dagster-dbt"):
         digest.update(f"{package}={version(package)};".encode())
-    digest.update(settings.model_dump_json().encode())
     files = sorted(
         {file for pattern in _PROJECT_FILES for file in settings.dbt_project.glob(pattern) if file.is_file()}
     )

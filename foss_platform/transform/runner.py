@@ -13,7 +13,8 @@ from typing import Any
 
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.settings import Settings
-from foss_platform.transform.project import dbt_folder, target_folder, write_profile
+from foss_platform.transform.handover import dbt_with
+from foss_platform.transform.project import dbt_folder, target_folder
 
 
 class NodeStatus(StrEnum):
@@ -110,13 +111,10 @@ def _invoke(settings: Settings, arguments: Sequence[str], report: Any) -> Any:
         if event.info.name == "NodeFinished":
             report(_node_result(event.data))
 
-    write_profile(settings)
     settings.spill_directory.mkdir(parents=True, exist_ok=True)
-    # dbt-duckdb keeps its database, and so views on yesterday's metadata, for as long as the process lives
-    DuckDBConnectionManager.close_all_connections()
     common = [
         "--project-dir", str(settings.dbt_project),
-        "--profiles-dir", str(dbt_folder(settings)),
+        "--profiles-dir", str(settings.dbt_project),
         "--target-path", str(target_folder(settings)),
         "--log-path", str(dbt_folder(settings) / "logs"),
         "--log-level", "none",
@@ -124,10 +122,13 @@ def _invoke(settings: Settings, arguments: Sequence[str], report: Any) -> Any:
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
     ]  # fmt: skip
-    try:
-        return dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
-    finally:
+    with dbt_with(settings):
+        # dbt-duckdb keeps its database, and so views on old metadata, for as long as the process lives
         DuckDBConnectionManager.close_all_connections()
+        try:
+            return dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
+        finally:
+            DuckDBConnectionManager.close_all_connections()
 
 
 def _node_result(data: Any) -> NodeResult:
