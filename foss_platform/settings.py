@@ -4,6 +4,7 @@ Where to write is PyIceberg's own configuration (catalog `lake`), which engine t
 `FOSS_ENGINE`, what runs by itself is `FOSS_AUTOMATION`: three separate settings.
 """
 
+import os
 from enum import StrEnum
 from pathlib import Path
 
@@ -63,6 +64,13 @@ class Settings(BaseSettings):
     duckdb_threads: int | None = Field(default=None, ge=1)
     dbt_project: Path = PROJECT_ROOT / "dbt_project"
 
+    @field_validator("home", "dbt_project", "duckdb_temp_directory", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("it names no folder")
+        return value
+
     @field_validator("home", "dbt_project")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -87,6 +95,9 @@ def load_settings() -> Settings:
     ConfigurationError
         Naming every variable that is wrong, and what it may be.
     """
+    known = {f"FOSS_{name.upper()}" for name in Settings.model_fields}
+    if unknown := sorted(name for name in os.environ if name.startswith("FOSS_") and name not in known):
+        raise ConfigurationError(f"Unknown settings: {', '.join(unknown)}.", f"There are: {', '.join(sorted(known))}.")
     try:
         return Settings()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""`foss demo`: the recorded excerpt over real local HTTP, through bronze, silver, gold and checks, and what it came to."""
+"""`foss demo`: the recorded excerpt over real local HTTP, through the whole graph, and what it came to."""
 
 import os
 import shutil

@@ -2,9 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from typing import Annotated
 
@@ -12,10 +17,13 @@ import typer
 
 from foss_platform.cli.feed import EXCERPT
 from foss_platform.cli.terminal import output
+from foss_platform.errors import ConfigurationError
 from foss_platform.settings import PROJECT_ROOT, Feed
 
-# of the excerpt: enough before it to draw a day, and the freeze of 26 October soon after
-_HOURS_TAKEN_IN = 28
+# of the excerpt: enough before it to draw a day, its maintenance page among it, and the freeze four hours after it
+_TAKEN_IN = timedelta(hours=28, minutes=10)
+# how Dagster's notices on its own interfaces begin: they are for those who develop it
+_HUSHED = "ignore:Parameter `,ignore:Function `,ignore:Class `"
 
 
 def dev(
@@ -28,6 +36,7 @@ def dev(
     from foss_platform.settings import load_settings
 
     settings = load_settings()
+    _refuse_taken(port)
     with ExitStack() as stack:
         if feed is Feed.RECORDED:
             os.environ["FOSS_HOME"] = str(settings.home / "recorded")
@@ -35,15 +44,67 @@ def dev(
             settings = load_settings()
             os.environ["STAVANGER_PARKING_URL"] = _serve_excerpt(stack, speed)
         prepare_dagster_home(settings)
-        command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-        command += ["-w", str(PROJECT_ROOT / "workspace.yaml")]
-        output().print(
-            f"Dagster: [bold]http://127.0.0.1:{port}[/]  (state in {settings.home}; Ctrl-C ends it)", soft_wrap=True
-        )
-        process = subprocess.Popen(command, cwd=PROJECT_ROOT)
+        os.environ.setdefault("PYTHONWARNINGS", _HUSHED)
+        stop = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: process.send_signal(signal.SIGINT))
-        raise typer.Exit(process.wait() if process.poll() is None else process.returncode)
+            signal.signal(name, lambda *_: stop.set())
+        output().print(f"Starting Dagster; its state is in {settings.home}.", soft_wrap=True)
+        process = stack.enter_context(_dagster(port))
+        is_up = False
+        while process.poll() is None and not stop.wait(0.2):
+            if not is_up and (is_up := _answers(port)):
+                output().print(f"Dagster: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C ends it)", soft_wrap=True)
+    raise typer.Exit(0 if stop.is_set() else process.returncode or 1)
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise ConfigurationError(f"Port {port} is taken.", "End what uses it, or choose another --port.") from None
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """`dagster dev` in a session of its own: a Ctrl-C reaches it once, and what it leaves behind can be found."""
+    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"]
+    command += ["-w", str(PROJECT_ROOT / "workspace.yaml")]
+    process = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        # its code server would notice half a minute later only
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if _ended(process, number, seconds=10):
+                break
+
+
+def _ended(process: subprocess.Popen[bytes], number: signal.Signals, seconds: float) -> bool:
+    """Whether nothing of the process's group is left, `seconds` after it was sent a signal."""
+    deadline = time.monotonic() + seconds
+    try:
+        os.killpg(process.pid, number)
+        while time.monotonic() < deadline:
+            process.poll()
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _serve_excerpt(stack: ExitStack, speed: float) -> str:
@@ -55,7 +116,7 @@ def _serve_excerpt(stack: ExitStack, speed: float) -> str:
     from foss_platform.settings import load_settings
 
     polls = list(read_recording(EXCERPT))
-    start = polls[0].polled_at + timedelta(hours=_HOURS_TAKEN_IN)
+    start = polls[0].polled_at + _TAKEN_IN
     earlier = [poll for poll in polls if poll.polled_at < start]
     totals = take_in(load_settings(), find_feed("stavanger_parking"), EXCERPT, earlier)
     output().print(f"{totals.new_polls} recorded polls taken in; the feed goes on from {start:%d %B %Y, %H:%M} UTC.")

@@ -17,6 +17,10 @@ nux: {enabled: false}
 concurrency:
   # one writer a table, one dbt build at a time
   pools: {granularity: op, default_limit: 1}
+# a queued run waits up to this long; 5 unless told
+run_queue: {dequeue_interval_seconds: 1}
+# of a run, the terminal gets what it logs and its errors, not each event
+python_logs: {python_log_level: INFO}
 run_monitoring: {enabled: true}
 run_retries: {enabled: true, max_retries: 2}
 """

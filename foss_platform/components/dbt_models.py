@@ -12,6 +12,7 @@ from dagster_dbt import dbt_assets
 from pyiceberg.catalog import Catalog
 
 from foss_platform.components.dbt_translator import LakeTranslator, foss_meta
+from foss_platform.components.failures import failure, forbid_retries
 from foss_platform.components.loading import Platform, current_platform
 from foss_platform.components.plots import LinePlot, plot_metadata
 from foss_platform.components.table_metadata import table_metadata
@@ -67,7 +68,7 @@ def dbt_asset(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetsDefin
         try:
             yield from _build(context, platform, manifest, full_refresh=rebuild)
         except FossError as error:
-            raise dg.Failure(description=str(error)) from error
+            raise failure(context, error) from error
 
     return models
 
@@ -81,7 +82,7 @@ def _build(
         for key in context.selected_asset_check_keys
     }
     catalog = open_catalog(platform.settings)
-    failed: list[str] = []
+    failed: list[NodeResult] = []
     names = [".".join(manifest["nodes"][unique_id]["fqn"]) for unique_id in (*assets, *checks)]
     waiting = set(assets)
     for result in build(platform.settings, names, full_refresh=full_refresh):
@@ -92,9 +93,12 @@ def _build(
             metadata = _metadata(platform, catalog, manifest, result)
             yield dg.MaterializeResult(asset_key=assets[result.unique_id], metadata=metadata)
         if result.status in (NodeStatus.ERROR, NodeStatus.FAIL):
-            failed.append(f"{result.unique_id}: {result.message}")
+            failed.append(result)
     if failed:
-        raise dg.Failure(description="dbt: " + "\n".join(failed))
+        if all(result.status is NodeStatus.FAIL for result in failed):
+            # tests, and they would find the same rows again
+            forbid_retries(context)
+        raise dg.Failure(description="dbt: " + "\n".join(f"{r.unique_id}: {r.message}" for r in failed))
     if waiting:
         raise dg.Failure(description=f"dbt left out what it was asked for: {', '.join(sorted(waiting))}")
 
@@ -123,16 +127,17 @@ def _metadata(
     table = load_table(catalog, name)
     meta = foss_meta(manifest, result.unique_id)
     newest_by = node["config"].get("prune_by")
-    metadata: dict[str, Any] = {
-        **table_metadata(platform.settings, name, table, newest_by=newest_by),
-        "engine": platform.settings.engine.value,
-        "seconds": round(result.seconds, 3),
-    }
+    metadata: dict[str, Any] = {}
     if "plot" in meta:
         picture = plot_metadata(platform.settings, name, table, LinePlot.model_validate(meta["plot"]))
         if picture is not None:
             metadata["plot"] = picture
-    return metadata
+    return {
+        **metadata,
+        **table_metadata(platform.settings, name, table, newest_by=newest_by),
+        "engine": platform.settings.engine.value,
+        "seconds": round(result.seconds, 3),
+    }
 
 
 def logic_checks(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:

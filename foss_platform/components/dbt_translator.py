@@ -1,4 +1,4 @@
-"""From dbt's nodes to Dagster's assets: keys, groups, kinds, owners, freshness, automation; functions of the manifest."""
+"""From dbt's nodes to Dagster's assets: keys, groups, kinds, freshness, automation; functions of the manifest."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -27,18 +27,32 @@ class LakeTranslator(DagsterDbtTranslator):
         """The namespace."""
         return str(dbt_resource_props["schema"])
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """What the model's page says; the SQL is a link away."""
+        return str(dbt_resource_props["description"]).strip()
+
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
-        """The spec with kinds, freshness and automation added."""
+        """The spec with kinds, freshness, automation, the Iceberg table's name and the SQL file added."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         if unique_id.startswith("source."):
             return spec
+        node = manifest["nodes"][unique_id]
         shared = len(feeding_pipelines(manifest, unique_id)) > 1
         spec = spec.replace_attributes(
             kinds={"iceberg", "dbt", *({"seed"} if unique_id.startswith("seed.") else set())},
             automation_condition=catch_up() if self._platform_settings.automation is Switch.ON else None,
             freshness_policy=freshness(manifest, unique_id),
         )
-        return spec.merge_attributes(tags={SHARED_TAG: "true"}) if shared else spec
+        file = self._platform_settings.dbt_project / node["original_file_path"]
+        metadata = {
+            # dbt-duckdb calls its own database the storage
+            "dagster/table_name": ".".join(spec.key.path),
+            "dagster/storage_kind": "iceberg",
+            "dagster/code_references": dg.CodeReferencesMetadataValue(
+                code_references=[dg.LocalFileCodeReference(file_path=str(file), line_number=1, label=file.name)]
+            ),
+        }
+        return spec.merge_attributes(metadata=metadata, tags={SHARED_TAG: "true"} if shared else {})
 
 
 def feeding_pipelines(manifest: Mapping[str, Any], unique_id: str) -> set[str]:

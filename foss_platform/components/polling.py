@@ -1,6 +1,6 @@
 """What happens when a feed's asset is materialized: poll, commit, judge, show. The shell over `ingest`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -8,21 +8,20 @@ from typing import Any
 import dagster as dg
 from pyiceberg.catalog import Catalog
 
+from foss_platform.components.failures import failure, forbid_retries
 from foss_platform.components.feed_checks import PollFacts, check_results
 from foss_platform.components.loading import Platform
 from foss_platform.components.table_metadata import asset_key, table_metadata
-from foss_platform.errors import FossError, LastingError
+from foss_platform.errors import FossError, PassingError
 from foss_platform.ingest.batch import Cause, requested, scheduled
-from foss_platform.ingest.bronze import commit_polls, ensure_feed_tables, heal_poll_log, is_in_bronze
+from foss_platform.ingest.bronze import commit_polls, ensure_feed_tables, is_in_bronze
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.poll import FeedPoller, Poll
-from foss_platform.ingest.poll_log import standing_since
+from foss_platform.ingest.poll_log import find_accepted, heal_poll_log, rejection_reasons, standing_since
 from foss_platform.ingest.schemas import POLLS
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.tables import load_table
 from foss_platform.settings import Feed as FeedSetting
-
-_NO_MORE_RETRIES = {"dagster/max_retries": "0"}
 
 
 def poll_feed(
@@ -43,7 +42,7 @@ def poll_feed(
     try:
         yield from _poll_feed(context, feed, platform, tick)
     except FossError as error:
-        raise _failure(context, error) from error
+        raise failure(context, error) from error
 
 
 def _poll_feed(
@@ -57,17 +56,30 @@ def _poll_feed(
     cause = _cause(context, feed, tick)
     if is_in_bronze(catalog, feed, cause.batch_id):
         context.log.info("Batch %s is in already; nothing is polled again.", cause.batch_id)
-        yield from _materializations(context, catalog, feed, platform, {"batch": cause.batch_id, "rows_added": 0})
-        return
-    poll = _poll(platform, feed, cause)
-    written = commit_polls(catalog, feed, [poll], summary)
-    context.log_event(dg.AssetMaterialization(asset_key(POLLS), metadata=_poll_metadata(poll)))
-    if poll.error is not None:
-        raise poll.error
-    context.log.info("%s rows added, %s records rejected.", written.rows, written.rejected)
-    metadata = {**_poll_metadata(poll), "rows_added": written.rows}
-    yield from _materializations(context, catalog, feed, platform, metadata)
-    yield from check_results(feed, asset_key(feed.bronze), _facts(catalog, feed, poll))
+        log, reasons = _earlier(catalog, feed, cause)
+        rows = 0
+    else:
+        poll = _poll(platform, feed, cause)
+        written = commit_polls(catalog, feed, [poll], summary)
+        log, reasons, rows = poll.log, [verdict.reason for _, verdict in poll.rejected], written.rows
+        context.log_event(dg.AssetMaterialization(asset_key(POLLS), metadata=_poll_metadata(log)))
+        if poll.error is not None:
+            raise poll.error
+        context.log.info("%s rows added, %s records rejected.", rows, written.rejected)
+    yield from _materializations(catalog, feed, platform, {**_poll_metadata(log), "rows_added": rows})
+    verdicts = list(check_results(feed, asset_key(feed.bronze), _facts(catalog, feed, log, reasons)))
+    if any(not verdict.passed and verdict.severity is dg.AssetCheckSeverity.ERROR for verdict in verdicts):
+        # it blocks the models; the batch is in, and would be judged the same again
+        forbid_retries(context)
+    yield from verdicts
+
+
+def _earlier(catalog: Catalog, feed: Feed, cause: Cause) -> tuple[Mapping[str, Any], list[str]]:
+    """What an earlier try of this batch logged, so that the batch is judged the same again."""
+    log = find_accepted(catalog, cause.batch_id)
+    if log is None:
+        raise PassingError(f"{cause.batch_id} is in {feed.bronze} and not yet in {POLLS}: another run is writing it.")
+    return log, rejection_reasons(catalog, feed, cause.batch_id, log["polled_at"])
 
 
 def _cause(context: dg.AssetExecutionContext, feed: Feed, tick: str | None) -> Cause:
@@ -84,7 +96,7 @@ def _poll(platform: Platform, feed: Feed, cause: Cause) -> Poll:
 
 
 def _materializations(
-    context: dg.AssetExecutionContext, catalog: Catalog, feed: Feed, platform: Platform, metadata: dict[str, Any]
+    catalog: Catalog, feed: Feed, platform: Platform, metadata: dict[str, Any]
 ) -> Iterator[dg.MaterializeResult[Any]]:
     for name, extra in ((feed.bronze, metadata), (feed.rejected, {})):
         table = load_table(catalog, name)
@@ -92,8 +104,7 @@ def _materializations(
         yield dg.MaterializeResult(asset_key=asset_key(name), metadata={**shown, **extra})
 
 
-def _poll_metadata(poll: Poll) -> dict[str, Any]:
-    log = poll.log
+def _poll_metadata(log: Mapping[str, Any]) -> dict[str, Any]:
     shown = {
         "batch": log["batch_id"],
         "source": dg.MetadataValue.url(log["source"]),
@@ -109,19 +120,12 @@ def _poll_metadata(poll: Poll) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value is not None}
 
 
-def _facts(catalog: Catalog, feed: Feed, poll: Poll) -> PollFacts:
-    newest = poll.log["newest_data_time"]
+def _facts(catalog: Catalog, feed: Feed, log: Mapping[str, Any], reasons: Sequence[str]) -> PollFacts:
+    polled_at, newest = log["polled_at"], log["newest_data_time"]
     return PollFacts(
-        polled_at=poll.polled_at,
-        accepted=len(poll.accepted),
-        reasons=[verdict.reason for _, verdict in poll.rejected],
+        polled_at=polled_at,
+        accepted=log["records_accepted"],
+        reasons=reasons,
         newest_data_time=newest,
-        standing_since=standing_since(catalog, feed.name, poll.polled_at, newest),
+        standing_since=standing_since(catalog, feed.name, polled_at, newest),
     )
-
-
-def _failure(context: dg.AssetExecutionContext, error: FossError) -> dg.Failure:
-    lasting = isinstance(error, LastingError)
-    if lasting:
-        context.instance.add_run_tags(context.run_id, _NO_MORE_RETRIES)
-    return dg.Failure(description=str(error), allow_retries=not lasting)

@@ -13,6 +13,8 @@ from foss_platform.lake.tables import TableName
 from foss_platform.settings import Settings
 
 _PREVIEW_ROWS = 12
+_PREVIEW_LENGTH = 80
+_NO_BREAK = "\u00a0"
 
 
 def asset_key(name: TableName) -> dg.AssetKey:
@@ -93,5 +95,21 @@ def _newest_only(table: Table, column: str) -> str:
 
 def _shown(value: Any) -> str | int | float | bool | None:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="seconds") if value.tzinfo else value.isoformat(sep=" ")
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+        return _moment(value)
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, str | int | bool) or value is None:
+        return _cut(value) if isinstance(value, str) else value
+    return _cut(str(value))
+
+
+def _moment(value: datetime) -> str:
+    """Like 25 Oct 2020 20:15 UTC, with spaces at which the UI's narrow cells do not break it up."""
+    zone = " UTC" if value.tzinfo else ""
+    moment = value.astimezone(UTC) if value.tzinfo else value
+    text = f"{moment:%d %b %Y %H:%M:%S}".removesuffix(":00")
+    return f"{text}{zone}".replace(" ", _NO_BREAK)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _PREVIEW_LENGTH else f"{text[: _PREVIEW_LENGTH - 1]}…"

@@ -8,33 +8,31 @@ No commit spans three tables, so the order carries the promise:
 
 A crash after 1 leaves refused records of a poll that is not in; the retry adds its own, told apart by
 `_polled_at`. A crash after 2 leaves a batch without its row in the log: the row stands in the summary
-of bronze's snapshot, from where the next run of the pipeline takes it (`heal_poll_log`).
+of bronze's snapshot, from where the next run of the pipeline takes it (`poll_log.heal_poll_log`).
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
-from pyiceberg.expressions import And, BooleanExpression
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError
+from foss_platform.ingest.batch import CauseKind
 from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.membership import batches_in, distinct, present_batches, within
 from foss_platform.ingest.poll import Poll
-from foss_platform.ingest.schemas import POLLS, SEQUENCE_NUMBER, bronze_spec, polls_spec, rejected_spec
+from foss_platform.ingest.poll_log import SUMMARY_LOG, log_polls, log_to_json
+from foss_platform.ingest.schemas import bronze_schema, bronze_spec, polls_spec, rejected_spec
 from foss_platform.lake.commit import Change, commit
-from foss_platform.lake.conditions import at_least, at_most, equal
-from foss_platform.lake.failures import lake_failures
-from foss_platform.lake.tables import TableName, ensure_table, find_table
+from foss_platform.lake.tables import ensure_table, find_table
 
 # the log of one bulk commit would make the table's metadata grow by megabytes; a replay heals itself
 # by being run again, so only small commits carry their log
 _MAX_LOGGED_BATCHES = 4
-_SUMMARY_LOG = "foss.polls"
 
 
 @dataclass(frozen=True)
@@ -82,37 +80,19 @@ def commit_polls(catalog: Catalog, feed: Feed, polls: Sequence[Poll], summary: M
     rejected = _commit_rejected(catalog, feed, polls, summary)
     rows, new, known = _commit_bronze(catalog, feed, polls, summary)
     # a live batch that another try brought is logged by that try; a recorded one is the same poll
-    logged = [p for p in polls if p.error or p.cause.batch_id in new or p.cause.batch_id.split("/")[1] == "recording"]
-    _commit_log(catalog, [poll.log for poll in logged], summary)
+    logged = [p for p in polls if p.error or p.cause.batch_id in new or p.cause.kind is CauseKind.RECORDING]
+    log_polls(catalog, [poll.log for poll in logged], summary)
     return Written(rows, rejected, new, known)
 
 
 def is_in_bronze(catalog: Catalog, feed: Feed, batch_id: str) -> bool:
-    """Whether the batch is in, by the rows themselves: an answer that survives snapshot expiry."""
+    """Whether the batch is in, by the rows themselves."""
     table = find_table(catalog, feed.bronze)
-    return table is not None and bool(_present(table, equal("_batch_id", batch_id)))
-
-
-def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> int:
-    """Log the batches that are in bronze but, after a crash, not in `ops.polls`.
-
-    Looks at all live snapshots of bronze: another run may have logged its batch after the one that crashed.
-
-    Returns
-    -------
-    How many rows were added to the log.
-    """
-    bronze = find_table(catalog, feed.bronze)
-    log_table = find_table(catalog, POLLS)
-    if bronze is None or log_table is None:
-        return 0
-    noted = [s.summary.additional_properties.get(_SUMMARY_LOG, "[]") for s in bronze.snapshots() if s.summary]
-    rows = [_row_from_json(row) for text in noted for row in json.loads(text)]
-    return _commit_log(catalog, rows, {**summary, "foss.healed": "true"})
+    return table is not None and bool(batches_in(table, [batch_id]))
 
 
 def _refuse_other_columns(feed: Feed, table: Table) -> None:
-    wanted = {column.name: column for column in bronze_spec(feed).schema.fields}
+    wanted = {column.name: column for column in bronze_schema(feed).fields}
     standing = {column.name: column for column in table.schema().fields}
     differing = wanted.keys() ^ standing.keys()
     for name in wanted.keys() & standing.keys():
@@ -141,7 +121,7 @@ def _commit_rejected(catalog: Catalog, feed: Feed, polls: Sequence[Poll], summar
 
     def plan(table: Table) -> Change | None:
         nonlocal count
-        present = _present_keys(table, holders, "_batch_id", "_polled_at")
+        present = distinct(table, within("_polled_at", [poll.polled_at for poll in holders]), "_batch_id", "_polled_at")
         rows = [
             (poll.cause.batch_id, index, poll.polled_at, poll.source, verdict.reason, verdict.record)
             for poll in holders
@@ -165,12 +145,12 @@ def _commit_bronze(
 
     def plan(table: Table) -> Change | None:
         nonlocal fresh
-        present = _present_batches(table, candidates)
+        present = present_batches(table, candidates)
         fresh = [poll for poll in candidates if poll.cause.batch_id not in present]
         if not fresh:
             return None
         log = [poll.log for poll in fresh]
-        noted = {_SUMMARY_LOG: _rows_to_json(log)} if len(fresh) <= _MAX_LOGGED_BATCHES else {}
+        noted = {SUMMARY_LOG: log_to_json(log)} if len(fresh) <= _MAX_LOGGED_BATCHES else {}
         counts = {"foss.batches": str(len(fresh)), "foss.first-batch": min(p.cause.batch_id for p in fresh)}
         return Change(_bronze_rows(table, feed, fresh), summary={**summary, **counts, **noted})
 
@@ -194,101 +174,11 @@ def _bronze_rows(table: Table, feed: Feed, polls: Sequence[Poll]) -> pa.Table:
         [table.metadata.next_sequence_number()] * len(verdicts),
     )
     # by name: the page may list the fields in another order than when the table was made
-    by_name = dict(zip(bronze_spec(feed).schema.column_names, columns, strict=True))
+    by_name = dict(zip(bronze_schema(feed).column_names, columns, strict=True))
     return _to_arrow(table, [by_name[name] for name in table.schema().column_names])
-
-
-def _commit_log(catalog: Catalog, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, str]) -> int:
-    """Add the rows that are not in the log yet; returns how many these were."""
-    if not rows:
-        return 0
-    added = 0
-
-    def plan(table: Table) -> Change | None:
-        nonlocal added
-        keys = {(row["batch_id"], row["polled_at"]) for row in rows}
-        times = [row["polled_at"] for row in rows]
-        present = _present(table, _within("polled_at", times), "batch_id", "polled_at") & keys
-        fresh = [row for row in rows if (row["batch_id"], row["polled_at"]) not in present]
-        added = len(fresh)
-        if not fresh:
-            return None
-        sequence = table.metadata.next_sequence_number()
-        records = [{**row, SEQUENCE_NUMBER: sequence} for row in fresh]
-        return Change(pa.Table.from_pylist(records, schema=table.schema().as_arrow()), summary=summary)
-
-    commit(catalog, POLLS, plan)
-    return added
 
 
 def _to_arrow(table: Table, columns: Iterable[Sequence[Any]]) -> pa.Table:
     schema = table.schema().as_arrow()
     arrays = [pa.array(values, field.type) for field, values in zip(schema, columns, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _present_batches(table: Table, polls: Sequence[Poll]) -> set[str]:
-    """Which of the polls' batches have rows in the table."""
-    if len(polls) == 1:
-        wanted: BooleanExpression = equal("_batch_id", polls[0].cause.batch_id)
-        return {key[0] for key in _present(table, wanted)}
-    # a live batch may have come in at another time than this try's; a recorded one has one time only
-    live = [p for p in polls if p.cause.batch_id.split("/")[1] != "recording"]
-    found = {key[0] for poll in live for key in _present(table, equal("_batch_id", poll.cause.batch_id))}
-    recorded = [poll.polled_at for poll in polls if poll not in live]
-    if recorded:
-        found |= {key[0] for key in _present(table, _within("_polled_at", recorded))}
-    return found
-
-
-def _present_keys(table: Table, polls: Sequence[Poll], *columns: str) -> set[tuple[Any, ...]]:
-    return _present(table, _within("_polled_at", [poll.polled_at for poll in polls]), *columns)
-
-
-def _present(table: Table, condition: BooleanExpression, *columns: str) -> set[tuple[Any, ...]]:
-    """The distinct values of `columns` (of `_batch_id` unless told) in the rows that match."""
-    if table.current_snapshot() is None:
-        return set()
-    names = columns or ("_batch_id",)
-    found: set[tuple[Any, ...]] = set()
-    with lake_failures():
-        for batch in table.scan(row_filter=condition, selected_fields=names).to_arrow_batch_reader():
-            distinct = pa.Table.from_batches([batch]).group_by(list(names)).aggregate([])
-            found.update(zip(*(_python_values(distinct[name]) for name in names), strict=True))
-    return found
-
-
-def _python_values(column: pa.ChunkedArray) -> list[Any]:
-    values = column.to_pylist()
-    # Arrow gives its own name to the zone; equality with datetime's UTC holds by instant
-    return [v.astimezone(UTC) for v in values] if pa.types.is_timestamp(column.type) else values
-
-
-def _within(column: str, times: Sequence[datetime]) -> BooleanExpression:
-    return And(
-        at_least(column, min(times).isoformat()),
-        at_most(column, max(times).isoformat()),
-    )
-
-
-def _rows_to_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    # an accepted poll keeps no body, so every value is text, a number or a time
-    return json.dumps(rows, default=lambda moment: moment.isoformat())
-
-
-def _row_from_json(row: dict[str, Any]) -> dict[str, Any]:
-    times = {name: datetime.fromisoformat(row[name]) for name in ("polled_at", "newest_data_time") if row[name]}
-    return {**row, **times}
-
-
-def count_rows(table: Table | None) -> int:
-    """Rows of the current snapshot, from its summary."""
-    snapshot = table.current_snapshot() if table is not None else None
-    if snapshot is None or snapshot.summary is None:
-        return 0
-    return int(snapshot.summary.additional_properties.get("total-records", 0))
-
-
-def feed_tables(feed: Feed) -> tuple[TableName, TableName, TableName]:
-    """The tables that a run of this feed may write."""
-    return (feed.bronze, feed.rejected, POLLS)

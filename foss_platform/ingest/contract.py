@@ -62,7 +62,7 @@ def contract_judge(feed: Feed) -> Judge:
                 values = tuple(_checked(f, v) for f, v in zip(feed.contract, values, strict=True))
             except ValueError as error:
                 return Rejected(str(error), to_json(record))
-        text = " ".join([values[place] for place in time_places])
+        text = " ".join(str(values[place]) for place in time_places)
         data_time = read_time(text, polled_at)
         if data_time is None:
             return Rejected(f"unreadable time {text[:40]!r}", to_json(record))
@@ -104,4 +104,4 @@ def _fits(type_: FieldType, value: Any) -> bool:
     if type_ in _INT_BOUNDS:
         return isinstance(value, int) and -_INT_BOUNDS[type_] <= value < _INT_BOUNDS[type_]
     limit = _LARGEST_FLOAT if type_ is FieldType.FLOAT else 1.7976931348623157e308
-    return -limit <= value <= limit
+    return bool(-limit <= value <= limit)

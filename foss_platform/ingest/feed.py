@@ -5,6 +5,7 @@ What belongs here: the models and their validation. What does not: fetching or p
 
 import os
 import re
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -86,6 +87,20 @@ class DataTime(PageModel):
     format: str = "iso8601"
     zone: str = "UTC"
     ahead_minutes: float = Field(default=5, ge=0, le=_MINUTES_OF_A_YEAR)
+
+    @field_validator("format")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        moment = datetime(2024, 12, 31, 23, 58)  # noqa: DTZ001  # the format's own time has no zone
+        try:
+            restored = value == "iso8601" or datetime.strptime(moment.strftime(value), value) == moment  # noqa: DTZ007
+        except ValueError:
+            restored = False
+        if not restored:
+            raise ValueError(
+                f"{value!r} does not give a date and a time to the minute back; write it as strptime does, or iso8601"
+            )
+        return value
 
     @field_validator("zone")
     @classmethod

@@ -155,7 +155,7 @@ def _get(
     if status == 200:
         return answer()
     problem = f"{safe_url(url)} answered HTTP {status}."
-    if status in _PASSING_STATUS or status >= 500:
+    if status is None or status in _PASSING_STATUS or status >= 500:
         retry_after = _retry_after(headers, clock)
         raise PassingFetchError(problem, "The next poll may get through.", answer=answer(), retry_after=retry_after)
     raise LastingFetchError(problem, "Check the URL on its page.", answer=answer())
@@ -206,7 +206,7 @@ def _send(url: str, session: "requests.Session", timeout: float) -> "requests.Re
 
     prepared = session.prepare_request(requests.Request("GET", url))
     options = session.merge_environment_settings(url, {}, True, None, None)
-    return session.get_adapter(url).send(prepared, timeout=timeout, **options)
+    return session.get_adapter(url).send(prepared, timeout=timeout, **options)  # type: ignore[arg-type]  # no None comes back
 
 
 def _redirect_target(url: str, location: str) -> str:

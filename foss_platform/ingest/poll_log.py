@@ -1,21 +1,86 @@
-"""Reading `ops.polls`: how long a feed has stood still, how its last attempt ended. Not here: writing it."""
+"""The poll log `ops.polls`: writing it, healing it after a crash, and asking it how a feed has done."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import And, BooleanExpression
+from pyiceberg.table import Table
 
+from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.membership import distinct, within
 from foss_platform.ingest.poll import PollStatus
-from foss_platform.ingest.schemas import POLLS
+from foss_platform.ingest.schemas import POLLS, SEQUENCE_NUMBER
+from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.conditions import at_least, at_most, equal
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.statistics import newest_value
 from foss_platform.lake.tables import find_table
 
+_ATTEMPT = ("batch_id", "polled_at", "status")
+
+#: Where a bronze commit notes the log rows of its batches, so that a crash before the log's commit loses none.
+SUMMARY_LOG = "foss.polls"
+
 # a standstill of more than a day need not be measured to the minute
 _LOOK_BACK = timedelta(days=1)
+
+
+def log_polls(catalog: Catalog, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, str]) -> int:
+    """Add the attempts that are not in the log yet; returns how many these were.
+
+    An attempt is its batch, poll time and outcome: a retry may fail and succeed within one second, which
+    is all that a recorded feed's `Date` tells.
+    """
+    if not rows:
+        return 0
+    added = 0
+
+    def plan(table: Table) -> Change | None:
+        nonlocal added
+        present = distinct(table, within("polled_at", [row["polled_at"] for row in rows]), *_ATTEMPT)
+        fresh = [row for row in rows if tuple(row[name] for name in _ATTEMPT) not in present]
+        added = len(fresh)
+        if not fresh:
+            return None
+        sequence = table.metadata.next_sequence_number()
+        records = [{**row, SEQUENCE_NUMBER: sequence} for row in fresh]
+        return Change(pa.Table.from_pylist(records, schema=table.schema().as_arrow()), summary=summary)
+
+    commit(catalog, POLLS, plan)
+    return added
+
+
+def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> int:
+    """Log the batches that are in bronze but, after a crash, not in `ops.polls`.
+
+    Looks at all live snapshots of bronze: another run may have logged its batch after the one that crashed.
+
+    Returns
+    -------
+    How many rows were added to the log.
+    """
+    bronze = find_table(catalog, feed.bronze)
+    if bronze is None or find_table(catalog, POLLS) is None:
+        return 0
+    noted = [s.summary.additional_properties.get(SUMMARY_LOG, "[]") for s in bronze.snapshots() if s.summary]
+    rows = [_log_row(row) for text in noted for row in json.loads(text)]
+    return log_polls(catalog, rows, {**summary, "foss.healed": "true"})
+
+
+def log_to_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Log rows of accepted polls as text for a snapshot's summary."""
+    # an accepted poll keeps no body, so every value is text, a number or a time
+    return json.dumps(rows, default=lambda moment: moment.isoformat())
+
+
+def _log_row(row: dict[str, Any]) -> dict[str, Any]:
+    times = {name: datetime.fromisoformat(row[name]) for name in ("polled_at", "newest_data_time") if row[name]}
+    return {**row, **times}
 
 
 @dataclass(frozen=True)
@@ -56,6 +121,30 @@ def last_poll(catalog: Catalog, pipeline: str) -> LastPoll | None:
             newest_data_time = _utc(max(times, default=None))
             return LastPoll(_utc(last["polled_at"]), last["status"], newest_data_time, last["records_rejected"])
     return None
+
+
+def find_accepted(catalog: Catalog, batch_id: str) -> dict[str, Any] | None:
+    """The log's row of the accepted poll that brought the batch, by column (times in UTC, no body)."""
+    table = find_table(catalog, POLLS)
+    if table is None or table.current_snapshot() is None:
+        return None
+    columns = tuple(name for name in table.schema().column_names if name != "body")
+    condition = And(equal("batch_id", batch_id), equal("status", PollStatus.ACCEPTED.value))
+    with lake_failures():
+        rows = table.scan(row_filter=condition, selected_fields=columns).to_arrow().to_pylist()
+    times = ("polled_at", "newest_data_time")
+    return {**rows[0], **{name: _utc(rows[0][name]) for name in times}} if rows else None
+
+
+def rejection_reasons(catalog: Catalog, feed: Feed, batch_id: str, polled_at: datetime) -> list[str]:
+    """Why records of this attempt lie in quarantine, one reason a record."""
+    table = find_table(catalog, feed.rejected)
+    if table is None or table.current_snapshot() is None:
+        return []
+    condition = And(equal("_batch_id", batch_id), equal("_polled_at", polled_at.isoformat()))
+    with lake_failures():
+        found = table.scan(row_filter=condition, selected_fields=("reason",)).to_arrow()
+    return [str(reason) for reason in found["reason"].to_pylist()]
 
 
 def standing_since(catalog: Catalog, pipeline: str, polled_at: datetime, newest_data_time: datetime) -> datetime:

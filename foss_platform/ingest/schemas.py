@@ -77,12 +77,17 @@ POLL_COLUMNS: tuple[_Column, ...] = (
 )
 
 
-def bronze_spec(feed: Feed) -> TableSpec:
-    """The feed's bronze table: its contract's fields, then what the platform adds."""
+def bronze_schema(feed: Feed) -> Schema:
+    """The columns of the feed's bronze table: its contract's fields, then what the platform adds."""
     fields = [(f.name, _TYPES[f.type], f.required, f.description) for f in feed.contract]
+    return _schema((*fields, *_PLATFORM_COLUMNS))
+
+
+def bronze_spec(feed: Feed) -> TableSpec:
+    """The feed's bronze table."""
     return TableSpec(
         feed.bronze,
-        _schema((*fields, *_PLATFORM_COLUMNS)),
+        bronze_schema(feed),
         feed.description.strip(),
         _FULL_BATCH_STATISTICS,
     )

@@ -3,6 +3,7 @@
 Times are given as ISO 8601 text, which PyIceberg's literals take.
 """
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from pyiceberg import expressions
@@ -27,6 +28,11 @@ def at_most(column: str, value: str | int) -> BooleanExpression:
 def below(column: str, value: str | int) -> BooleanExpression:
     """`column` < `value`."""
     return _predicate(expressions.LessThan, column, value)
+
+
+def one_of(column: str, values: Iterable[str]) -> BooleanExpression:
+    """`column` is one of `values`."""
+    return cast(BooleanExpression, cast(Any, expressions.In)(column, set(values)))
 
 
 def is_missing(column: str) -> BooleanExpression:

@@ -106,7 +106,9 @@ def adapt_columns(catalog: Catalog, name: TableName, table: Table, arrow_schema:
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
-    """The type without Arrow's choice of offsets, which Iceberg does not have."""
+    """The type without Arrow's choice of offsets and the zone's name, which Iceberg does not have."""
+    if pa.types.is_timestamp(type_) and type_.tz is not None:
+        return pa.timestamp(type_.unit, "UTC")
     if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
         return pa.string()
     return pa.binary() if pa.types.is_large_binary(type_) else type_
@@ -183,7 +185,10 @@ def _day_spans(connection: duckdb.DuckDBPyConnection, incoming: str, column: str
     if column is None:
         return ()
     name = quote_name(column)
-    query = f"select distinct cast({name} as date), typeof({name}) = 'DATE' from {incoming} where {name} is not null order by 1"
+    query = (
+        f"select distinct cast({name} as date), typeof({name}) = 'DATE' "
+        f"from {incoming} where {name} is not null order by 1"
+    )
     rows: list[tuple[date, bool]] = connection.execute(query).fetchall()
     spans: list[tuple[date, date]] = []
     for day, _ in rows:

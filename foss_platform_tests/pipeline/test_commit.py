@@ -38,7 +38,15 @@ def put(catalog: Catalog, *items: tuple[int, datetime | None], **change: Any) ->
 
 
 def ids(catalog: Catalog) -> list[int]:
-    return sorted(catalog.load_table(NAME.identifier).scan().to_arrow()["id"].to_pylist())
+    found: list[Any] = catalog.load_table(NAME.identifier).scan().to_arrow()["id"].to_pylist()
+    return sorted(found)
+
+
+def tag(table: Table, name: str) -> int:
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    table.manage_snapshots().create_tag(snapshot.snapshot_id, name).commit()
+    return snapshot.snapshot_id
 
 
 def snapshots(catalog: Catalog) -> list[int]:
@@ -72,8 +80,8 @@ def test_a_replacement_keeps_rows_outside_and_rows_without_a_value(catalog: Cata
 
 def test_several_spans_and_none(catalog: Catalog) -> None:
     put(catalog, *((n, DAY + timedelta(days=n)) for n in range(5)))
-    spans = tuple(day_of(DAY + timedelta(days=n)).spans[0] for n in (1, 3))
-    put(catalog, (9, DAY), replaces=Slices("at", spans))
+    spans = (day_of(DAY + timedelta(days=n)).spans[0] for n in (1, 3))
+    put(catalog, (9, DAY), replaces=Slices("at", tuple(spans)))
     assert ids(catalog) == [0, 2, 4, 9]
     put(catalog, (10, DAY), replaces=Slices("at", ()))
     assert ids(catalog) == [0, 2, 4, 9, 10]
@@ -118,9 +126,8 @@ def test_properties_alone_make_no_snapshot(catalog: Catalog) -> None:
 
 
 def test_nothing_to_do_changes_nothing(catalog: Catalog) -> None:
-    location = catalog.load_table(NAME.identifier).metadata_location
-    commit(catalog, NAME, lambda _: None)
-    assert catalog.load_table(NAME.identifier).metadata_location == location
+    before = catalog.load_table(NAME.identifier).metadata_location
+    assert commit(catalog, NAME, lambda _: None).metadata_location == before
 
 
 def test_after_a_conflict_the_plan_is_asked_again(catalog: Catalog) -> None:
@@ -215,8 +222,7 @@ def test_tagged_snapshots_count_and_stay(catalog: Catalog) -> None:
     for number in range(12):
         table = put(catalog, (number, DAY))
         if number in (0, 3):
-            tagged.append(table.metadata.current_snapshot_id)
-            table.manage_snapshots().create_tag(tagged[-1], f"tag-{number}").commit()
+            tagged.append(tag(table, f"tag-{number}"))
         assert len(snapshots(catalog)) <= 5
     assert set(tagged) <= set(snapshots(catalog))
     assert catalog.load_table(NAME.identifier).scan(snapshot_id=tagged[1]).to_arrow().num_rows == 4
@@ -225,8 +231,7 @@ def test_tagged_snapshots_count_and_stay(catalog: Catalog) -> None:
 def test_more_tags_than_the_limit_are_no_error(catalog: Catalog) -> None:
     limit_to(catalog, 2)
     for number in range(4):
-        table = put(catalog, (number, DAY), replaces=EVERY_ROW)
-        table.manage_snapshots().create_tag(table.metadata.current_snapshot_id, f"tag-{number}").commit()
+        tag(put(catalog, (number, DAY), replaces=EVERY_ROW), f"tag-{number}")
     put(catalog, (9, DAY))
     assert len(snapshots(catalog)) == 5
     assert ids(catalog) == [3, 9]
@@ -239,6 +244,6 @@ def test_a_senseless_limit_is_an_error_that_names_it_or_keeps_the_current_state(
     try:
         put(catalog, (2, DAY))
     except FossError as error:
-        assert "foss.snapshots.max-live" in str(error)  # noqa: PT017
+        assert "foss.snapshots.max-live" in str(error)
     else:
         assert ids(catalog) == [1, 2]

@@ -47,7 +47,11 @@ def test_the_exact_moment_and_those_between(settings: Settings) -> None:
     table = grow(settings, 3)
     points = live_points(table)
     assert [rows_at(table, point.committed_at) for point in points] == [1, 2, 3]
-    assert [rows_at(table, point.committed_at + MILLISECOND - timedelta(microseconds=1)) for point in points] == [1, 2, 3]
+    assert [rows_at(table, point.committed_at + MILLISECOND - timedelta(microseconds=1)) for point in points] == [
+        1,
+        2,
+        3,
+    ]
     assert rows_at(table, points[1].committed_at - MILLISECOND) == 1
     assert rows_at(table, points[2].committed_at - timedelta(microseconds=1)) == 2
     assert rows_at(table, datetime.max.replace(tzinfo=UTC)) == 3

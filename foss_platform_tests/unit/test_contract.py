@@ -155,7 +155,9 @@ def test_an_unreadable_time_is_refused_in_few_words(text: str) -> None:
 
 
 def assert_storable(verdict: Accepted | Rejected, record: Any) -> None:
-    texts = [verdict.reason, verdict.record] if isinstance(verdict, Rejected) else [*verdict.values, verdict.unknown]
+    texts: list[Any] = (
+        [verdict.reason, verdict.record] if isinstance(verdict, Rejected) else [*verdict.values, verdict.unknown]
+    )
     for text in texts:
         assert not isinstance(text, str) or text.encode() is not None
     if isinstance(verdict, Rejected):

@@ -72,4 +72,4 @@ def test_paths_are_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_settings_do_not_change_once_read() -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
-        settings.environment = Environment.PRODUCTION  # type: ignore[misc]
+        settings.environment = Environment.PRODUCTION
