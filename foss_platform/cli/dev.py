@@ -77,7 +77,7 @@ def _answers(port: int) -> bool:
 @contextmanager
 def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """`dagster dev` in a session of its own: a Ctrl-C reaches it once, and what it leaves behind can be found."""
-    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"]
+    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "--log-level", "error"]
     command += ["-w", str(PROJECT_ROOT / "workspace.yaml")]
     process = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True)
     try:

@@ -10,6 +10,7 @@ import typer
 from foss_platform.cli.demo import demo
 from foss_platform.cli.dev import dev
 from foss_platform.cli.feed import feed
+from foss_platform.cli.quarantine import app as quarantine
 from foss_platform.cli.rebuild import rebuild
 from foss_platform.cli.replay import replay
 from foss_platform.cli.run import run as run_pipeline
@@ -29,6 +30,7 @@ app.command("run")(run_pipeline)
 app.command()(status)
 app.command()(sql)
 app.command()(replay)
+app.add_typer(quarantine, name="quarantine")
 app.command()(rebuild)
 app.command()(feed)
 app.command()(dev)

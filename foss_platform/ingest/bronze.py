@@ -20,13 +20,13 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError
 from foss_platform.ingest.batch import CauseKind
+from foss_platform.ingest.evolution import follow_contract
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.membership import batches_in, distinct, present_batches, within
 from foss_platform.ingest.poll import Poll
 from foss_platform.ingest.poll_log import SUMMARY_LOG, log_polls, log_to_json
-from foss_platform.ingest.schemas import bronze_schema, bronze_spec, polls_spec, rejected_spec
+from foss_platform.ingest.schemas import bronze_schema, polls_spec, rejected_spec
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.tables import ensure_table, find_table
 
@@ -59,11 +59,11 @@ def ensure_feed_tables(catalog: Catalog, feed: Feed) -> None:
     Raises
     ------
     ConfigurationError
-        When bronze stands already and has other columns than the contract now says.
+        When the contract has changed in a way that bronze cannot follow; nothing is written then.
     """
     for spec in (rejected_spec(feed), polls_spec()):
         ensure_table(catalog, spec)
-    _refuse_other_columns(feed, ensure_table(catalog, bronze_spec(feed)))
+    follow_contract(catalog, feed)
 
 
 def commit_polls(catalog: Catalog, feed: Feed, polls: Sequence[Poll], summary: Mapping[str, str]) -> Written:
@@ -89,20 +89,6 @@ def is_in_bronze(catalog: Catalog, feed: Feed, batch_id: str) -> bool:
     """Whether the batch is in, by the rows themselves."""
     table = find_table(catalog, feed.bronze)
     return table is not None and bool(batches_in(table, [batch_id]))
-
-
-def _refuse_other_columns(feed: Feed, table: Table) -> None:
-    wanted = {column.name: column for column in bronze_schema(feed).fields}
-    standing = {column.name: column for column in table.schema().fields}
-    differing = wanted.keys() ^ standing.keys()
-    for name in wanted.keys() & standing.keys():
-        if wanted[name].field_type != standing[name].field_type or standing[name].required > wanted[name].required:
-            differing.add(name)
-    if differing:
-        raise ConfigurationError(
-            f"The contract of {feed.name} no longer fits the columns of {feed.bronze}: {', '.join(sorted(differing))}.",
-            "Restore the contract, or give the changed feed a name of its own.",
-        )
 
 
 def _first_of_each_batch(polls: Sequence[Poll]) -> list[Poll]:
@@ -152,7 +138,7 @@ def _commit_bronze(
         log = [poll.log for poll in fresh]
         noted = {SUMMARY_LOG: log_to_json(log)} if len(fresh) <= _MAX_LOGGED_BATCHES else {}
         counts = {"foss.batches": str(len(fresh)), "foss.first-batch": min(p.cause.batch_id for p in fresh)}
-        return Change(_bronze_rows(table, feed, fresh), summary={**summary, **counts, **noted})
+        return Change(bronze_rows(feed, table, fresh), summary={**summary, **counts, **noted})
 
     commit(catalog, feed.bronze, plan)
     new = frozenset(poll.cause.batch_id for poll in fresh)
@@ -160,7 +146,8 @@ def _commit_bronze(
     return sum(len(poll.accepted) for poll in fresh), new, known
 
 
-def _bronze_rows(table: Table, feed: Feed, polls: Sequence[Poll]) -> pa.Table:
+def bronze_rows(feed: Feed, table: Table, polls: Sequence[Poll]) -> pa.Table:
+    """The accepted records of polls as rows of bronze, stamped with the commit they are to land in."""
     verdicts = [verdict for poll in polls for _, verdict in poll.accepted]
     fields: Iterable[Sequence[Any]] = zip(*(verdict.values for verdict in verdicts), strict=True)
     repeated = [(poll, len(poll.accepted)) for poll in polls]

@@ -1,5 +1,7 @@
 """The columns of bronze, quarantine and `ops.polls`, and their Iceberg types. Not here: their rows."""
 
+import json
+
 from pyiceberg.schema import Schema
 from pyiceberg.types import (
     BinaryType,
@@ -19,6 +21,9 @@ from foss_platform.lake.tables import TableName, TableSpec
 
 POLLS = TableName("ops", "polls")
 
+#: The contract that a bronze table's columns follow, as JSON: what a changed page is compared with.
+CONTRACT_PROPERTY = "foss.contract"
+
 #: Stamped by the commit that brought a row: grows with every commit, survives expiry and compaction,
 #: so "what is new since I last read" is one comparison that file statistics prune.
 SEQUENCE_NUMBER = "_sequence_number"
@@ -26,7 +31,7 @@ SEQUENCE_NUMBER = "_sequence_number"
 # 16 characters, the default, end before the part of a batch id that differs
 _FULL_BATCH_STATISTICS = {"write.metadata.metrics.column._batch_id": "full"}
 
-_TYPES: dict[FieldType, PrimitiveType] = {
+ICEBERG_TYPES: dict[FieldType, PrimitiveType] = {
     FieldType.STRING: StringType(),
     FieldType.INT: IntegerType(),
     FieldType.LONG: LongType(),
@@ -79,7 +84,7 @@ POLL_COLUMNS: tuple[_Column, ...] = (
 
 def bronze_schema(feed: Feed) -> Schema:
     """The columns of the feed's bronze table: its contract's fields, then what the platform adds."""
-    fields = [(f.name, _TYPES[f.type], f.required, f.description) for f in feed.contract]
+    fields = [(f.name, ICEBERG_TYPES[f.type], f.required, f.description) for f in feed.contract]
     return _schema((*fields, *_PLATFORM_COLUMNS))
 
 
@@ -89,8 +94,13 @@ def bronze_spec(feed: Feed) -> TableSpec:
         feed.bronze,
         bronze_schema(feed),
         feed.description.strip(),
-        _FULL_BATCH_STATISTICS,
+        {**_FULL_BATCH_STATISTICS, CONTRACT_PROPERTY: contract_text(feed)},
     )
+
+
+def contract_text(feed: Feed) -> str:
+    """The contract as a table property remembers it."""
+    return json.dumps({f.name: {"type": f.type.value, "required": f.required} for f in feed.contract}, sort_keys=True)
 
 
 def rejected_spec(feed: Feed) -> TableSpec:

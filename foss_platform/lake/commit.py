@@ -61,6 +61,33 @@ def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | N
     PassingError
         When others kept winning, or the store or catalog failed. Nothing was committed then.
     """
+    return _until_committed(name, lambda: _try_once(catalog, name, plan))
+
+
+def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transaction], None]) -> Table:
+    """Change a table's columns and properties in one commit, asked again when another commit came first.
+
+    Parameters
+    ----------
+    change
+        Stages on the transaction what the table, as it stands, still lacks; it may stage nothing.
+
+    Raises
+    ------
+    PassingError
+        As `commit`.
+    """
+
+    def once() -> Table:
+        table = load_table(catalog, name)
+        with lake_failures(), table.transaction() as transaction:
+            change(table, transaction)
+        return table
+
+    return _until_committed(name, once)
+
+
+def _until_committed(name: TableName, once: Callable[[], Table]) -> Table:
     import tenacity
 
     tries = tenacity.Retrying(
@@ -70,7 +97,7 @@ def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | N
         reraise=True,
     )
     try:
-        return tries(_try_once, catalog, name, plan)
+        return tries(once)
     except CommitFailedException as error:
         raise PassingError(
             f"{name} changed under {COMMIT_TRIES} tries to commit to it; nothing was written.",

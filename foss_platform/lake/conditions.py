@@ -35,6 +35,11 @@ def one_of(column: str, values: Iterable[str]) -> BooleanExpression:
     return cast(BooleanExpression, cast(Any, expressions.In)(column, set(values)))
 
 
+def is_present(column: str) -> BooleanExpression:
+    """`column` holds a value."""
+    return _predicate(expressions.NotNull, column)
+
+
 def is_missing(column: str) -> BooleanExpression:
     """`column` holds no value."""
     return _predicate(expressions.IsNull, column)

@@ -5,6 +5,7 @@ the queries. DuckDB holds no state of its own.
 """
 
 import importlib.resources
+import json
 from dataclasses import dataclass
 
 import duckdb
@@ -14,28 +15,64 @@ from foss_platform.errors import ConfigurationError
 from foss_platform.lake.tables import TableName
 from foss_platform.settings import Settings
 
+#: Table property: a JSON object of columns added after rows were written, with the kind of their values; what
+#: older rows hold of them lies in the JSON column `KEPT_COLUMN`, so that no row need be rewritten.
+KEPT_PROPERTY = "foss.kept-fields"
+KEPT_COLUMN = "_unknown_fields"
+
 # in this order: iceberg needs avro, and would otherwise try to download it
 _EXTENSIONS = ("avro", "httpfs", "iceberg")
 
 
 @dataclass(frozen=True)
 class Pin:
-    """One table as a run sees it: the metadata file, and the snapshot where it is not the current one."""
+    """One table as a run sees it: the metadata file, and the snapshot where it is not the current one.
+
+    Attributes
+    ----------
+    kept
+        Columns that came late, with the SQL that finds their older values.
+    """
 
     name: TableName
     metadata_location: str
     snapshot_id: int | None = None
+    kept: tuple[tuple[str, str], ...] = ()
 
     @property
     def relation(self) -> str:
         """The DuckDB expression that reads it."""
         snapshot = "" if self.snapshot_id is None else f", snapshot_from_id = {self.snapshot_id}"
-        return f"iceberg_scan({quote_text(self.metadata_location)}{snapshot})"
+        scan = f"iceberg_scan({quote_text(self.metadata_location)}{snapshot})"
+        if not self.kept:
+            return scan
+        late = ", ".join(f"coalesce({quote_name(c)}, {older}) as {quote_name(c)}" for c, older in self.kept)
+        return f"(select * replace ({late}) from {scan})"
 
 
-def pin(name: TableName, table: Table) -> Pin:
-    """Pin the table's current state."""
-    return Pin(name, table.metadata_location)
+def pin(name: TableName, table: Table, snapshot_id: int | None = None) -> Pin:
+    """Pin the table's current state, or that of a snapshot."""
+    return Pin(name, table.metadata_location, snapshot_id, _kept(table, snapshot_id))
+
+
+def _kept(table: Table, snapshot_id: int | None) -> tuple[tuple[str, str], ...]:
+    """Late columns of the schema that is read; a snapshot from before them does not have them."""
+    snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    schema = table.schema() if snapshot is None or snapshot.schema_id is None else table.schemas()[snapshot.schema_id]
+    older = []
+    for column, kind in json.loads(table.properties.get(KEPT_PROPERTY, "{}")).items():
+        if column not in schema.column_names:
+            continue
+        path = quote_text(f"$.{json.dumps(column, ensure_ascii=False)}")
+        extract = "json_extract" if kind == "json" else "json_extract_string"
+        type_ = _duckdb_type(str(schema.find_type(column)))
+        older.append((column, f"try_cast({extract}({quote_name(KEPT_COLUMN)}, {path}) as {type_})"))
+    return tuple(older)
+
+
+def _duckdb_type(iceberg_type: str) -> str:
+    """DuckDB's name of a primitive Iceberg type that a contract may hold."""
+    return {"string": "varchar", "long": "bigint", "int": "integer"}.get(iceberg_type, iceberg_type)
 
 
 def connect(settings: Settings) -> duckdb.DuckDBPyConnection:

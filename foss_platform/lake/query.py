@@ -12,7 +12,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError
-from foss_platform.lake.duck import Pin, connect, create_view, first_line, pin
+from foss_platform.lake.duck import connect, create_view, first_line, pin
 from foss_platform.lake.snapshots import SnapshotPoint, point_at
 from foss_platform.lake.tables import TableName, find_table, list_tables
 from foss_platform.settings import Settings
@@ -57,11 +57,10 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
     points: dict[str, SnapshotPoint] = {}
     try:
         for name, table in _named_tables(connection, catalog, query):
-            pinned = pin(name, table)
             if at is not None:
                 points[str(name)] = point_at(table, at)
-                pinned = Pin(name, table.metadata_location, points[str(name)].snapshot_id)
-            create_view(connection, pinned)
+            point = points.get(str(name))
+            create_view(connection, pin(name, table, point.snapshot_id if point else None))
         return Answer(connection.execute(query).to_arrow_reader(_ROWS_PER_BATCH), points)
     except duckdb.Error as error:
         _refuse(error, catalog)
