@@ -1,17 +1,20 @@
 """The checks on a feed's bronze table: their specs and their verdicts. Pure functions over one poll."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import dagster as dg
 
 from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.unknown_fields import FieldDrift
 
 ROWS_IN_RANGE = "rows_in_expected_range"
 KEEPS_CONTRACT = "records_keep_contract"
 NOT_FROZEN = "feed_not_frozen"
 NOT_LATE = "feed_not_late"
+FIELDS_KNOWN = "fields_are_known"
+FIELDS_PRESENT = "fields_are_present"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class PollFacts:
     reasons: Sequence[str]
     newest_data_time: datetime
     standing_since: datetime
+    drift: FieldDrift = field(default_factory=FieldDrift)
 
 
 def check_specs(feed: Feed, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -51,6 +55,12 @@ def check_specs(feed: Feed, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             NOT_LATE,
             asset=asset,
             description=f"The newest data time is at most {limits.late_after_minutes:g} minutes behind the poll.",
+        ),
+        dg.AssetCheckSpec(
+            FIELDS_KNOWN, asset=asset, description="The feed brings no field that the contract does not know."
+        ),
+        dg.AssetCheckSpec(
+            FIELDS_PRESENT, asset=asset, description="Every optional field of the contract is in some record."
         ),
     ]
 
@@ -90,6 +100,24 @@ def check_results(feed: Feed, asset: dg.AssetKey, facts: PollFacts) -> Iterator[
         passed=behind <= limits.late_after_minutes,
         text=f"newest data time is {behind:.0f} minutes behind the poll",
         value=("minutes_behind", behind),
+    )
+    known = "; ".join(
+        f"{unknown.name} since {unknown.since.isoformat(timespec='seconds')}, e.g. {', '.join(unknown.samples)}"
+        for unknown in facts.drift.unknown
+    )
+    yield _warning(
+        asset,
+        FIELDS_KNOWN,
+        passed=not facts.drift.unknown,
+        text=f"kept, but not in the contract: {known}" if known else "all known",
+        value=("unknown_fields", float(len(facts.drift.unknown))),
+    )
+    yield _warning(
+        asset,
+        FIELDS_PRESENT,
+        passed=not facts.drift.absent,
+        text=f"in no record: {', '.join(facts.drift.absent)}" if facts.drift.absent else "all present",
+        value=("absent_fields", float(len(facts.drift.absent))),
     )
 
 

@@ -12,13 +12,14 @@ from foss_platform.components.failures import failure, forbid_retries
 from foss_platform.components.feed_checks import PollFacts, check_results
 from foss_platform.components.loading import Platform
 from foss_platform.components.table_metadata import asset_key, table_metadata
-from foss_platform.errors import FossError, PassingError
+from foss_platform.errors import FossError
 from foss_platform.ingest.batch import Cause, requested, scheduled
-from foss_platform.ingest.bronze import commit_polls, ensure_feed_tables, is_in_bronze
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.poll import FeedPoller, Poll
-from foss_platform.ingest.poll_log import find_accepted, heal_poll_log, rejection_reasons, standing_since
+from foss_platform.ingest.poll_log import standing_since
 from foss_platform.ingest.schemas import POLLS
+from foss_platform.ingest.take_in import take_in_poll
+from foss_platform.ingest.unknown_fields import field_drift
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.tables import load_table
 from foss_platform.settings import Feed as FeedSetting
@@ -49,37 +50,27 @@ def _poll_feed(
     context: dg.AssetExecutionContext, feed: Feed, platform: Platform, tick: str | None
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     catalog = open_catalog(platform.settings)
-    ensure_feed_tables(catalog, feed)
     summary = {"foss.run": context.run_id, "foss.version": version("foss-platform")}
-    if healed := heal_poll_log(catalog, feed, summary):
-        context.log.warning("An earlier run ended between its commits; %s polls were added to ops.polls.", healed)
     cause = _cause(context, feed, tick)
-    if is_in_bronze(catalog, feed, cause.batch_id):
+    taken = take_in_poll(catalog, feed, cause, lambda cause: _poll(platform, feed, cause), summary)
+    if taken.healed:
+        context.log.warning("An earlier run ended between its commits; %s polls were added to ops.polls.", taken.healed)
+    metadata, rows = _poll_metadata(taken.log), 0
+    if taken.written is None:
         context.log.info("Batch %s is in already; nothing is polled again.", cause.batch_id)
-        log, reasons = _earlier(catalog, feed, cause)
-        rows = 0
     else:
-        poll = _poll(platform, feed, cause)
-        written = commit_polls(catalog, feed, [poll], summary)
-        log, reasons, rows = poll.log, [verdict.reason for _, verdict in poll.rejected], written.rows
-        context.log_event(dg.AssetMaterialization(asset_key(POLLS), metadata=_poll_metadata(log)))
-        if poll.error is not None:
-            raise poll.error
-        context.log.info("%s rows added, %s records rejected.", rows, written.rejected)
-    yield from _materializations(catalog, feed, platform, {**_poll_metadata(log), "rows_added": rows})
-    verdicts = list(check_results(feed, asset_key(feed.bronze), _facts(catalog, feed, log, reasons)))
+        context.log_event(dg.AssetMaterialization(asset_key(POLLS), metadata=metadata))
+        if taken.error is not None:
+            raise taken.error
+        rows = taken.written.rows
+        context.log.info("%s rows added, %s records rejected.", rows, taken.written.rejected)
+    yield from _materializations(catalog, feed, platform, {**metadata, "rows_added": rows})
+    facts = _facts(platform, catalog, feed, taken.log, taken.reasons)
+    verdicts = list(check_results(feed, asset_key(feed.bronze), facts))
     if any(not verdict.passed and verdict.severity is dg.AssetCheckSeverity.ERROR for verdict in verdicts):
         # it blocks the models; the batch is in, and would be judged the same again
         forbid_retries(context)
     yield from verdicts
-
-
-def _earlier(catalog: Catalog, feed: Feed, cause: Cause) -> tuple[Mapping[str, Any], list[str]]:
-    """What an earlier try of this batch logged, so that the batch is judged the same again."""
-    log = find_accepted(catalog, cause.batch_id)
-    if log is None:
-        raise PassingError(f"{cause.batch_id} is in {feed.bronze} and not yet in {POLLS}: another run is writing it.")
-    return log, rejection_reasons(catalog, feed, cause.batch_id, log["polled_at"])
 
 
 def _cause(context: dg.AssetExecutionContext, feed: Feed, tick: str | None) -> Cause:
@@ -120,7 +111,9 @@ def _poll_metadata(log: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value is not None}
 
 
-def _facts(catalog: Catalog, feed: Feed, log: Mapping[str, Any], reasons: Sequence[str]) -> PollFacts:
+def _facts(
+    platform: Platform, catalog: Catalog, feed: Feed, log: Mapping[str, Any], reasons: Sequence[str]
+) -> PollFacts:
     polled_at, newest = log["polled_at"], log["newest_data_time"]
     return PollFacts(
         polled_at=polled_at,
@@ -128,4 +121,5 @@ def _facts(catalog: Catalog, feed: Feed, log: Mapping[str, Any], reasons: Sequen
         reasons=reasons,
         newest_data_time=newest,
         standing_since=standing_since(catalog, feed.name, polled_at, newest),
+        drift=field_drift(platform.settings, catalog, feed, log["batch_id"]),
     )

@@ -60,7 +60,9 @@ def standing_contract(table: Table) -> dict[str, ContractField]:
     if remembered:
         items = json.loads(remembered).items()
         return {name: ContractField(name=name, type=said["type"], required=said["required"]) for name, said in items}
-    by_type: dict[IcebergType, FieldType] = {iceberg_type: type_ for type_, iceberg_type in reversed(ICEBERG_TYPES.items())}
+    by_type: dict[IcebergType, FieldType] = {
+        iceberg_type: type_ for type_, iceberg_type in reversed(ICEBERG_TYPES.items())
+    }
     return {
         column.name: ContractField(name=column.name, type=by_type[column.field_type], required=column.required)
         for column in table.schema().fields

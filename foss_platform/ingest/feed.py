@@ -130,6 +130,9 @@ class Source(PageModel):
         How often a passing failure is tried, all in all.
     max_bytes
         The longest body taken, after decompression.
+    private_addresses
+        Whether the host may resolve to an address that is not public. A page that anybody may propose
+        should forbid it, or a feed becomes a way into the network of its poller.
     """
 
     url: str
@@ -137,6 +140,7 @@ class Source(PageModel):
     records: str = ""
     timeout_seconds: float = Field(default=10, gt=0, le=300)
     tries: int = Field(default=3, ge=1, le=10)
+    private_addresses: Literal["allowed", "forbidden"] = "allowed"
     max_bytes: int = Field(default=10_000_000, ge=1, le=1_000_000_000)
 
     @field_validator("url")

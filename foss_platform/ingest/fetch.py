@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Thread
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from foss_platform.errors import FossError, LastingError, PassingError
 from foss_platform.ingest.clock import Clock
 from foss_platform.ingest.feed import Source
+from foss_platform.ingest.places import RefusedPlaceError, redirect_target, refuse_private_address, safe_url
 
 if TYPE_CHECKING:
     import requests
@@ -109,13 +109,6 @@ def fetch(
     )(once)
 
 
-def safe_url(url: str) -> str:
-    """The URL without what may be secret: user, password and query."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return urlunsplit((parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path, "", ""))
-
-
 def _get(
     source: Source, session: "requests.Session", clock: Clock, *, trust_date: bool, started: float, tries: int
 ) -> Answer:
@@ -135,6 +128,8 @@ def _get(
 
     def exchange() -> bytes:
         nonlocal status, headers
+        if source.private_addresses == "forbidden":
+            refuse_private_address(url)
         with _open(url, session, deadline) as response:
             status, headers = response.status_code, response.headers
             return _read(response, source.max_bytes, deadline)
@@ -146,9 +141,9 @@ def _get(
         raise LastingFetchError(
             problem, "Raise source.max_bytes on its page if that is right.", answer=answer()
         ) from None
-    except _RedirectError as error:
-        problem = f"{safe_url(url)} redirects to {error}, which is not followed."
-        raise LastingFetchError(problem, "Put the new address on its page.", answer=answer()) from None
+    except RefusedPlaceError as error:
+        problem = f"{safe_url(url)} {error}."
+        raise LastingFetchError(problem, "Check the URL on its page.", answer=answer()) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TimeoutError) as error:
         problem = f"{safe_url(url)} gave no complete answer ({_cause(error)}) in {tries} of {source.tries} tries."
         raise PassingFetchError(problem, "The next poll may get through.", answer=answer()) from None
@@ -183,10 +178,6 @@ class _TooLongError(Exception):
     """The body is over the limit."""
 
 
-class _RedirectError(Exception):
-    """A redirect that is not followed; says where to."""
-
-
 def _open(url: str, session: "requests.Session", deadline: float) -> "requests.Response":
     for _ in range(_MAX_REDIRECTS + 1):
         remaining = deadline - time.monotonic()
@@ -196,8 +187,8 @@ def _open(url: str, session: "requests.Session", deadline: float) -> "requests.R
         if not response.is_redirect:
             return response
         response.close()
-        url = _redirect_target(url, response.headers["location"])
-    raise _RedirectError(f"itself more than {_MAX_REDIRECTS} times")
+        url = redirect_target(url, response.headers["location"])
+    raise RefusedPlaceError(f"redirects to itself more than {_MAX_REDIRECTS} times, which is not followed")
 
 
 def _send(url: str, session: "requests.Session", timeout: float) -> "requests.Response":
@@ -207,25 +198,6 @@ def _send(url: str, session: "requests.Session", timeout: float) -> "requests.Re
     prepared = session.prepare_request(requests.Request("GET", url))
     options = session.merge_environment_settings(url, {}, True, None, None)
     return session.get_adapter(url).send(prepared, timeout=timeout, **options)  # type: ignore[arg-type]  # no None comes back
-
-
-def _redirect_target(url: str, location: str) -> str:
-    try:
-        target = urljoin(url, location)
-        place = safe_url(target)
-        followed = _same_place(url, target)
-    except ValueError:
-        raise _RedirectError("what is no URL") from None
-    if not followed:
-        raise _RedirectError(place)
-    return target
-
-
-def _same_place(url: str, target: str) -> bool:
-    before, after = urlsplit(url), urlsplit(target)
-    same_host = before.hostname == after.hostname and before.port == after.port
-    upgraded = before.hostname == after.hostname and (before.scheme, after.scheme) == ("http", "https")
-    return (same_host and before.scheme == after.scheme) or (upgraded and after.port is None)
 
 
 def _read(response: "requests.Response", max_bytes: int, deadline: float) -> bytes:

@@ -15,8 +15,9 @@ from foss_platform.ingest.batch import Cause, CauseKind, recorded
 from foss_platform.ingest.clock import Clock
 from foss_platform.ingest.contract import Accepted, Judge, Rejected, contract_judge
 from foss_platform.ingest.feed import Feed
-from foss_platform.ingest.fetch import Answer, FetchError, fetch, safe_url
+from foss_platform.ingest.fetch import Answer, FetchError, fetch
 from foss_platform.ingest.payload import UnreadableBodyError, content_hash, find_records, parse_body
+from foss_platform.ingest.places import safe_url
 
 if TYPE_CHECKING:
     import requests

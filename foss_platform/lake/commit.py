@@ -112,13 +112,23 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
         return table
     with lake_failures():
         files = _write(table, change)
-        with table.transaction() as transaction:
-            if change.properties:
-                transaction.set_properties(dict(change.properties))
-            if files.added or files.removed:
-                _expire_surplus(transaction, table)
-                _stage_snapshot(transaction, files, change)
+        try:
+            _commit_files(table, files, change)
+        except CommitFailedException:
+            # refused for certain, so nothing refers to them; PyIceberg takes back its manifests itself
+            for data_file in files.added:
+                table.io.delete(data_file.file_path)
+            raise
     return table
+
+
+def _commit_files(table: Table, files: DataFiles, change: Change) -> None:
+    with table.transaction() as transaction:
+        if change.properties:
+            transaction.set_properties(dict(change.properties))
+        if files.added or files.removed:
+            _expire_surplus(transaction, table)
+            _stage_snapshot(transaction, files, change)
 
 
 def _write(table: Table, change: Change) -> DataFiles:

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -31,8 +32,12 @@ def target_folder(settings: Settings) -> Path:
 
 
 def manifest_file(settings: Settings) -> Path:
-    """dbt's `manifest.json`."""
-    return target_folder(settings) / "manifest.json"
+    """The manifest as parsed.
+
+    A copy, since every build writes dbt's own anew, with the macros that happened to run in it, and the
+    logic that tables are said to be built with would differ from one build to the next.
+    """
+    return target_folder(settings) / "parsed.json"
 
 
 def prepare_manifest(settings: Settings) -> Path:
@@ -55,6 +60,7 @@ def prepare_manifest(settings: Settings) -> Path:
             from foss_platform.transform.runner import parse
 
             parse(settings)
+            shutil.copyfile(target_folder(settings) / "manifest.json", manifest)
             stamp.write_text(fingerprint)
     return manifest
 

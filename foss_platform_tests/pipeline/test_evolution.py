@@ -7,6 +7,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import ConfigurationError
+from foss_platform.ingest.unknown_fields import field_drift
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.query import ask
 from foss_platform.settings import Settings
@@ -128,3 +129,16 @@ def test_a_required_field_added_later_is_required_of_what_comes_then(settings: S
     assert (written.rows, written.rejected) == (1, 1)
     take_in(catalog, new)
     assert len(read(settings, BRONZE)) == 2
+
+
+def test_unknown_and_absent_fields_are_named_with_samples_and_since_when(settings: Settings, catalog: Catalog) -> None:
+    feed = meters({"name": "x", "required": False})
+    polls = [
+        poll_of(feed, 0, {"id": "a", "power's": 7}),
+        poll_of(feed, 1, {"id": "a", "power's": 8}, {"id": "b", "x": "1"}),
+    ]
+    take_in(catalog, feed, *polls)
+    first, second = (field_drift(settings, catalog, feed, poll.cause.batch_id) for poll in polls)
+    assert first.absent == ["x"]
+    assert second.absent == []
+    assert [(field.name, field.samples, field.since) for field in second.unknown] == [("power's", ["8"], FIRST_TICK)]

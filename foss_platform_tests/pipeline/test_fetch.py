@@ -11,7 +11,8 @@ import pytest
 from foss_platform.errors import LastingError, PassingError
 from foss_platform.ingest.batch import requested
 from foss_platform.ingest.feed import Feed, Source
-from foss_platform.ingest.fetch import Answer, FetchError, LastingFetchError, PassingFetchError, fetch, safe_url
+from foss_platform.ingest.fetch import Answer, FetchError, LastingFetchError, PassingFetchError, fetch
+from foss_platform.ingest.places import safe_url
 from foss_platform.ingest.poll import FeedPoller
 from foss_platform_tests.pipeline.loopback import (
     Behaviour,

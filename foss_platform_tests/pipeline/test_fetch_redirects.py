@@ -8,7 +8,7 @@ import requests
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.ingest.batch import requested
-from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.feed import Feed, Source
 from foss_platform.ingest.fetch import LastingFetchError, PassingFetchError, fetch
 from foss_platform.ingest.poll import FeedPoller
 from foss_platform_tests.pipeline.loopback import Behaviour, answer, head, misbehaving, new_session, silence, source_of
@@ -129,3 +129,11 @@ def test_a_bad_variable_is_a_configuration_error_of_the_poll(feed: Feed, monkeyp
     with new_session() as session, pytest.raises(ConfigurationError, match="STAVANGER_PARKING_URL") as caught:
         FeedPoller(feed, session, lambda: NOW).poll(requested(feed.name, "x"))
     assert "pa55word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.1.2.3", "169.254.169.254", "[::1]", "192.168.0.1"])
+def test_a_private_address_is_refused_where_the_page_forbids_it(host: str) -> None:
+    source = Source(url=f"http://{host}:9/feed.json", private_addresses="forbidden", tries=3)
+    with new_session() as session, pytest.raises(LastingFetchError, match="private address") as caught:
+        fetch(source, session, lambda: NOW)
+    assert caught.value.answer.tries == 1
