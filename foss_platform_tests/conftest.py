@@ -14,6 +14,13 @@ REAL_RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-
 PARKING_PAGE = PROJECT_ROOT / "foss_platform" / "defs" / "stavanger_parking" / "defs.yaml"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the suite under `faults` be run at full size."""
+    parser.addoption(
+        "--faults", choices=("short", "full"), default="short", help="how many faults are injected (see make faults)"
+    )
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the developer's settings, catalog or Dagster home."""

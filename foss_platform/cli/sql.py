@@ -40,7 +40,7 @@ def sql(
     from foss_platform.settings import load_settings
 
     settings = load_settings()
-    moment = parse_moment(at, datetime.now(UTC)) if at else None
+    moment = parse_moment(at, datetime.now(UTC)) if at is not None else None
     answer = ask(settings, open_catalog(settings, create=False), query, moment)
     for name, point in answer.points.items():
         messages().print(f"{name} as committed at {point.committed_at.isoformat()}", soft_wrap=True)

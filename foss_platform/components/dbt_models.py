@@ -18,7 +18,8 @@ from foss_platform.components.plots import LinePlot, plot_metadata
 from foss_platform.components.table_metadata import table_metadata
 from foss_platform.errors import FossError
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.tables import TableName, load_table
+from foss_platform.lake.names import TableName
+from foss_platform.lake.tables import load_table
 from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
 from foss_platform.transform.project import read_manifest
 from foss_platform.transform.runner import NodeResult, NodeStatus, build

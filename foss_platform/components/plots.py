@@ -9,9 +9,9 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
-from foss_platform.lake.duck import connect, pin, quote_name
+from foss_platform.lake.duck import pin, quote_name, reading_cursor
+from foss_platform.lake.names import TableName
 from foss_platform.lake.statistics import newest_value
-from foss_platform.lake.tables import TableName
 from foss_platform.settings import Settings
 
 # fits the dialog in which the UI opens long Markdown
@@ -121,7 +121,7 @@ def _lines(settings: Settings, name: TableName, table: Any, plot: LinePlot) -> d
     if newest is None:
         return {}
     time, shown, value, series = map(quote_name, (plot.time, plot.shown_time, plot.value, plot.series))
-    connection = connect(settings)
+    connection = reading_cursor(settings)
     try:
         rows: Sequence[tuple[str, datetime, float]] = connection.execute(
             f"select {series}, {shown}, {value} from {pin(name, table).relation} "

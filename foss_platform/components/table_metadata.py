@@ -7,9 +7,9 @@ import dagster as dg
 from pyiceberg.table import Table
 from pyiceberg.types import TimestamptzType
 
-from foss_platform.lake.duck import connect, pin, quote_name
+from foss_platform.lake.duck import pin, quote_name, reading_cursor
+from foss_platform.lake.names import TableName
 from foss_platform.lake.statistics import newest_value, table_size
-from foss_platform.lake.tables import TableName
 from foss_platform.settings import Settings
 
 _PREVIEW_ROWS = 12
@@ -68,7 +68,7 @@ def preview(settings: Settings, name: TableName, table: Table, newest_by: str | 
     query = f"select * from {pin(name, table).relation}"
     if newest_by is not None:
         query += f"{_newest_only(table, newest_by)} order by {quote_name(newest_by)} desc"
-    connection = connect(settings)
+    connection = reading_cursor(settings)
     try:
         result = connection.execute(f"{query} limit {_PREVIEW_ROWS}")
         columns = [column[0] for column in result.description or []]

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.lake.tables import TableName
+from foss_platform.lake.names import TableName
 
 #: Columns that the platform adds begin with this, so no field of a feed may.
 PLATFORM_PREFIX = "_"

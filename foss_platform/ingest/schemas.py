@@ -17,7 +17,8 @@ from pyiceberg.types import (
 )
 
 from foss_platform.ingest.feed import Feed, FieldType
-from foss_platform.lake.tables import TableName, TableSpec
+from foss_platform.lake.names import TableName
+from foss_platform.lake.tables import TableSpec
 
 POLLS = TableName("ops", "polls")
 

@@ -10,7 +10,7 @@ from pyiceberg.table import Table
 
 from foss_platform.ingest.feed import Feed
 from foss_platform.lake.conditions import equal
-from foss_platform.lake.duck import connect, pin, quote_text
+from foss_platform.lake.duck import pin, quote_text, reading_cursor
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.tables import find_table
 from foss_platform.settings import Settings
@@ -74,7 +74,7 @@ def field_drift(settings: Settings, catalog: Catalog, feed: Feed, batch_id: str)
 
 def _first_seen(settings: Settings, feed: Feed, table: Table, name: str) -> datetime:
     path = quote_text(f"$.{json.dumps(name, ensure_ascii=False)}")
-    connection = connect(settings)
+    connection = reading_cursor(settings)
     try:
         (moment,) = connection.execute(
             f"select min(_polled_at) from {pin(feed.bronze, table).relation} "

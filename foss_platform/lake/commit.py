@@ -18,7 +18,8 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots
 from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake.data_files import DataFiles, Rows, Slices, rows_outside, write_data_files
 from foss_platform.lake.failures import lake_failures
-from foss_platform.lake.tables import MAX_SNAPSHOTS_DEFAULT, MAX_SNAPSHOTS_PROPERTY, TableName, load_table
+from foss_platform.lake.names import TableName
+from foss_platform.lake.tables import MAX_SNAPSHOTS_DEFAULT, MAX_SNAPSHOTS_PROPERTY, load_table
 
 #: tries before a conflict is given up: 8 writers on one table needed up to 20
 COMMIT_TRIES = 60

@@ -18,8 +18,9 @@ from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.data_files import EVERY_ROW, Slices
 from foss_platform.lake.duck import quote_name
 from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import POSITION_PREFIX
-from foss_platform.lake.tables import TableName, TableSpec, ensure_table, load_table
+from foss_platform.lake.tables import TableSpec, ensure_table, load_table
 
 _BATCH_ROWS = 122_880
 

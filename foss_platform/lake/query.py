@@ -1,5 +1,6 @@
 """Asking the lake in SQL: only the tables a query names, now or as they stood. Not here: printing."""
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.duck import connect, create_view, first_line, pin
+from foss_platform.lake.names import NAMESPACES, TableName
 from foss_platform.lake.snapshots import SnapshotPoint, point_at
-from foss_platform.lake.tables import TableName, find_table, list_tables
+from foss_platform.lake.tables import find_table, list_tables
 from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 65_536
@@ -56,6 +58,7 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
     connection = connect(settings)
     points: dict[str, SnapshotPoint] = {}
     try:
+        _only_a_query(connection, query)
         for name, table in _named_tables(connection, catalog, query):
             if at is not None:
                 points[str(name)] = point_at(table, at)
@@ -92,11 +95,33 @@ def parse_moment(text: str, now: datetime) -> datetime:
     return in_utc
 
 
+def _only_a_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        raise QueryError(f"One statement is answered at a time, these are {len(statements)}.")
+    if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        raise QueryError("Only a SELECT is answered: tables change through their pipelines.")
+
+
 def _named_tables(
     connection: duckdb.DuckDBPyConnection, catalog: Catalog, query: str
 ) -> Sequence[tuple[TableName, Table]]:
-    named = (TableName(*parts) for parts in map(_split, connection.get_table_names(query, qualified=True)) if parts)
-    return [(name, table) for name in sorted(named, key=str) if (table := find_table(catalog, name)) is not None]
+    named = {TableName(*parts) for parts in map(_split, connection.get_table_names(query, qualified=True)) if parts}
+    found: list[tuple[TableName, Table]] = []
+    for name in sorted(named, key=str):
+        table = find_table(catalog, name)
+        if table is not None:
+            found.append((name, table))
+        elif name.namespace in NAMESPACES:
+            raise QueryError(f"There is no table {name}.", _what_there_is(catalog, str(name)))
+    return found
+
+
+def _what_there_is(catalog: Catalog, wanted: str) -> str:
+    names = [str(name) for name in list_tables(catalog)]
+    if near := difflib.get_close_matches(wanted, names, n=1):
+        return f"Did you mean {near[0]}?"
+    return f"The lake holds: {', '.join(names) or 'no table yet'}."
 
 
 def _split(qualified: str) -> tuple[str, str] | None:
@@ -107,7 +132,6 @@ def _split(qualified: str) -> tuple[str, str] | None:
 
 def _refuse(error: duckdb.Error, catalog: Catalog) -> NoReturn:
     line = first_line(error)
-    remedy = ""
-    if isinstance(error, duckdb.CatalogException):
-        remedy = f"The lake holds: {', '.join(map(str, list_tables(catalog))) or 'no table yet'}."
+    missing = re.search(r"Table with name \"?([\w.]+)\"? does not exist", line)
+    remedy = _what_there_is(catalog, missing[1]) if missing else ""
     raise QueryError(line if line.endswith((".", "!", "?")) else f"{line}.", remedy) from None

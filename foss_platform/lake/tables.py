@@ -1,4 +1,4 @@
-"""What a table is: names, default properties, and making sure it exists. Not here: its rows and snapshots."""
+"""What a table is: its default properties, and making sure it exists. Not here: its rows and snapshots."""
 
 from dataclasses import dataclass, field
 
@@ -10,8 +10,7 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.failures import lake_failures
-
-NAMESPACES = ("bronze", "silver", "gold", "ops")
+from foss_platform.lake.names import NAMESPACES, TableName
 
 #: How many snapshots stay live. An append costs 15 ms at 10, 50 ms at 100, over 1 s at 1,500.
 MAX_SNAPSHOTS_PROPERTY = "foss.snapshots.max-live"
@@ -29,22 +28,6 @@ DEFAULT_PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     MAX_SNAPSHOTS_PROPERTY: str(MAX_SNAPSHOTS_DEFAULT),
 }
-
-
-@dataclass(frozen=True)
-class TableName:
-    """A table's namespace and name, e.g. `silver.parking_readings`."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}.{self.name}"
-
-    @property
-    def identifier(self) -> tuple[str, str]:
-        """As PyIceberg wants it."""
-        return (self.namespace, self.name)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from foss_platform.lake.derived import (
     ensure_derived_table,
 )
 from foss_platform.lake.duck import connection_config, create_view, pin, prepare, quote_text
+from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import consumed_positions, own_position, position_properties
-from foss_platform.lake.tables import TableName, list_tables, load_table
+from foss_platform.lake.tables import list_tables, load_table
 from foss_platform.transform.handover import handed_over
 from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
 from foss_platform.transform.project import manifest_file

@@ -19,7 +19,7 @@ from foss_platform.ingest.poll import MAX_KEPT_BODY_BYTES, Poll, judge_recorded
 from foss_platform.ingest.poll_log import heal_poll_log
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
-from foss_platform.lake.tables import TableName
+from foss_platform.lake.names import TableName
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.writers import START, live_poll, record
 from foss_platform_tests.tables import Row, content, read

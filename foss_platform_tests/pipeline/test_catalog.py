@@ -14,7 +14,8 @@ from foss_platform.lake import catalog as catalog_module
 from foss_platform.lake.catalog import catalog_database, open_catalog, warehouse_folder
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.duck import connect, create_view, pin
-from foss_platform.lake.tables import TableName, TableSpec, ensure_table, list_tables, load_table
+from foss_platform.lake.names import TableName
+from foss_platform.lake.tables import TableSpec, ensure_table, list_tables, load_table
 from foss_platform.settings import Environment, Settings
 
 NAME = TableName("bronze", "things")

@@ -14,7 +14,8 @@ from foss_platform.lake import data_files
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.data_files import EVERY_ROW, Slices
-from foss_platform.lake.tables import TableName, TableSpec, ensure_table
+from foss_platform.lake.names import TableName
+from foss_platform.lake.tables import TableSpec, ensure_table
 from foss_platform.settings import Settings
 
 NAME = TableName("silver", "things")

@@ -15,7 +15,7 @@ from foss_platform.ingest.quarantine import State, quarantined
 from foss_platform.ingest.quarantine_replay import replay_quarantine
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
-from foss_platform.lake.tables import TableName
+from foss_platform.lake.names import TableName
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.feeds import FIRST_TICK, meters, poll_of, take_in
 from foss_platform_tests.tables import Row, read

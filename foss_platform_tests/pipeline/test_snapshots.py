@@ -10,8 +10,9 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots
 from foss_platform.errors import LastingError
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
+from foss_platform.lake.names import TableName
 from foss_platform.lake.snapshots import SnapshotPoint, live_points, point_at
-from foss_platform.lake.tables import TableName, TableSpec, ensure_table, load_table
+from foss_platform.lake.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
 
 NAME = TableName("gold", "things")

@@ -1,0 +1,85 @@
+"""The command: choose benchmarks, run them, show and if asked write what came out."""
+
+import importlib
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from foss_platform.settings import PROJECT_ROOT
+from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, environment
+from foss_platform_tests.benchmarks.report import Report, machine, markdown, table
+
+BENCHMARKS = {
+    "rebuild": "silver and gold from ten million rows, against bare DuckDB with the same SQL",
+    "latency": "from a poll to gold: foss run, dbt in a warm process, the daemon's schedule",
+    "stock": "poll to gold, against Dagster and dbt put together the stock way",
+    "dlt": "writing polls into Iceberg, against dlt",
+    "append": "whether the three hundredth poll costs what the first ones do",
+}
+_PAGE = PROJECT_ROOT / "docs" / "BENCHMARKS.md"
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help="Which ones; all unless given.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that they run, not what is true.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write docs/BENCHMARKS.md.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Name the benchmarks and end.")] = False,
+    work_dir: Annotated[
+        Path | None, typer.Option(help="Where temporary folders go (some 3 GB); the system's unless given.")
+    ] = None,
+) -> None:
+    """Measure the platform; exit 0 when all benchmarks ran, whatever the verdicts."""
+    console = Console(highlight=False)
+    if listed:
+        for name, summary in BENCHMARKS.items():
+            console.print(f"{name:9} {summary}", soft_wrap=True)
+        return
+    if unknown := sorted(set(names or ()) - BENCHMARKS.keys()):
+        console.print(f"There is no benchmark {', '.join(unknown)}. There is: {', '.join(BENCHMARKS)}.")
+        raise typer.Exit(2)
+    # what runs in this process shall see no more of the developer's shell than the measured ones do
+    cleaned = environment()
+    os.environ.clear()
+    os.environ.update(cleaned)
+    measured_on = machine()
+    for key, value in measured_on.items():
+        console.print(f"{key:12} {value}", soft_wrap=True)
+    reports = [report for name in names or BENCHMARKS if (report := _run(console, name, quick, work_dir)) is not None]
+    if write:
+        command = shlex.join(["python", "-m", "foss_platform_tests.benchmarks", *sys.argv[1:]])
+        _PAGE.parent.mkdir(exist_ok=True)
+        _PAGE.write_text(markdown(reports, measured_on, command))
+        console.print(f"Written: {_PAGE}", soft_wrap=True)
+    raise typer.Exit(0 if len(reports) == len(names or BENCHMARKS) else 1)
+
+
+def _run(console: Console, name: str, quick: bool, work_dir: Path | None) -> Report | None:
+    module = importlib.import_module(f"foss_platform_tests.benchmarks.{name}_benchmark")
+    if work_dir is not None:
+        work_dir.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"foss-{name}-", dir=work_dir and work_dir.absolute()))
+    try:
+        with console.status(f"{name}: {BENCHMARKS[name]} …"):
+            report: Report = module.run(Bench(folder, quick))
+    except BenchmarkError as error:
+        console.print(f"\n[red]{name} could not be measured:[/] {escape(str(error))}", soft_wrap=True)
+        return None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    console.print()
+    console.print(table(report))
+    for note in report.notes:
+        console.print(f"  {escape(note)}")
+    return report
+
+
+if __name__ == "__main__":
+    typer.run(main)

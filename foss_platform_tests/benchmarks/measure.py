@@ -1,0 +1,127 @@
+"""Measuring: a function or a command in a process of its own, its seconds and its peak memory. Not here: what.
+
+`python -m foss_platform_tests.benchmarks.measure MODULE:FUNCTION ARGUMENTS RESULT` is the other end.
+"""
+
+import importlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from foss_platform.settings import PROJECT_ROOT, Settings
+
+_LIMIT_SECONDS = 1_800
+# what a developer's shell may hold and no measurement should see
+_FOREIGN = ("FOSS_", "DAGSTER_", "PYICEBERG_", "STAVANGER_", "DBT_", "DLT_", "PYTHONDONTWRITEBYTECODE")
+
+
+class BenchmarkError(Exception):
+    """What was to be measured did not work."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a benchmark works, and whether it only has to show that it runs."""
+
+    folder: Path
+    quick: bool
+
+    def choose(self, full: int, quick: int) -> int:
+        """A size or a number of rounds."""
+        return quick if self.quick else full
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a process of its own came to.
+
+    Attributes
+    ----------
+    value
+        What the function returned, as JSON keeps it.
+    processor_seconds
+        Of all threads, during the call: what a busy machine stretches less.
+    """
+
+    value: Any
+    seconds: float
+    processor_seconds: float
+    peak_megabytes: float
+
+
+def settings_of(home: Path | str) -> Settings:
+    """The settings that both sides of a comparison work under."""
+    return Settings(home=Path(home), duckdb_memory_limit="4GB")
+
+
+def in_own_process(folder: Path, function: Callable[..., Any], *arguments: Any) -> Outcome:
+    """Call a module's function in a fresh interpreter; the seconds do not hold the imports of its module."""
+    result = folder / "result.json"
+    result.unlink(missing_ok=True)
+    name = f"{function.__module__}:{function.__name__}"
+    command = [sys.executable, "-m", __spec__.name, name, json.dumps(arguments, default=str), str(result)]
+    run_command(command, folder)
+    return Outcome(**json.loads(result.read_text()))
+
+
+def run_command(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> tuple[float, float]:
+    """Run a command to its end; when it began (seconds since the epoch), and how long it took.
+
+    Raises
+    ------
+    BenchmarkError
+        With the end of what it printed, when it failed.
+    """
+    began, started = time.time(), time.perf_counter()
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(more),
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_SECONDS,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode != 0:
+        raise BenchmarkError(f"{' '.join(command)[:200]}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
+    return began, seconds
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without what the developer's shell says about the platform; no catalog of theirs is found."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT_ROOT), os.environ.get("PYTHONPATH"))))
+    return {**kept, "PYICEBERG_HOME": "/nonexistent", **(more or {})}
+
+
+def peak_megabytes() -> float:
+    """This process's largest resident size so far.
+
+    `ru_maxrss` begins at what the parent held when it started this process, so Linux is asked for the real one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+
+
+def _called(name: str, arguments: str, result: str) -> None:
+    module, _, function = name.partition(":")
+    called = getattr(importlib.import_module(module), function)
+    started, processor = time.perf_counter(), time.process_time()
+    value = called(*json.loads(arguments))
+    outcome = Outcome(value, time.perf_counter() - started, time.process_time() - processor, peak_megabytes())
+    Path(result).write_text(json.dumps(asdict(outcome)))
+
+
+if __name__ == "__main__":
+    _called(*sys.argv[1:])

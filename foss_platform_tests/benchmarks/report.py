@@ -1,0 +1,141 @@
+"""What a benchmark found, and showing it: a table on the terminal, Markdown in `docs`. Not here: measuring."""
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.table import Table
+
+_PACKAGES = ("dagster", "dagster-dbt", "dbt-core", "dbt-duckdb", "duckdb", "pyiceberg", "pyarrow", "dlt")
+_PREFACE = """\
+Both sides of a ratio were measured in turn in the same run, so a ratio tells more of another machine than seconds do.
+Each figure is a median; every round of a ratio is one side's time over the other's."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Repeated measurements of one thing.
+
+    Attributes
+    ----------
+    unit
+        `x` for a ratio, else `s`, `ms` or `MB`.
+    goal
+        What the median should keep to; None for what is only told.
+    at_least
+        Whether the goal is a lower bound.
+    """
+
+    what: str
+    values: Sequence[float]
+    unit: str = "x"
+    goal: float | None = None
+    at_least: bool = False
+
+    @property
+    def median(self) -> str:
+        """The middle value with its unit."""
+        return self._shown(statistics.median(self.values))
+
+    @property
+    def spread(self) -> str:
+        """The smallest and the largest value."""
+        return f"{self._shown(min(self.values))} - {self._shown(max(self.values))}" if len(self.values) > 1 else ""
+
+    @property
+    def goal_text(self) -> str:
+        """The goal with its direction."""
+        return "" if self.goal is None else f"{'≥' if self.at_least else '≤'} {self.goal:g} {self.unit}"
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the median keeps to the goal; None where there is none."""
+        if self.goal is None:
+            return None
+        median = statistics.median(self.values)
+        return median >= self.goal if self.at_least else median <= self.goal
+
+    @property
+    def verdict(self) -> str:
+        """The same in a word."""
+        return {None: "", True: "met", False: "missed"}[self.is_met]
+
+    def _shown(self, value: float) -> str:
+        digits = 2 if self.unit in ("x", "s") and value < 100 else 0
+        return f"{value:,.{digits}f} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of one benchmark, and what a reader has to know to judge them."""
+
+    name: str
+    method: str
+    figures: Sequence[Figure]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    versions = [f"{name} {found}" for name in _PACKAGES if (found := _version(name))]
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "processor": f"{_proc_value('/proc/cpuinfo', 'model name') or platform.processor()}, {cores()} cores",
+        "memory": _proc_value("/proc/meminfo", "MemTotal") or "unknown",
+        "load before": " ".join(f"{load:.1f}" for load in os.getloadavg()),
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "versions": ", ".join(versions),
+    }
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def table(report: Report) -> Table:
+    """A benchmark's figures for the terminal."""
+    shown = Table(title=report.name, title_justify="left", title_style="bold", caption=report.method)
+    shown.caption_justify = "left"
+    for name in ("what", "median", "min - max", "goal", "verdict"):
+        shown.add_column(name, justify="left" if name in ("what", "verdict") else "right")
+    for figure in report.figures:
+        verdict = {None: "", True: "[green]✓ met[/]", False: "[red]✗ missed[/]"}[figure.is_met]
+        shown.add_row(figure.what, figure.median, figure.spread, figure.goal_text, verdict)
+    return shown
+
+
+def markdown(reports: Sequence[Report], measured_on: dict[str, str], command: str) -> str:
+    """The page `docs/BENCHMARKS.md`."""
+    lines = ["# Benchmarks", "", "Written by `make bench ARGS=--write`; do not edit by hand.", ""]
+    lines += [_PREFACE, ""]
+    lines += [f"- {key}: {value}" for key, value in measured_on.items()]
+    lines += [f"- command: `{command}`"]
+    for report in reports:
+        lines += ["", f"## {report.name}", "", report.method, ""]
+        lines += ["| what | median | min - max | goal | verdict |", "|---|--:|--:|--:|---|"]
+        for figure in report.figures:
+            cells = (figure.what, figure.median, figure.spread, figure.goal_text, figure.verdict)
+            lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", *(f"- {note}" for note in report.notes)] if report.notes else []
+    return "\n".join(lines) + "\n"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _proc_value(file: str, key: str) -> str:
+    path = Path(file)
+    lines = path.read_text().splitlines() if path.exists() else []
+    found = next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
+    amount, _, unit = found.partition(" ")
+    return f"{int(amount) / 1024**2:.1f} GB" if unit == "kB" else found
