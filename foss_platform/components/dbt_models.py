@@ -86,7 +86,10 @@ def _build(
     failed: list[NodeResult] = []
     names = [".".join(manifest["nodes"][unique_id]["fqn"]) for unique_id in (*assets, *checks)]
     waiting = set(assets)
-    for result in build(platform.settings, names, full_refresh=full_refresh):
+    results = build(platform.settings, names, full_refresh=full_refresh)
+    # a step takes seconds: previews and pictures wait until gold is committed instead of competing with it;
+    # a rebuild takes longer than anybody waits without seeing it move
+    for result in results if full_refresh else list(results):
         waiting.discard(result.unique_id)
         if result.unique_id in checks:
             yield _check_result(checks[result.unique_id], result)
