@@ -96,8 +96,13 @@ def ensure_table(catalog: Catalog, spec: TableSpec) -> Table:
 
 def ensure_namespace(catalog: Catalog, namespace: str) -> None:
     """Create the namespace unless it exists, also when another process does the same now."""
-    if not catalog.namespace_exists(namespace):
-        try:
-            catalog.create_namespace(namespace)
-        except NamespaceAlreadyExistsError:
-            return
+    from sqlalchemy.exc import IntegrityError
+
+    if catalog.namespace_exists(namespace):
+        return
+    try:
+        catalog.create_namespace(namespace)
+    except (NamespaceAlreadyExistsError, IntegrityError):
+        # PyIceberg's SqlCatalog lets the database's own refusal through when two create it at once
+        if not catalog.namespace_exists(namespace):
+            raise

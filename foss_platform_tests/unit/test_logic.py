@@ -1,0 +1,49 @@
+"""The hash that says whether a table was built with the logic and seeds as they are."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foss_platform.transform.logic import logic_hash
+
+READINGS = "model.foss_platform.parking_readings"
+HOURLY = "model.foss_platform.parking_hourly"
+LATEST = "model.foss_platform.parking_latest"
+SITES = "seed.foss_platform.parking_sites"
+
+
+@pytest.fixture(scope="module")
+def manifest(parsed_project: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((parsed_project / "manifest.json").read_text())
+    return found
+
+
+def changed(manifest: dict[str, Any], section: str, unique_id: str, *path: str) -> dict[str, Any]:
+    other = copy.deepcopy(manifest)
+    place = other[section][unique_id]
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] += "x"
+    return other
+
+
+@pytest.mark.parametrize(
+    ("section", "unique_id", "path", "touched"),
+    [
+        ("nodes", HOURLY, ("checksum", "checksum"), {HOURLY}),
+        ("nodes", READINGS, ("checksum", "checksum"), {READINGS, HOURLY, LATEST}),
+        ("nodes", SITES, ("checksum", "checksum"), {READINGS, HOURLY, LATEST}),
+        ("macros", "macro.foss_platform.duckdb__local_text_to_instant", ("macro_sql",), {READINGS, HOURLY, LATEST}),
+        ("macros", "macro.foss_platform.is_usable_reading", ("macro_sql",), {HOURLY}),
+        ("macros", "macro.foss_platform.duckdb__exact_percentile", ("macro_sql",), set()),
+    ],
+)
+def test_it_changes_with_whatever_decides_the_rows_and_with_nothing_else(
+    manifest: dict[str, Any], section: str, unique_id: str, path: tuple[str, ...], touched: set[str]
+) -> None:
+    other = changed(manifest, section, unique_id, *path)
+    models = (READINGS, HOURLY, LATEST)
+    assert {model for model in models if logic_hash(manifest, model) != logic_hash(other, model)} == touched
