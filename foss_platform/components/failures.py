@@ -15,4 +15,4 @@ def failure(context: dg.AssetExecutionContext, error: FossError) -> dg.Failure:
 
 def forbid_retries(context: dg.AssetExecutionContext) -> None:
     """Have the daemon leave this run as it ended: the next try would see the same."""
-    context.instance.add_run_tags(context.run_id, {"dagster/max_retries": "0"})
+    context.instance.add_run_tags(context.run.run_id, {"dagster/max_retries": "0"})

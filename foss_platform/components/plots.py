@@ -3,7 +3,8 @@
 import base64
 import io
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import dagster as dg
@@ -65,14 +66,19 @@ def draw(plot: LinePlot, lines: dict[str, list[tuple[datetime, float]]]) -> byte
 
     figure = Figure(figsize=_SIZE_INCHES, dpi=_DOTS_PER_INCH, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes: Any = figure.add_subplot()
     ends = []
     for place, (series, points) in enumerate(sorted(lines.items())):
-        times, values = zip(*points, strict=True)
         colour = _COLOURS[place % len(_COLOURS)]
-        axes.plot(times, values, linewidth=1.8, color=colour, solid_capstyle="round")
-        axes.plot(times[-1], values[-1], marker="o", markersize=4.5, color=colour, clip_on=False)
-        ends.append((values[-1], series, colour))
+        for stretch in _stretches(points):
+            times, values = zip(*stretch, strict=True)
+            axes.plot(times, values, linewidth=1.8, color=colour, solid_capstyle="round")
+        time, value = points[-1]
+        axes.plot([time], [value], marker="o", markersize=4.5, color=colour, clip_on=False)
+        ends.append((value, series, colour))
+    newest = max(points[-1][0] for points in lines.values())
+    span = timedelta(hours=plot.hours)
+    axes.set_xlim(newest - span * 1.03, newest + span * 0.03)
     _label_axes(plot, axes)
     lowest, highest = axes.get_ylim()
     for height, (value, series, colour) in _spread(ends, (highest - lowest) * 0.052, highest):
@@ -82,6 +88,18 @@ def draw(plot: LinePlot, lines: dict[str, list[tuple[datetime, float]]]) -> byte
         )  # fmt: skip
     canvas.draw()
     return _small_png(canvas.buffer_rgba())
+
+
+def _stretches(points: list[tuple[datetime, float]]) -> list[list[tuple[datetime, float]]]:
+    """The points in pieces: where the usual distance between two is exceeded there are no data, and so no line."""
+    steps = [later[0] - earlier[0] for earlier, later in pairwise(points)]
+    usual = sorted(steps)[len(steps) // 2] if steps else timedelta(0)
+    pieces = [points[:1]]
+    for step, point in zip(steps, points[1:], strict=True):
+        if step > usual * 1.5:
+            pieces.append([])
+        pieces[-1].append(point)
+    return pieces
 
 
 def _label_axes(plot: LinePlot, axes: Any) -> None:
@@ -98,10 +116,9 @@ def _label_axes(plot: LinePlot, axes: Any) -> None:
     axes.set_title(plot.title, loc="left", fontsize=12, fontweight="bold", pad=22)
     axes.text(0, 1.03, plot.unit, transform=axes.transAxes, fontsize=9.5, color=_QUIET)
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-    axes.margins(x=0.01)
     axes.grid(visible=True, axis="y", color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=9.5, labelcolor=_QUIET)
+    axes.tick_params(length=0, labelsize=9.5, labelcolor=_QUIET, pad=5)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color("#9a9a9a")
 

@@ -50,7 +50,7 @@ def _poll_feed(
     context: dg.AssetExecutionContext, feed: Feed, platform: Platform, tick: str | None
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     catalog = open_catalog(platform.settings)
-    summary = {"foss.run": context.run_id, "foss.version": version("foss-platform")}
+    summary = {"foss.run": context.run.run_id, "foss.version": version("foss-platform")}
     cause = _cause(context, feed, tick)
     taken = take_in_poll(catalog, feed, cause, lambda cause: _poll(platform, feed, cause), summary)
     if taken.healed:
@@ -77,7 +77,7 @@ def _cause(context: dg.AssetExecutionContext, feed: Feed, tick: str | None) -> C
     if tick is not None:
         return scheduled(feed.name, datetime.fromisoformat(tick))
     # a retried run is the same request
-    return requested(feed.name, context.run.root_run_id or context.run_id)
+    return requested(feed.name, context.run.root_run_id or context.run.run_id)
 
 
 def _poll(platform: Platform, feed: Feed, cause: Cause) -> Poll:
