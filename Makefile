@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check format bench lock clean
+.PHONY: help install demo dev test faults check format bench lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,9 @@ dev: $(STAMP) ## Serve the platform's pages (FEED=recorded chooses the feed)
 
 test: $(STAMP) ## Run the tests (ARGS="-k lock" goes to pytest)
 	@$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 2 --durations 5 $(ARGS) $(TESTS)
+
+faults: $(STAMP) ## Inject faults at full size, half an hour or more (results: docs/RELIABILITY.md)
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --faults full --durations 5 $(ARGS) foss_platform_tests/faults
 
 check: $(STAMP) ## Check format, lint and types
 	@$(VENV)/bin/ruff format --check --quiet || { echo 'make format puts the files above right'; exit 1; }

@@ -29,6 +29,8 @@ def lake_failures() -> Iterator[None]:
     except OSError as error:
         raise _from_os_error(error) from error
     except DBAPIError as error:
+        if "disk is full" in str(error.orig):
+            raise _no_space() from error
         # str(error) would quote the statement and its parameters
         raise PassingError(
             f"The Iceberg catalog did not answer: {error.orig}.",
@@ -40,10 +42,14 @@ def lake_failures() -> Iterator[None]:
 
 def _from_os_error(error: OSError) -> FossError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return PassingError(
-            "No space is left where the warehouse lies; nothing was committed.",
-            "Free some space; the next run continues where this one ended.",
-        )
+        return _no_space()
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return PassingError(f"The warehouse may not be written: {error}.", "Check its owner and permissions.")
     return PassingError(f"The warehouse could not be read or written: {error}.", "Check the storage it lies on.")
+
+
+def _no_space() -> FossError:
+    return PassingError(
+        "No space is left where the warehouse or its catalog lies; nothing was committed.",
+        "Free some space; the next run continues where this one ended.",
+    )

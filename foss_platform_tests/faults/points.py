@@ -1,0 +1,71 @@
+"""The points of a commit at which a process can end: counting them, and ending at one.
+
+A point lies before and after each table's commit, before and after a data file is written, and
+around each statement that changes the catalog, which PyIceberg sends after the new metadata file is written.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.io.pyarrow import write_file
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+from sqlalchemy import Engine, event
+
+from foss_platform.ingest import bronze, poll_log
+from foss_platform.lake import data_files
+from foss_platform.lake.commit import Change, commit
+from foss_platform.lake.names import TableName
+
+SET_UP = "set-up"
+
+
+class Points:
+    """Names the points that this process reaches, and ends it by SIGKILL at the one told, by number or name.
+
+    Only for a process of its own: the hooks stay.
+    """
+
+    def __init__(self, kill_at: int | str | None) -> None:
+        self.reached: list[str] = []
+        self._kill_at = kill_at
+        self._table = SET_UP
+        for module in (bronze, poll_log):
+            patch.object(module, "commit", self._commit).start()
+        patch.object(data_files, "write_file", self._write_file).start()
+        event.listen(Engine, "before_cursor_execute", self._statement("metadata written, catalog not yet told"))
+        event.listen(Engine, "after_cursor_execute", self._statement("catalog told, not yet committed"))
+
+    def at(self, table: TableName) -> None:
+        """Say which table the next points are about."""
+        self._table = str(table)
+
+    def reach(self, what: str) -> None:
+        """Note a point, and end here if this is the one."""
+        self.reached.append(f"{self._table}: {what}")
+        if self._kill_at in (len(self.reached) - 1, self.reached[-1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _commit(self, catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
+        self.at(name)
+        self.reach("before the commit")
+        table = commit(catalog, name, plan)
+        self.reach("after the commit")
+        return table
+
+    def _write_file(self, *arguments: Any) -> Iterator[DataFile]:
+        self.reach("data file to be written")
+        written = list(write_file(*arguments))
+        self.reach("data file written")
+        return iter(written)
+
+    def _statement(self, what: str) -> Callable[..., None]:
+        def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if statement.lstrip().upper().startswith(("INSERT", "UPDATE", "CREATE")):
+                self.reach(what)
+
+        return listen

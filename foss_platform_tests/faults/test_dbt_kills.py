@@ -1,0 +1,93 @@
+"""A dbt run killed between two models or within one's commit, and sources compacted and expired between two steps.
+
+What an ordinary build makes of it then equals the oracle, and at the end a rebuild.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.schemas import POLLS
+from foss_platform.settings import Settings
+from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
+from foss_platform.transform.project import manifest_file
+from foss_platform_tests.faults.building import FINISHED, build_models
+from foss_platform_tests.faults.conftest import Measured
+from foss_platform_tests.faults.contention import compact, expire
+from foss_platform_tests.faults.trial import attempt
+from foss_platform_tests.pipeline.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls
+from foss_platform_tests.tables import content
+
+_MODELS = (SILVER, *GOLD)
+_EACH_TIME = ("before the commit", "metadata written, catalog not yet told", "after the commit", FINISHED)
+# the step's own rows, where every step brings some
+_ROWS = [f"{table}: data file written" for table in (SILVER, "gold.parking_feed_health")]
+_SHORT = _ROWS[1:]
+
+
+@pytest.fixture
+def pipeline(parsed_settings: Settings, feed: Feed) -> Pipeline:
+    return Pipeline(parsed_settings, feed)
+
+
+def test_killed_at_a_model_and_built_again(pipeline: Pipeline, measured: Measured, *, full: bool) -> None:
+    kills = [f"{table}: {what}" for table in _MODELS for what in _EACH_TIME] + _ROWS if full else _SHORT
+    polls = made_up_polls(11, 12 + 4 * len(kills))
+    seen = polls[:12]
+    pipeline.take_in(seen)
+    # the first build makes the tables, and is killed as well
+    assert attempt(build_models, pipeline.settings, f"{SILVER}: after the commit").killed
+    attempt(build_models, pipeline.settings)
+    for start, kill_at in zip(count(12, 4), kills, strict=False):
+        pipeline.take_in(polls[start : start + 4])
+        seen = polls[: start + 4]
+        assert attempt(build_models, pipeline.settings, kill_at).killed, kill_at
+        attempt(build_models, pipeline.settings)
+        compare(content(pipeline.settings, _MODELS), expected(pipeline, seen))
+    equals_a_rebuild(pipeline)
+    measured("kills", len(kills) + 1)
+
+
+def test_compacted_and_expired_between_two_steps(pipeline: Pipeline) -> None:
+    polls = made_up_polls(5, 43)
+    for poll in polls[:8]:
+        pipeline.take_in([poll])
+    pipeline.take_in(polls[8:40])
+    attempt(build_models, pipeline.settings)
+    for table in (pipeline.feed.bronze, POLLS):
+        compact(pipeline.catalog, table)
+        expire(pipeline.catalog, table, kept=1)
+        assert len(pipeline.catalog.load_table(table.identifier).snapshots()) == 1
+    pipeline.take_in(polls[40:42])
+    compact(pipeline.catalog, pipeline.feed.bronze)
+    pipeline.take_in(polls[42:])
+    before = pipeline.snapshots()
+    attempt(build_models, pipeline.settings)
+    built = dict(kinds_of_build(pipeline))
+    assert {built[SILVER], built["gold.parking_latest"], built["gold.parking_feed_health"]} == {"step"}
+    assert pipeline.snapshots()[SILVER] != before[SILVER]
+    compare(content(pipeline.settings, _MODELS), expected(pipeline, polls))
+    equals_a_rebuild(pipeline)
+
+
+def kinds_of_build(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
+    """By model, whether its last commit was a step or the whole."""
+    for table in _MODELS:
+        snapshot = pipeline.catalog.load_table(table).current_snapshot()
+        assert snapshot is not None
+        assert snapshot.summary is not None
+        yield table, snapshot.summary.additional_properties["foss.build"]
+
+
+def equals_a_rebuild(pipeline: Pipeline) -> None:
+    """Compare what steps made with a rebuild, and check that builds have not changed what the logic is said to be."""
+    stepped = content(pipeline.settings, _MODELS)
+    manifest = json.loads(manifest_file(pipeline.settings).read_text())
+    for table in _MODELS:
+        logic = logic_hash(manifest, f"model.foss_platform.{table.partition('.')[2]}")
+        assert pipeline.catalog.load_table(table).properties[LOGIC_PROPERTY] == logic
+    attempt(build_models, pipeline.settings, None, True)
+    assert content(pipeline.settings, _MODELS) == stepped

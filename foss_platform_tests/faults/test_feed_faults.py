@@ -1,0 +1,97 @@
+"""A feed that misbehaves over real HTTP: bronze, quarantine and log hold what was served well, refused and tried."""
+
+import random
+import resource
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from foss_platform.ingest import poll as poll_module
+from foss_platform.ingest.batch import scheduled
+from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.fetch import fetch
+from foss_platform.ingest.poll import FeedPoller
+from foss_platform.ingest.take_in import take_in_poll
+from foss_platform.lake.catalog import open_catalog
+from foss_platform.settings import Settings
+from foss_platform_tests.faults.conftest import Measured
+from foss_platform_tests.faults.misbehaviour import FAULTS, MAX_BYTES, TIMEOUT, TRIES, Fault
+from foss_platform_tests.faults.taking_in import BRONZE, POLLS, REJECTED
+from foss_platform_tests.faults.trial import attempt
+from foss_platform_tests.pipeline.loopback import misbehaving, new_session, source_of
+from foss_platform_tests.pipeline.writers import START
+from foss_platform_tests.tables import read
+
+#: What a process that polls may hold at its peak: the libraries take some 200 MB of it.
+PEAK_MEGABYTES = 400
+
+
+def poll_many(home: Path, feed: Feed, count: int) -> tuple[int, int]:
+    """Poll so many times; the process's peak memory in kilobytes after the first poll and after all of them."""
+    catalog = open_catalog(Settings(home=home))
+    first = 0
+    # the wait between two tries is the retry's, and tested with it
+    with new_session() as session, patch.object(poll_module, "fetch", partial(fetch, sleep=lambda _: None)):
+        for tick in range(count):
+            poller = FeedPoller(feed, session, partial(moment, tick))
+            cause = scheduled(feed.name, moment(tick))
+            take_in_poll(catalog, feed, cause, poller.poll, {})
+            first = first or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return first, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def moment(tick: int) -> datetime:
+    return START + timedelta(minutes=tick)
+
+
+def polled(settings: Settings, feed: Feed, faults: Sequence[Fault]) -> tuple[int, int]:
+    """Let the feed do all this, one poll after the other, and compare the tables with what it did."""
+    with misbehaving(*(request for fault in faults for request in fault.requests)) as server:
+        source = source_of(server.url, timeout=TIMEOUT, tries=TRIES, max_bytes=MAX_BYTES)
+        here = feed.model_copy(update={"source": source})
+        memory: tuple[int, int] = attempt(poll_many, settings.home, here, len(faults)).result
+        assert len(server.paths) == sum(len(fault.requests) for fault in faults)
+    compare(settings, faults)
+    return memory
+
+
+def compare(settings: Settings, faults: Sequence[Fault]) -> None:
+    log = sorted(read(settings, POLLS), key=lambda row: str(row["batch_id"]))
+    assert [row["polled_at"].astimezone(UTC) for row in log] == [moment(tick) for tick in range(len(faults))]
+    for fault, row in zip(faults, log, strict=True):
+        assert row["status"] == ("failed" if fault.error else "accepted"), row
+        assert (row["error_class"], row["http_status"], row["http_tries"]) == (
+            fault.error,
+            fault.http_status,
+            fault.tries,
+        ), row
+        assert fault.says in (row["error"] or ""), row
+        assert (row["records_accepted"], row["records_rejected"]) == (len(fault.accepted), len(fault.rejected)), row
+        assert row["body"] == fault.body, row
+    assert places(settings, BRONZE) == [(moment(t), n) for t, fault in enumerate(faults) for n in fault.accepted]
+    assert places(settings, REJECTED) == [(moment(t), n) for t, fault in enumerate(faults) for n in fault.rejected]
+
+
+def places(settings: Settings, table: str) -> list[tuple[datetime, int]]:
+    return sorted((row["_polled_at"].astimezone(UTC), row["_record_index"]) for row in read(settings, table))
+
+
+def test_each_fault_alone_and_a_good_poll_after_it(settings: Settings, feed: Feed, measured: Measured) -> None:
+    faults = [fault for fault in FAULTS.values() for fault in (fault, FAULTS["good"])]
+    polled(settings, feed, faults)
+    measured("faults", len(FAULTS))
+
+
+@pytest.mark.parametrize("seed", [6])
+def test_faults_mixed_at_random(settings: Settings, feed: Feed, measured: Measured, seed: int, *, full: bool) -> None:
+    dice = random.Random(seed)
+    names = [dice.choice(list(FAULTS)) for _ in range(500 if full else 40)]
+    first, peak = polled(settings, feed, [FAULTS[name] for name in names])
+    assert peak < PEAK_MEGABYTES * 1024
+    measured("polls", len(names))
+    measured("bodies of 1 GB", names.count("1 GB"))
+    measured("peak memory", f"{peak / 1024:.0f} MB; {first / 1024:.0f} MB after the first poll")

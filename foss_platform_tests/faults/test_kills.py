@@ -1,0 +1,146 @@
+"""SIGKILL of the ingest and commit path, then the ordinary retry: the tables are as without kills, row for row."""
+
+import itertools
+import random
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from foss_platform.ingest.feed import Feed
+from foss_platform_tests.faults.conftest import Measured
+from foss_platform_tests.faults.points import SET_UP
+from foss_platform_tests.faults.taking_in import (
+    BRONZE,
+    KINDS,
+    POLLS,
+    REJECTED,
+    Ticking,
+    take_in_tick,
+    ticking,
+    without_durations,
+)
+from foss_platform_tests.faults.trial import Trial, attempt
+
+# where the promise is decided: these come first, so that the short form has them
+_FIRST = (
+    ("mixed", f"{REJECTED}: data file written"),
+    ("mixed", f"{REJECTED}: after the commit"),
+    ("mixed", f"{BRONZE}: data file written"),
+    ("mixed", f"{BRONZE}: metadata written, catalog not yet told"),
+    ("mixed", f"{BRONZE}: after the commit"),
+    ("mixed", f"{POLLS}: data file written"),
+    ("mixed", f"{POLLS}: after the commit"),
+    ("refused", f"{REJECTED}: after the commit"),
+)
+
+# the same for every test, and a second to find
+_PASSED: dict[str, list[str]] = {}
+
+
+def take_in(home: Path, feed: Ticking, tick: int, kill_at: int | None = None, after: float | None = None) -> Trial:
+    feed.tick(tick)
+    return attempt(take_in_tick, home, feed.feed, tick, kill_at, kill_after=after)
+
+
+@pytest.fixture
+def points(tmp_path: Path, feed: Feed) -> dict[str, list[str]]:
+    """By kind of answer, the points that taking it in passes on a lake that stands; and those of the set-up."""
+    if not _PASSED:
+        with ticking(feed, ("mixed", *KINDS)) as served:
+            for tick, kind in enumerate((SET_UP, *KINDS)):
+                _PASSED[kind] = take_in(tmp_path / "explored", served, tick).result
+    return _PASSED
+
+
+def constructed(points: dict[str, list[str]], count: int) -> list[tuple[str, int]]:
+    """Kinds of answer and the points to end at, every point as often as any other."""
+    pairs = [(kind, place) for kind in KINDS for place in range(len(points[kind]))]
+    first = [(kind, points[kind].index(name)) for kind, name in _FIRST]
+    rest = [pair for pair in pairs if pair not in first]
+    random.Random(4).shuffle(rest)
+    return list(itertools.islice(itertools.cycle(first + rest), count))
+
+
+def test_killed_at_every_point_and_retried(
+    tmp_path: Path, feed: Feed, points: dict[str, list[str]], measured: Measured, *, full: bool
+) -> None:
+    kills = constructed(points, 140 if full else 8)
+    with ticking(feed, [kind for kind, _ in kills]) as served:
+        for tick, (kind, place) in enumerate(kills):
+            # the first one finds no lake yet, which has points of its own
+            offset = len(points[SET_UP]) - len(points["mixed"]) if tick == 0 else 0
+            assert take_in(tmp_path / "killed", served, tick, place + offset).killed, (kind, points[kind][place])
+            assert not take_in(tmp_path / "killed", served, tick).killed
+        compare_with_none(tmp_path, served, range(len(kills)))
+    measured("kills", len(kills))
+    measured("points", len(set(kills)))
+
+
+def test_killed_at_random_moments_and_retried(tmp_path: Path, feed: Feed, measured: Measured, *, full: bool) -> None:
+    dice = random.Random(5)
+    wanted = 50 if full else 2
+    killed = tick = 0
+    with ticking(feed, [dice.choice(KINDS) for _ in range(4 * wanted)]) as served:
+        usual = statistics.median(take_in(tmp_path / "timed", served, tick).seconds for tick in range(3))
+        while killed < wanted:
+            # a retry may be killed as well; every try takes another moment
+            while take_in(tmp_path / "killed", served, tick, after=dice.uniform(0, usual)).killed:
+                killed += 1
+            take_in(tmp_path / "killed", served, tick)
+            tick += 1
+        compare_with_none(tmp_path, served, range(tick))
+    measured("kills", killed)
+
+
+def test_killed_while_the_lake_is_made(
+    tmp_path: Path, feed: Feed, points: dict[str, list[str]], measured: Measured, *, full: bool
+) -> None:
+    making = [place for place, name in enumerate(points[SET_UP]) if name.startswith(SET_UP)]
+    places = making if full else [making[0], making[len(making) // 2]]
+    with ticking(feed, ["mixed"]) as served:
+        take_in(tmp_path / "without", served, 0)
+        for place in places:
+            home = tmp_path / f"killed-{place}"
+            assert take_in(home, served, 0, place).killed
+            assert not take_in(home, served, 0).killed
+            assert without_durations(home) == without_durations(tmp_path / "without")
+    measured("kills", len(places))
+
+
+@pytest.mark.parametrize(
+    "place", [f"{REJECTED}: after the commit", f"{BRONZE}: after the commit"], ids=["quarantine", "bronze"]
+)
+def test_the_feed_has_moved_on_when_the_retry_comes(
+    tmp_path: Path, feed: Feed, points: dict[str, list[str]], place: str
+) -> None:
+    with ticking(feed, ["good", "mixed"]) as served:
+        take_in(tmp_path, served, 0)
+        assert take_in(tmp_path, served, 1, points["mixed"].index(place)).killed
+        served.tick(1.5)
+        attempt(take_in_tick, tmp_path, served.feed, 1)
+    tables = without_durations(tmp_path)
+    attempts = {(row["batch_id"], row["polled_at"]): row for row in tables[POLLS]}
+    in_bronze = [(row["_batch_id"], row["_polled_at"]) for row in tables[BRONZE]]
+    refused = [(row["_batch_id"], row["_polled_at"]) for row in tables[REJECTED]]
+    # one try a batch, all of it, and its row in the log
+    assert len(attempts) == 2
+    for attempted, row in attempts.items():
+        assert (in_bronze.count(attempted), refused.count(attempted)) == (
+            row["records_accepted"],
+            row["records_rejected"],
+        )
+    assert set(in_bronze) == set(attempts)
+    # what the killed try had refused stays as evidence, told apart by its time
+    left = [attempted for attempted in refused if attempted not in attempts]
+    assert len(left) == (2 if place.startswith(REJECTED) else 0)
+
+
+def compare_with_none(folder: Path, served: Ticking, ticks: Sequence[int]) -> None:
+    """Take the same ticks in without a kill, and compare all three tables."""
+    for tick in ticks:
+        take_in(folder / "without", served, tick)
+    assert without_durations(folder / "killed") == without_durations(folder / "without")
+    kept = {row["batch_id"] for row in without_durations(folder / "killed")[POLLS]}
+    assert len(kept) == len(ticks)
