@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from foss_platform.cli.dead_runs import process_tag, settle_dead_runs
 from foss_platform.cli.instance import open_instance
+from foss_platform.cli.terminal import messages
 from foss_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,9 +59,14 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
     defs = build_defs(Platform(settings))
     job = defs.resolve_job_def(job_name)
     with open_instance(settings) as instance:
+        if dead := settle_dead_runs(instance):
+            messages().print(
+                f"{dead} earlier run{'s' if dead > 1 else ''} by hand had been killed; what was held is free."
+            )
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
+            tags=process_tag(),
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         return _summary(result, instance)

@@ -16,7 +16,8 @@ def full(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Measured:
     """Note a result by name; full runs show them all at their end."""
-    return record_property
+    # as text: a parallel run's workers can only send what is plain
+    return lambda name, value: record_property(name, str(value))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -19,7 +19,7 @@ from foss_platform.ingest.take_in import take_in_poll
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.misbehaviour import FAULTS, MAX_BYTES, TIMEOUT, TRIES, Fault
+from foss_platform_tests.faults.misbehaviour import FAULTS, MAX_BYTES, PATIENCE, TIMEOUT, TRIES, Fault
 from foss_platform_tests.faults.taking_in import BRONZE, POLLS, REJECTED
 from foss_platform_tests.faults.trial import attempt
 from foss_platform_tests.pipeline.loopback import misbehaving, new_session, source_of
@@ -30,14 +30,16 @@ from foss_platform_tests.tables import read
 PEAK_MEGABYTES = 400
 
 
-def poll_many(home: Path, feed: Feed, count: int) -> tuple[int, int]:
-    """Poll so many times; the process's peak memory in kilobytes after the first poll and after all of them."""
+def poll_many(home: Path, feed: Feed, timeouts: Sequence[float]) -> tuple[int, int]:
+    """Poll with these time-outs, one poll each; the peak memory in kilobytes after the first and after all of them."""
     catalog = open_catalog(Settings(home=home))
     first = 0
     # the wait between two tries is the retry's, and tested with it
     with new_session() as session, patch.object(poll_module, "fetch", partial(fetch, sleep=lambda _: None)):
-        for tick in range(count):
-            poller = FeedPoller(feed, session, partial(moment, tick))
+        for tick, timeout in enumerate(timeouts):
+            source = feed.source.model_copy(update={"timeout_seconds": timeout})
+            here = feed.model_copy(update={"source": source})
+            poller = FeedPoller(here, session, partial(moment, tick))
             cause = scheduled(feed.name, moment(tick))
             take_in_poll(catalog, feed, cause, poller.poll, {})
             first = first or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -53,7 +55,8 @@ def polled(settings: Settings, feed: Feed, faults: Sequence[Fault]) -> tuple[int
     with misbehaving(*(request for fault in faults for request in fault.requests)) as server:
         source = source_of(server.url, timeout=TIMEOUT, tries=TRIES, max_bytes=MAX_BYTES)
         here = feed.model_copy(update={"source": source})
-        memory: tuple[int, int] = attempt(poll_many, settings.home, here, len(faults)).result
+        timeouts = [TIMEOUT if fault.slow else PATIENCE for fault in faults]
+        memory: tuple[int, int] = attempt(poll_many, settings.home, here, timeouts).result
         assert len(server.paths) == sum(len(fault.requests) for fault in faults)
     compare(settings, faults)
     return memory

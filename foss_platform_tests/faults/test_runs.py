@@ -52,7 +52,6 @@ def served() -> list[RecordedPoll]:
     return [poll for poll in read_recording(EXCERPT) if poll.http_status == 200 and poll.body.startswith(b'[{"Dato')]
 
 
-@pytest.mark.xfail(run=False, reason="a killed run keeps its Dagster pool's slot, and the next one waits for ever")
 def test_foss_run_killed_and_run_again(
     parsed_settings: Settings, served: list[RecordedPoll], tmp_path: Path, measured: Measured, *, full: bool
 ) -> None:
