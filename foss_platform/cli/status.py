@@ -1,11 +1,11 @@
 """`foss status`: one line a pipeline. Not here: the numbers' meaning (`ingest.poll_log`)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from foss_platform.cli.pages import feeds
 from foss_platform.cli.terminal import output, table_of
-from foss_platform.settings import Settings
+from foss_platform.settings import Feed, Settings
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -30,9 +30,17 @@ def _line(settings: Settings, catalog: "Catalog", name: str) -> tuple[Any, ...]:
     if poll is None:
         return (name, "never", "", "", "", "", "")
     newest = poll.newest_data_time
-    age = f"{(datetime.now(UTC) - newest).total_seconds() / 60:,.0f} min" if newest else ""
+    now = poll.polled_at if settings.feed is Feed.RECORDED else datetime.now(UTC)
+    age = _age(now - newest) if newest else ""
     rejected = f"{poll.records_rejected} of the last poll"
     return (name, _time(poll.polled_at), poll.status, _time(newest), age, rejected, _checks(settings, name))
+
+
+def _age(age: timedelta) -> str:
+    minutes = age.total_seconds() / 60
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{age.days:,} days"
 
 
 def _time(moment: datetime | None) -> str:
