@@ -21,7 +21,8 @@ concurrency:
 run_queue: {dequeue_interval_seconds: 1}
 # of a run, the terminal gets what it logs and its errors, not each event
 python_logs: {python_log_level: INFO}
-run_monitoring: {enabled: true}
+# a run whose process was killed gives back its slots, or its feed would wait for ever
+run_monitoring: {enabled: true, free_slots_after_run_end_seconds: 5}
 run_retries: {enabled: true, max_retries: 2}
 """
 

@@ -8,7 +8,7 @@ once, with its one row in the log. Silver and gold must equal a rebuild, whichev
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +30,9 @@ from foss_platform_tests.tables import Row, content, read
 
 _MODELS = (SILVER, *GOLD)
 _PIPELINE = "stavanger_parking"
+
+#: Asked with the seconds since the start: whether to kill now.
+When = Callable[[float], bool]
 
 
 def states(settings: Settings) -> list[str]:
@@ -56,18 +59,15 @@ def test_foss_run_killed_and_run_again(
     parsed_settings: Settings, served: list[RecordedPoll], tmp_path: Path, measured: Measured, *, full: bool
 ) -> None:
     dice, where = random.Random(7), Counter[str]()
-    seconds, home, bronze = 0.0, parsed_settings.home, parsed_settings.home / "warehouse" / "bronze"
     now = served[0].polled_at
     with FeedServer(served, pace=1, clock=lambda: (now - served[0].polled_at).total_seconds()) as server:
-        foss = Foss(home, server.url, tmp_path / "foss.log")
+        foss = Foss(parsed_settings.home, server.url, tmp_path / "foss.log")
+        kills = iter([soon_after(parsed_settings, "bronze", 0)])
         if full:
-            seconds = foss.run("run", _PIPELINE)
+            kills = moments(parsed_settings, dice, foss.run("run", _PIPELINE))
         for poll in served[5 : 105 if full else 6 : 10]:
             now, before = poll.polled_at, states(parsed_settings)
-            at = dice.uniform(0.2 * seconds, seconds)
-
-            when = after(at) if full else lambda _: any(bronze.glob("*/data/*.parquet"))
-            if foss.kill("run", _PIPELINE, when=when):
+            if foss.kill("run", _PIPELINE, when=next(kills)):
                 where[reached(before, states(parsed_settings))] += 1
             foss.run("run", _PIPELINE)
     each_batch_is_as_served(parsed_settings, served)
@@ -84,10 +84,10 @@ def test_foss_replay_killed_and_run_again(
     pieces = [written(tmp_path / f"{start}.jsonl", polls[start:end]) for start, end in pairwise(cuts)]
     foss = Foss(parsed_settings.home, "http://127.0.0.1:9", tmp_path / "foss.log")
     more = [] if full else ["--bronze-only"]
-    seconds = foss.run("replay", _PIPELINE, str(pieces[0]), *more)
+    kills = moments(parsed_settings, dice, foss.run("replay", _PIPELINE, str(pieces[0]), *more))
     for piece in pieces[1:]:
-        before, at = states(parsed_settings), dice.uniform(0.2 * seconds, seconds)
-        if foss.kill("replay", _PIPELINE, str(piece), *more, when=after(at)):
+        before = states(parsed_settings)
+        if foss.kill("replay", _PIPELINE, str(piece), *more, when=next(kills)):
             where[reached(before, states(parsed_settings))] += 1
         foss.run("replay", _PIPELINE, str(piece), *more)
     elsewhere = Settings(home=tmp_path / "elsewhere")
@@ -99,9 +99,26 @@ def test_foss_replay_killed_and_run_again(
     measured("kills", f"{where.total()}: {dict(where)}")
 
 
-def after(seconds: float) -> Callable[[float], bool]:
-    """That so many seconds have passed."""
-    return lambda passed: passed > seconds
+def moments(settings: Settings, dice: random.Random, seconds: float) -> Iterator[When]:
+    """When to kill, again and again: in turn at any time of the usual run, and soon after it commits to silver."""
+    while True:
+        at = dice.uniform(0.1, 0.8) * seconds
+        yield lambda passed, at=at: passed > at  # type: ignore[misc]  # mypy infers no type of a default's name
+        yield soon_after(settings, "silver", dice.uniform(0, 2))
+
+
+def soon_after(settings: Settings, namespace: str, delay: float) -> When:
+    """So many seconds after the next commit to a table of the namespace."""
+    room = settings.home / "warehouse" / namespace
+    before = set(room.rglob("*.metadata.json"))
+    seen: list[float] = []
+
+    def when(passed: float) -> bool:
+        if not seen and set(room.rglob("*.metadata.json")) - before:
+            seen.append(passed)
+        return bool(seen) and passed >= seen[0] + delay
+
+    return when
 
 
 def written(path: Path, polls: list[RecordedPoll]) -> Path:
