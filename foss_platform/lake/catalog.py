@@ -101,8 +101,9 @@ def _has_catalog_tables(database: Path) -> bool:
     if not database.exists():
         return False
     try:
+        # rw and not ro: a writer killed in mid-commit leaves a journal, which only who may write can roll back
         # closing matters: a sqlite3 connection's own context manager only ends the transaction
-        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=_SQLITE_TIMEOUT)
+        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=_SQLITE_TIMEOUT)
         try:
             found = connection.execute("select 1 from sqlite_master where name = 'iceberg_tables'").fetchone()
             # 0.1 ms; without it a file whose last page is cut off is written on

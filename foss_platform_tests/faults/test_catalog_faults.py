@@ -3,6 +3,8 @@
 What opening alone says of a lost, damaged or locked catalog is tested in `pipeline/test_catalog.py`.
 """
 
+import os
+import signal
 import sqlite3
 import time
 from contextlib import closing
@@ -81,6 +83,28 @@ def test_locked_by_another_process(
 def send_later(connection: Connection, seconds: float) -> None:
     time.sleep(seconds)
     connection.send("let go")
+
+
+def die_in_commit(database: Path) -> None:
+    """Be killed after SQLite has begun to write a transaction's pages, as a `SIGKILL` within a commit may leave it."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as sqlite:
+        sqlite.execute("pragma cache_size = 1")
+        sqlite.execute("begin immediate")
+        sqlite.execute("update iceberg_tables set metadata_location = 'nowhere'")
+        sqlite.execute("create table torn as select zeroblob(100000) as bytes")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_killed_while_the_catalog_was_written(settings: Settings, feed: Feed) -> None:
+    take_in(open_catalog(settings), feed, 0)
+    database = catalog_database(settings)
+    other = server().Process(target=die_in_commit, args=(database,))
+    other.start()
+    other.join(30)
+    assert other.exitcode == -signal.SIGKILL
+    assert database.with_name("catalog.db-journal").stat().st_size > 0
+    take_in(open_catalog(settings), feed, 1)
+    assert [len(rows) for rows in content(settings, TABLES).values()] == [2, 2, 2]
 
 
 def test_cut_short_anywhere(settings: Settings, feed: Feed, measured: Measured, *, full: bool) -> None:
