@@ -138,7 +138,7 @@ def _lines(settings: Settings, name: TableName, table: Any, plot: LinePlot) -> d
     if newest is None:
         return {}
     time, shown, value, series = map(quote_name, (plot.time, plot.shown_time, plot.value, plot.series))
-    connection = reading_cursor(settings)
+    connection = reading_cursor(settings, table)
     try:
         rows: Sequence[tuple[str, datetime, float]] = connection.execute(
             f"select {series}, {shown}, {value} from {pin(name, table).relation} "

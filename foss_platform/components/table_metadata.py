@@ -68,7 +68,7 @@ def preview(settings: Settings, name: TableName, table: Table, newest_by: str | 
     query = f"select * from {pin(name, table).relation}"
     if newest_by is not None:
         query += f"{_newest_only(table, newest_by)} order by {quote_name(newest_by)} desc"
-    connection = reading_cursor(settings)
+    connection = reading_cursor(settings, table)
     try:
         result = connection.execute(f"{query} limit {_PREVIEW_ROWS}")
         columns = [column[0] for column in result.description or []]

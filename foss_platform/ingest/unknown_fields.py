@@ -74,7 +74,7 @@ def field_drift(settings: Settings, catalog: Catalog, feed: Feed, batch_id: str)
 
 def _first_seen(settings: Settings, feed: Feed, table: Table, name: str) -> datetime:
     path = quote_text(f"$.{json.dumps(name, ensure_ascii=False)}")
-    connection = reading_cursor(settings)
+    connection = reading_cursor(settings, table)
     try:
         (moment,) = connection.execute(
             f"select min(_polled_at) from {pin(feed.bronze, table).relation} "

@@ -5,7 +5,9 @@ https://py.iceberg.apache.org/configuration/). Only the embedded default is ours
 """
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.utils.config import Config
@@ -49,7 +51,7 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
 
     with lake_failures():
         if configured is not None:
-            return load_catalog(CATALOG_NAME)
+            return load_catalog(CATALOG_NAME, **_configured_properties(configured))
         if set("?#") & set(str(settings.home)):
             raise ConfigurationError(
                 f"No lake can lie at {settings.home}: Iceberg's readers take ? and # as parts of a URL.",
@@ -68,6 +70,16 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
             warehouse=f"file://{warehouse_folder(settings)}",
             schema_version="v1",
         )
+
+
+def _configured_properties(configured: Mapping[str, Any]) -> dict[str, Any]:
+    """What `load_catalog` is given: left alone it uses what the environment said when PyIceberg was imported."""
+    uri = str(configured.get("uri", ""))
+    if not uri.startswith("postgresql"):
+        return dict(configured)
+    # a pooled connection from before the server's restart is replaced, not failed on; PyIceberg's own variables
+    # cannot say so, since they make pool-pre-ping of it
+    return {"pool_pre_ping": "true", **configured}
 
 
 def catalog_database(settings: Settings) -> Path:

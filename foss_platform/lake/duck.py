@@ -7,13 +7,14 @@ the queries. DuckDB holds no state of its own.
 import functools
 import importlib.resources
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.names import TableName
+from foss_platform.lake.store import Store, open_store, store_of
 from foss_platform.settings import Settings
 
 #: Table property: a JSON object of columns added after rows were written, with the kind of their values; what
@@ -33,12 +34,15 @@ class Pin:
     ----------
     kept
         Columns that came late, with the SQL that finds their older values.
+    store
+        The object store it lies in; None for a folder.
     """
 
     name: TableName
     metadata_location: str
     snapshot_id: int | None = None
     kept: tuple[tuple[str, str], ...] = ()
+    store: Store | None = field(default=None, compare=False)
 
     @property
     def relation(self) -> str:
@@ -53,7 +57,7 @@ class Pin:
 
 def pin(name: TableName, table: Table, snapshot_id: int | None = None) -> Pin:
     """Pin the table's current state, or that of a snapshot."""
-    return Pin(name, table.metadata_location, snapshot_id, _kept(table, snapshot_id))
+    return Pin(name, table.metadata_location, snapshot_id, _kept(table, snapshot_id), store_of(table))
 
 
 def _kept(table: Table, snapshot_id: int | None) -> tuple[tuple[str, str], ...]:
@@ -100,13 +104,16 @@ def _shared_database(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connect(settings)
 
 
-def reading_cursor(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """A cursor for reading tables by their pins, on a database that this process keeps.
+def reading_cursor(settings: Settings, *tables: Table) -> duckdb.DuckDBPyConnection:
+    """A cursor for reading `tables` by their pins, on a database that this process keeps.
 
     Opening DuckDB costs 0.3 s, for the signatures of its extensions; a cursor 0.1 ms. It makes no
     views, so that one reader cannot see another's.
     """
-    return _shared_database(settings).cursor()
+    cursor = _shared_database(settings).cursor()
+    for store in {store_of(table) for table in tables}:
+        _reach(cursor, store)
+    return cursor
 
 
 def connection_config(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
@@ -132,9 +139,16 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 def create_view(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> None:
     """Make or move the view of one table onto what `pinned` names."""
+    _reach(connection, pinned.store)
     schema, name = quote_name(pinned.name.namespace), quote_name(pinned.name.name)
     connection.execute(f"create schema if not exists {schema}")
     connection.execute(f"create or replace view {schema}.{name} as select * from {pinned.relation}")
+
+
+def _reach(connection: duckdb.DuckDBPyConnection, store: Store | None) -> None:
+    # the extension for stores costs 0.3 s, so a lake in a folder does without it
+    if store is not None:
+        open_store(connection, store, _extension_file("httpfs"))
 
 
 def quote_name(name: str) -> str:

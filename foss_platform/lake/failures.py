@@ -20,12 +20,19 @@ def lake_failures() -> Iterator[None]:
         For a full disk, an unreachable store, a locked or unreachable catalog.
     """
     from pyiceberg.exceptions import CommitFailedException, RESTError
+    from requests import RequestException
     from sqlalchemy.exc import DBAPIError
 
     try:
         yield
     except (FossError, CommitFailedException):
         raise
+    except RequestException as error:
+        # an OSError too; its text holds addresses of objects in memory
+        raise PassingError(
+            f"The Iceberg REST catalog did not answer ({type(error).__name__}).",
+            "Check that it is up, and its address.",
+        ) from error
     except OSError as error:
         raise _from_os_error(error) from error
     except DBAPIError as error:

@@ -1,0 +1,102 @@
+"""The object store below the tables, for those who read files by path. Not here: which store; that is the catalog's.
+
+PyIceberg reaches the store by the `s3.…` properties of catalog `lake`. DuckDB is given the same by a secret: as
+parameters of the statement, never in its text, which errors quote.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import duckdb
+from pyarrow.fs import AwsStandardS3RetryStrategy
+from pyiceberg.table import Table
+
+from foss_platform.errors import ConfigurationError
+
+_SCHEMES = ("s3", "s3a", "s3n")
+
+
+class OneTry(AwsStandardS3RetryStrategy):
+    """For `s3.retry-strategy-impl`: a store that never answers costs one time-out, not one a try.
+
+    Each step of the platform is tried again as a whole, by what knows whether it is already done.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(max_attempts=1)
+
+
+@dataclass(frozen=True)
+class Store:
+    """What DuckDB needs to read a bucket.
+
+    Attributes
+    ----------
+    scope
+        The bucket's address with its scheme: the secret is for it alone.
+    options
+        Of DuckDB's secret; never shown.
+    """
+
+    scope: str
+    options: Mapping[str, str | bool] = field(repr=False, hash=False)
+
+
+def store_of(table: Table) -> Store | None:
+    """The store in which a table's current metadata lies; None for a folder."""
+    location = urlsplit(table.metadata_location)
+    if location.scheme not in _SCHEMES:
+        return None
+    return Store(f"{location.scheme}://{location.netloc}/", _secret_options(table.io.properties))
+
+
+def open_store(connection: duckdb.DuckDBPyConnection, store: Store, extension: str) -> None:
+    """Let a connection, and all cursors of its database, read from the store.
+
+    Parameters
+    ----------
+    extension
+        The file of DuckDB's extension httpfs.
+
+    Raises
+    ------
+    ConfigurationError
+        When DuckDB refuses the store's settings.
+    """
+    names = "".join(f", {option} ?" for option in store.options)
+    try:
+        connection.load_extension(extension)
+        connection.execute(
+            f'create or replace temporary secret "{_secret_name(store)}" (type s3, scope ?{names})',
+            [store.scope, *store.options.values()],
+        )
+    except duckdb.Error as error:
+        raise ConfigurationError(
+            f"DuckDB cannot be given the store {store.scope}: {str(error).splitlines()[0]}",
+            "Check the s3.… properties of catalog 'lake'.",
+        ) from None
+
+
+def _secret_name(store: Store) -> str:
+    # bytes.hex: a bucket's name has characters of which SQL and DuckDB's secret manager make something else
+    return f"store_{store.scope.encode().hex()}"
+
+
+def _secret_options(properties: Mapping[str, str]) -> dict[str, str | bool]:
+    options: dict[str, str | bool] = {}
+    for option, name in (
+        ("key_id", "s3.access-key-id"),
+        ("secret", "s3.secret-access-key"),
+        ("session_token", "s3.session-token"),
+        ("region", "s3.region"),
+    ):
+        if value := properties.get(name):
+            options[option] = str(value)
+    if endpoint := properties.get("s3.endpoint"):
+        address = urlsplit(endpoint)
+        options["endpoint"] = f"{address.netloc}{address.path}".rstrip("/")
+        options["use_ssl"] = address.scheme != "http"
+        virtual = str(properties.get("s3.force-virtual-addressing", "false")).lower() == "true"
+        options["url_style"] = "vhost" if virtual else "path"
+    return options
