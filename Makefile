@@ -12,10 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test faults check format bench lock clean
+.PHONY: help install demo dev test services test-services faults check format bench lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## Create .venv from the locks (PYTHON=python3.12 chooses its interpreter)
 	@:
@@ -28,6 +28,12 @@ dev: $(STAMP) ## Serve the platform's pages (FEED=recorded chooses the feed)
 
 test: $(STAMP) ## Run the tests (ARGS="-k lock" goes to pytest)
 	@$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 2 --durations 5 $(ARGS) $(TESTS)
+
+services: $(STAMP) ## Fetch the servers that test-services runs, once (FOSS_SERVICES_CACHE=folder keeps them there)
+	@$(VENV)/bin/python -m foss_platform_tests.services.fetch
+
+test-services: services ## Run the tests over real Postgres, MinIO and REST catalog (ARGS as for test)
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --durations 5 $(ARGS) foss_platform_tests/services
 
 faults: $(STAMP) ## Inject faults at full size, half an hour or more (results: docs/RELIABILITY.md)
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --faults full --durations 5 $(ARGS) foss_platform_tests/faults

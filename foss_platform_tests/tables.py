@@ -3,6 +3,7 @@
 from typing import Any
 
 from pyiceberg.catalog import load_catalog
+from pyiceberg.utils.config import Config
 
 from foss_platform.settings import Settings
 
@@ -11,7 +12,9 @@ Row = dict[str, Any]
 
 def read(settings: Settings, table: str, columns: tuple[str, ...] = ("*",)) -> list[Row]:
     """All rows of a table, sorted by all their values; sequence numbers, which tell of commits, left out."""
-    catalog = load_catalog("lake", type="sql", uri=f"sqlite:///{settings.home / 'catalog.db'}")
+    configured: Any = Config().get_catalog_config("lake")
+    embedded = {"type": "sql", "uri": f"sqlite:///{settings.home / 'catalog.db'}"}
+    catalog = load_catalog("lake", **(embedded if configured is None else configured))
     rows = catalog.load_table(table).scan(selected_fields=columns).to_arrow().to_pylist()
     for row in rows:
         row.pop("_sequence_number", None)

@@ -1,0 +1,145 @@
+"""`make services`: get every server that the tests run, once, into a cache outside of the checkout.
+
+What belongs here: the list of them. What does not: starting them (`servers`).
+
+Nothing is trusted that is not pinned: Go checks each module of MinIO against `docker/minio/go.sum`; Maven checks each
+download against the repository's own checksums (`-C`), and each jar is held against `docker/rest-catalog/SHA256SUMS`
+before it is used. `python -m foss_platform_tests.services.fetch sums` writes those after a change of versions.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from foss_platform_tests.services.cache import kept, run
+from foss_platform_tests.services.places import DOCKER, REST_CATALOG_SUMS, Missing, postgres_programs, versions
+from foss_platform_tests.services.toolchain import go_program
+
+_MAVEN_REMEDY = "apt-get install maven; is Maven Central reachable?"
+
+
+def minio() -> Path:
+    """MinIO's program, built from source as a Go module.
+
+    Raises
+    ------
+    Missing
+        When it cannot be built.
+    """
+    sources = [DOCKER / "minio" / "go.mod", DOCKER / "minio" / "go.sum"]
+    return kept("minio", sources, _build_minio) / "minio"
+
+
+def rest_catalog() -> Path:
+    """The folder of the REST catalog's jars.
+
+    Raises
+    ------
+    Missing
+        When they cannot be had, or are not those of `SHA256SUMS`.
+    """
+    return kept("rest-catalog", [DOCKER / "rest-catalog" / "pom.xml", REST_CATALOG_SUMS], _fetch_rest_catalog)
+
+
+def java() -> str:
+    """The program that runs the REST catalog.
+
+    Raises
+    ------
+    Missing
+        When there is none, or it is too old.
+    """
+    wanted = int(versions()["java"]["minimum"])
+    program = shutil.which("java")
+    if program is None:
+        raise Missing(f"Java {wanted} or newer is missing: apt-get install default-jre-headless")
+    told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', told)
+    if found is None or int(found[1]) < wanted:
+        raise Missing(f"Java {wanted} or newer is missing ({program} is older): apt-get install default-jre-headless")
+    return program
+
+
+def _build_minio(folder: Path) -> None:
+    program, environment = go_program()
+    with tempfile.TemporaryDirectory() as aside:
+        for name in ("go.mod", "go.sum"):
+            shutil.copy(DOCKER / "minio" / name, aside)
+        run(
+            "MinIO, built from source (8 minutes on two cores, once)",
+            [
+                program,
+                "build",
+                "-trimpath",
+                "-ldflags=-s -w",
+                "-o",
+                str(folder / "minio"),
+                versions()["minio"]["module"],
+            ],
+            remedy="is the Go module proxy reachable, are 3 GB free in the home folder?",
+            environment={
+                **environment,
+                "GO111MODULE": "on",
+                "GOFLAGS": "-mod=readonly -buildvcs=false",
+                "GOWORK": "off",
+            },
+            folder=Path(aside),
+        )
+
+
+def _fetch_rest_catalog(folder: Path) -> None:
+    _copy_jars(folder)
+    wanted, got = REST_CATALOG_SUMS.read_text(), _sums(folder)
+    if got != wanted:
+        names = {line.split("  ")[1] for line in set(wanted.splitlines()) ^ set(got.splitlines())}
+        raise Missing(f"Not the jars of {REST_CATALOG_SUMS.name}: {', '.join(sorted(names))}: do not use them")
+
+
+def _copy_jars(folder: Path) -> None:
+    run(
+        "Iceberg's REST catalog from Maven Central",
+        [
+            *("mvn", "--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never"),
+            *("-f", str(DOCKER / "rest-catalog" / "pom.xml")),
+            f"{versions()['maven']['copier']}:copy-dependencies",
+            f"-DoutputDirectory={folder}",
+        ],
+        remedy=_MAVEN_REMEDY,
+        environment={},
+        folder=folder,
+    )
+
+
+def _sums(folder: Path) -> str:
+    jars = sorted(folder.glob("*.jar"))
+    return "".join(f"{hashlib.sha256(jar.read_bytes()).hexdigest()}  {jar.name}\n" for jar in jars)
+
+
+def _write_sums() -> None:
+    with tempfile.TemporaryDirectory() as aside:
+        _copy_jars(Path(aside))
+        REST_CATALOG_SUMS.write_text(_sums(Path(aside)))
+
+
+def main(arguments: list[str]) -> int:
+    """Get all of them, and say in one line each what cannot be had."""
+    if arguments == ["sums"]:
+        _write_sums()
+        return 0
+    problems = []
+    for get in (postgres_programs, java, rest_catalog, minio):
+        try:
+            get()
+        except Missing as error:
+            problems.append(str(error))
+    for problem in problems:
+        print(f"make services: {problem}", file=sys.stderr)  # noqa: T201
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
