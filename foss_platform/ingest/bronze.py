@@ -66,8 +66,19 @@ def ensure_feed_tables(catalog: Catalog, feed: Feed) -> None:
     follow_contract(catalog, feed)
 
 
-def commit_polls(catalog: Catalog, feed: Feed, polls: Sequence[Poll], summary: Mapping[str, str]) -> Written:
+def commit_polls(
+    catalog: Catalog,
+    feed: Feed,
+    polls: Sequence[Poll],
+    summary: Mapping[str, str],
+    logged_until: Mapping[str, str] | None = None,
+) -> Written:
     """Commit polls, accepted and failed ones; what is in already changes nothing.
+
+    Parameters
+    ----------
+    logged_until
+        What healing found the log to be whole up to, noted with the log's rows.
 
     Raises
     ------
@@ -81,7 +92,7 @@ def commit_polls(catalog: Catalog, feed: Feed, polls: Sequence[Poll], summary: M
     rows, new, known = _commit_bronze(catalog, feed, polls, summary)
     # a live batch that another try brought is logged by that try; a recorded one is the same poll
     logged = [p for p in polls if p.error or p.cause.batch_id in new or p.cause.kind is CauseKind.RECORDING]
-    log_polls(catalog, [poll.log for poll in logged], summary)
+    log_polls(catalog, [poll.log for poll in logged], summary, logged_until)
     return Written(rows, rejected, new, known)
 
 
