@@ -26,7 +26,8 @@ from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.membership import batches_in, distinct, present_batches, within
 from foss_platform.ingest.poll import Poll
 from foss_platform.ingest.poll_log import SUMMARY_LOG, log_polls, log_to_json
-from foss_platform.ingest.schemas import bronze_schema, polls_spec, rejected_spec
+from foss_platform.ingest.schemas import bronze_schema, bronze_spec, polls_spec, rejected_spec
+from foss_platform.lake.changes import follow_properties
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.tables import ensure_table, find_table
 
@@ -62,8 +63,9 @@ def ensure_feed_tables(catalog: Catalog, feed: Feed) -> None:
         When the contract has changed in a way that bronze cannot follow; nothing is written then.
     """
     for spec in (rejected_spec(feed), polls_spec()):
-        ensure_table(catalog, spec)
-    follow_contract(catalog, feed)
+        follow_properties(catalog, spec.name, ensure_table(catalog, spec), spec.all_properties())
+    bronze = follow_contract(catalog, feed)
+    follow_properties(catalog, feed.bronze, bronze, bronze_spec(feed).all_properties())
 
 
 def commit_polls(
