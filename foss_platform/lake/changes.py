@@ -22,6 +22,7 @@ from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.points import pin_state
 from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
+from foss_platform.lake.positions import build_properties
 from foss_platform.lake.tables import load_table
 
 #: tries before a conflict is given up: 8 writers on one table needed up to 20
@@ -44,6 +45,8 @@ class Change:
         where they are when the commit is refused.
     properties
         Table properties set in the same commit.
+    forgets
+        Table properties removed in the same commit.
     summary
         Written into the snapshot's summary: who wrote it, and why.
     """
@@ -52,6 +55,7 @@ class Change:
     replaces: Slices | None = None
     files: DataFiles | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    forgets: tuple[str, ...] = ()
     summary: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -151,6 +155,8 @@ def _commit_files(table: Table, files: DataFiles, change: Change) -> None:
     with table.transaction() as transaction:
         if change.properties:
             transaction.set_properties(dict(change.properties))
+        if change.forgets:
+            transaction.remove_properties(*change.forgets)
         if files.added or files.removed:
             _expire_surplus(transaction, table)
             _stage_snapshot(transaction, files, change)
@@ -165,7 +171,9 @@ def _write(table: Table, change: Change) -> DataFiles:
 
 
 def _stage_snapshot(transaction: Transaction, files: DataFiles, change: Change) -> None:
-    update = transaction.update_snapshot(snapshot_properties=dict(change.summary))
+    # what the rows contain stands in the snapshot as well: a roll back to it sets the table's properties again
+    contained = build_properties(transaction.table_metadata.properties)
+    update = transaction.update_snapshot(snapshot_properties={**contained, **change.summary})
     # one overwrite snapshot, not PyIceberg's delete-then-append pair, of which the first is readable
     # by time travel and holds neither the old rows nor the new ones
     producer = update.overwrite() if files.removed else update.merge_append()

@@ -143,7 +143,7 @@ def point_at(table: Table, moment: datetime) -> Point:
     if points[0].sequence_number == 1 and moment < points[0].committed_at:
         raise LastingError(
             f"{name} held no rows yet at {moment.isoformat()}.",
-            f"Its first are of {points[0].committed_at.isoformat()}.",
+            f"The oldest moment that can be read is {points[0].committed_at.isoformat()}.",
         )
     raise LastingError(f"{name} is no longer kept as it was at {moment.isoformat()}.", _nearest(points, moment))
 

@@ -32,10 +32,10 @@ from foss_platform.lake.derived import (
 from foss_platform.lake.duck import connection_config, create_view, first_line, pin, prepare, quote_text
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy
-from foss_platform.lake.positions import consumed_positions, own_position, position_properties
+from foss_platform.lake.positions import LOGIC_PROPERTY, consumed_positions, own_position, position_properties
 from foss_platform.lake.tables import list_tables, load_table
 from foss_platform.transform.handover import handed_over
-from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
+from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
 
 #: Where the macros find positions: (table_name, source_name, source_uuid, sequence_number).
@@ -110,8 +110,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             Merge(tuple(merge["unique_key"]), merge["prune_by"], merge["delete_when"]) if merge else None,
             base,
             properties,
-            # in the snapshot as well as in the table: what a roll back to this snapshot sets again
-            {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole", **properties},
+            {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole"},
         )
         self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
 
