@@ -43,6 +43,13 @@ class Switch(StrEnum):
     OFF = "off"
 
 
+_STATED_IN_PRODUCTION = {
+    "home": "a folder for Dagster's and dbt's own files",
+    "engine": "what builds silver and gold, e.g. duckdb",
+    "automation": "whether schedules run by themselves: on or off",
+}
+
+
 class Settings(BaseSettings):
     """The platform's settings, read from `FOSS_…` environment variables once, by whoever starts.
 
@@ -90,16 +97,19 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
+    In production nothing is defaulted that decides where data goes, who transforms it and what runs by itself.
+
     Raises
     ------
     ConfigurationError
-        Naming every variable that is wrong, and what it may be.
+        Naming every variable that is wrong, and what it may be; in production also what is missing, and what
+        is wrong with the catalog's configuration.
     """
     known = {f"FOSS_{name.upper()}" for name in Settings.model_fields}
     if unknown := sorted(name for name in os.environ if name.startswith("FOSS_") and name not in known):
         raise ConfigurationError(f"Unknown settings: {', '.join(unknown)}.", f"There are: {', '.join(sorted(known))}.")
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         problems = "; ".join(
             f"FOSS_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']} (it is {item['input']!r})"
@@ -108,3 +118,19 @@ def load_settings() -> Settings:
         raise ConfigurationError(
             f"Bad settings: {problems}.", "Correct or unset these environment variables."
         ) from None
+    if settings.environment is Environment.PRODUCTION:
+        _refuse_half_a_configuration(settings)
+    return settings
+
+
+def _refuse_half_a_configuration(settings: Settings) -> None:
+    from foss_platform.lake.configuration import catalog_problems, catalog_properties, refuse_problems
+
+    problems = [
+        f"FOSS_{name.upper()} is not set ({meaning})"
+        for name, meaning in _STATED_IN_PRODUCTION.items()
+        if name not in settings.model_fields_set
+    ]
+    if settings.feed is Feed.RECORDED:
+        problems.append("FOSS_FEED is recorded, whose time is that of a recording: unset it")
+    refuse_problems(problems + catalog_problems(catalog_properties(os.environ)))

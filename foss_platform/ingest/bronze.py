@@ -26,7 +26,8 @@ from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.membership import batches_in, distinct, present_batches, within
 from foss_platform.ingest.poll import Poll
 from foss_platform.ingest.poll_log import SUMMARY_LOG, log_polls, log_to_json
-from foss_platform.ingest.schemas import bronze_schema, polls_spec, rejected_spec
+from foss_platform.ingest.schemas import bronze_schema, bronze_spec, polls_spec, rejected_spec
+from foss_platform.lake.changes import follow_properties
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.tables import ensure_table, find_table
 
@@ -62,12 +63,24 @@ def ensure_feed_tables(catalog: Catalog, feed: Feed) -> None:
         When the contract has changed in a way that bronze cannot follow; nothing is written then.
     """
     for spec in (rejected_spec(feed), polls_spec()):
-        ensure_table(catalog, spec)
-    follow_contract(catalog, feed)
+        follow_properties(catalog, spec.name, ensure_table(catalog, spec), spec.all_properties())
+    bronze = follow_contract(catalog, feed)
+    follow_properties(catalog, feed.bronze, bronze, bronze_spec(feed).all_properties())
 
 
-def commit_polls(catalog: Catalog, feed: Feed, polls: Sequence[Poll], summary: Mapping[str, str]) -> Written:
+def commit_polls(
+    catalog: Catalog,
+    feed: Feed,
+    polls: Sequence[Poll],
+    summary: Mapping[str, str],
+    logged_until: Mapping[str, str] | None = None,
+) -> Written:
     """Commit polls, accepted and failed ones; what is in already changes nothing.
+
+    Parameters
+    ----------
+    logged_until
+        What healing found the log to be whole up to, noted with the log's rows.
 
     Raises
     ------
@@ -81,7 +94,7 @@ def commit_polls(catalog: Catalog, feed: Feed, polls: Sequence[Poll], summary: M
     rows, new, known = _commit_bronze(catalog, feed, polls, summary)
     # a live batch that another try brought is logged by that try; a recorded one is the same poll
     logged = [p for p in polls if p.error or p.cause.batch_id in new or p.cause.kind is CauseKind.RECORDING]
-    log_polls(catalog, [poll.log for poll in logged], summary)
+    log_polls(catalog, [poll.log for poll in logged], summary, logged_until)
     return Written(rows, rejected, new, known)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.names import TableName
+from foss_platform.lake.policy import TablePolicy
 
 #: Columns that the platform adds begin with this, so no field of a feed may.
 PLATFORM_PREFIX = "_"
@@ -211,6 +212,7 @@ class Feed(PageModel):
     contract: Annotated[tuple[ContractField, ...], Field(min_length=1)]
     time: DataTime
     limits: Limits = Limits()
+    upkeep: TablePolicy = TablePolicy()
     format: Literal["json"] = "json"
 
     @field_validator("name")

@@ -17,6 +17,10 @@ from foss_platform.errors import LastingError
 MAX_DEPTH = 100
 
 
+#: The longest whole number that is read; what a contract can hold ends at 19 digits.
+MAX_DIGITS = 4_300
+
+
 class UnreadableBodyError(LastingError):
     """The body is not what the feed promised at all: not JSON, of another shape, or empty."""
 
@@ -135,10 +139,19 @@ def _finite(text: str) -> float:
     return number
 
 
+def _whole(text: str) -> int:
+    # Python itself refuses beyond 4,300, in words about its interpreter
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits is out of range")
+    return int(text)
+
+
 def _json_kind(value: Any) -> str:
     kinds = {dict: "an object", str: "a string", bool: "a boolean", type(None): "null"}
     return next((word for kind, word in kinds.items() if isinstance(value, kind)), "a number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole
+)
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))

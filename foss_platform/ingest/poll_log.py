@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from foss_platform.ingest.schemas import POLLS, SEQUENCE_NUMBER
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.conditions import at_least, at_most, equal
 from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.positions import consumed_positions, own_position, position_properties
 from foss_platform.lake.statistics import newest_value
 from foss_platform.lake.tables import find_table
 
@@ -30,7 +31,28 @@ SUMMARY_LOG = "foss.polls"
 _LOOK_BACK = timedelta(days=1)
 
 
-def log_polls(catalog: Catalog, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, str]) -> int:
+@dataclass(frozen=True)
+class Healed:
+    """What healing found.
+
+    Attributes
+    ----------
+    added
+        Rows that the log was owed and now has.
+    logged_until
+        Table properties that say up to which commit of bronze the log is whole; for the log's next commit.
+    """
+
+    added: int = 0
+    logged_until: Mapping[str, str] = field(default_factory=dict)
+
+
+def log_polls(
+    catalog: Catalog,
+    rows: Sequence[Mapping[str, Any]],
+    summary: Mapping[str, str],
+    logged_until: Mapping[str, str] | None = None,
+) -> int:
     """Add the attempts that are not in the log yet; returns how many these were.
 
     An attempt is its batch, poll time and outcome: a retry may fail and succeed within one second, which
@@ -49,27 +71,29 @@ def log_polls(catalog: Catalog, rows: Sequence[Mapping[str, Any]], summary: Mapp
             return None
         sequence = table.metadata.next_sequence_number()
         records = [{**row, SEQUENCE_NUMBER: sequence} for row in fresh]
-        return Change(pa.Table.from_pylist(records, schema=table.schema().as_arrow()), summary=summary)
+        arrow = pa.Table.from_pylist(records, schema=table.schema().as_arrow())
+        return Change(arrow, properties=logged_until or {}, summary=summary)
 
     commit(catalog, POLLS, plan)
     return added
 
 
-def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> int:
+def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> Healed:
     """Log the batches that are in bronze but, after a crash, not in `ops.polls`.
 
-    Looks at all live snapshots of bronze: another run may have logged its batch after the one that crashed.
-
-    Returns
-    -------
-    How many rows were added to the log.
+    Looks at the snapshots of bronze from where the log was last found whole: another run may have logged
+    its batch after the one that crashed. Looking at all 60 that are live took 0.2 s a poll.
     """
-    bronze = find_table(catalog, feed.bronze)
-    if bronze is None or find_table(catalog, POLLS) is None:
-        return 0
-    noted = [s.summary.additional_properties.get(SUMMARY_LOG, "[]") for s in bronze.snapshots() if s.summary]
+    bronze, polls = find_table(catalog, feed.bronze), find_table(catalog, POLLS)
+    if bronze is None or polls is None:
+        return Healed()
+    source, uuid = str(feed.bronze), str(bronze.metadata.table_uuid)
+    known_uuid, whole_until = consumed_positions(polls).get(source, (uuid, 0))
+    owed = [s for s in bronze.snapshots() if known_uuid != uuid or (s.sequence_number or 0) > whole_until]
+    noted = [s.summary.additional_properties.get(SUMMARY_LOG, "[]") for s in owed if s.summary]
     rows = [_log_row(row) for text in noted for row in json.loads(text)]
-    return log_polls(catalog, rows, {**summary, "foss.healed": "true"})
+    added = log_polls(catalog, rows, {**summary, "foss.healed": "true"})
+    return Healed(added, position_properties({source: (uuid, own_position(bronze))}))
 
 
 def log_to_json(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -22,7 +22,7 @@ from foss_platform.ingest.fetch import Answer
 from foss_platform.ingest.membership import distinct
 from foss_platform.ingest.payload import UnreadableBodyError, parse_body
 from foss_platform.ingest.poll import Poll, PollStatus, judge_answer
-from foss_platform.ingest.poll_log import log_polls
+from foss_platform.ingest.poll_log import heal_poll_log, log_polls
 from foss_platform.ingest.quarantine import State, quarantined
 from foss_platform.ingest.schemas import POLLS
 from foss_platform.lake.commit import Change, commit
@@ -62,6 +62,7 @@ def replay_quarantine(
     """Take in what the contract accepts now: records of quarantine, and bodies that could not be read before."""
     if not dry_run:
         ensure_feed_tables(catalog, feed)
+        heal_poll_log(catalog, feed, summary)
     result = QuarantineReplay()
     judge = contract_judge(feed)
     accepted: dict[tuple[str, datetime, str], list[tuple[int, Accepted]]] = {}

@@ -10,6 +10,7 @@ from foss_platform.ingest.bronze import Written, commit_polls, ensure_feed_table
 from foss_platform.ingest.contract import contract_judge
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.poll import judge_recorded
+from foss_platform.ingest.poll_log import heal_poll_log
 from foss_platform.ingest.recording import RecordedPoll
 
 #: Polls in one commit: 36,000 rows of the parking feed, some 40 MB while in memory.
@@ -53,6 +54,8 @@ def replay(
         Called with the number of polls of each commit.
     """
     ensure_feed_tables(catalog, feed)
+    # before the replay's own commits push out of history what an earlier run still owes the log
+    heal_poll_log(catalog, feed, summary)
     judge = contract_judge(feed)
     totals = ReplayTotals()
     for chunk in _chunks(polls):

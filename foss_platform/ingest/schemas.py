@@ -95,7 +95,10 @@ def bronze_spec(feed: Feed) -> TableSpec:
         feed.bronze,
         bronze_schema(feed),
         feed.description.strip(),
-        {**_FULL_BATCH_STATISTICS, CONTRACT_PROPERTY: contract_text(feed)},
+        key=("_batch_id", "_record_index"),
+        cluster_by="_polled_at",
+        policy=feed.upkeep,
+        properties={**_FULL_BATCH_STATISTICS, CONTRACT_PROPERTY: contract_text(feed)},
     )
 
 
@@ -107,7 +110,15 @@ def contract_text(feed: Feed) -> str:
 def rejected_spec(feed: Feed) -> TableSpec:
     """The feed's quarantine table."""
     description = f"Records of {feed.bronze} that broke its contract, whole, with the reason."
-    return TableSpec(feed.rejected, _schema(_REJECTED_COLUMNS), description, _FULL_BATCH_STATISTICS)
+    return TableSpec(
+        feed.rejected,
+        _schema(_REJECTED_COLUMNS),
+        description,
+        key=("_batch_id", "_polled_at", "_record_index"),
+        cluster_by="_polled_at",
+        policy=feed.upkeep,
+        properties=_FULL_BATCH_STATISTICS,
+    )
 
 
 def polls_spec() -> TableSpec:
@@ -117,7 +128,9 @@ def polls_spec() -> TableSpec:
         POLLS,
         _schema((*POLL_COLUMNS, sequence)),
         "One row per attempt to poll a feed, failed ones too.",
-        {"write.metadata.metrics.column.batch_id": "full", "write.metadata.metrics.column.body": "none"},
+        key=("batch_id", "polled_at", "status"),
+        cluster_by="polled_at",
+        properties={"write.metadata.metrics.column.batch_id": "full", "write.metadata.metrics.column.body": "none"},
     )
 
 

@@ -69,7 +69,9 @@ def take_in_poll(
             raise PassingError(
                 f"{cause.batch_id} is in {feed.bronze} and not yet in {POLLS}: another run is writing it."
             )
-        return TakenIn(log, rejection_reasons(catalog, feed, cause.batch_id, log["polled_at"]), None, None, healed)
+        return TakenIn(
+            log, rejection_reasons(catalog, feed, cause.batch_id, log["polled_at"]), None, None, healed.added
+        )
     polled = poll(cause)
-    written = commit_polls(catalog, feed, [polled], summary)
-    return TakenIn(polled.log, [verdict.reason for _, verdict in polled.rejected], written, polled.error, healed)
+    written = commit_polls(catalog, feed, [polled], summary, healed.logged_until)
+    return TakenIn(polled.log, [verdict.reason for _, verdict in polled.rejected], written, polled.error, healed.added)

@@ -1,168 +1,72 @@
-"""Committing to a table: append or replace, judged against the state that the commit lands on.
+"""Committing to a table that looks after itself: a change, and the compaction that it may have made necessary.
 
-What belongs here: the one loop that writes, commits and on a conflict asks again, and the limit on
-live snapshots. What does not: what the rows are.
-
-PyIceberg's own retry is off (`lake.tables.DEFAULT_PROPERTIES`): it rebases a commit without asking
-whether the same batch has meanwhile arrived, so two stale handles appended one batch twice.
+What belongs here: what every append does besides appending. What does not: the change itself
+(`lake.changes`), or upkeep that takes long or deletes (`lake.upkeep`).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.table import Table, Transaction
-from pyiceberg.table.update.snapshot import ExpireSnapshots
+from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError, PassingError
-from foss_platform.lake.data_files import DataFiles, Rows, Slices, rows_outside, write_data_files
-from foss_platform.lake.failures import lake_failures
+from foss_platform.errors import FossError
+from foss_platform.lake.changes import Change, alter, apply_change
+from foss_platform.lake.compaction import compact, is_due
+from foss_platform.lake.maintenance_log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
 from foss_platform.lake.names import TableName
-from foss_platform.lake.tables import MAX_SNAPSHOTS_DEFAULT, MAX_SNAPSHOTS_PROPERTY, load_table
+from foss_platform.lake.tables import find_table, load_table
 
-#: tries before a conflict is given up: 8 writers on one table needed up to 20
-COMMIT_TRIES = 60
-_MAX_WAIT_SECONDS = 1.0
+__all__ = ["Change", "alter", "commit"]
 
+#: A commit merges no more than this; larger groups are left to the upkeep job. 8 MB take 0.2 s.
+_CHEAP_BYTES = 8 * 1024 * 1024
 
-@dataclass(frozen=True)
-class Change:
-    """What one commit does to a table, all of it in a single snapshot.
-
-    Attributes
-    ----------
-    rows
-        New rows as Arrow, or None for none.
-    replaces
-        Existing rows that the new ones replace; None only appends.
-    properties
-        Table properties set in the same commit.
-    summary
-        Written into the snapshot's summary: who wrote it, and why.
-    """
-
-    rows: Rows | None = None
-    replaces: Slices | None = None
-    properties: Mapping[str, str] = field(default_factory=dict)
-    summary: Mapping[str, str] = field(default_factory=dict)
+_logger = logging.getLogger(__name__)
 
 
 def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
-    """Ask `plan` what to do about the table as it stands, do it, and ask again when another commit came first.
+    """Change the table as `lake.changes.apply_change` does, and merge its small files when there are enough.
 
     Parameters
     ----------
     plan
-        Called with the table's current state; returns the change, or None when nothing is left to
-        do. It is called once a try, so membership is judged against the state the commit lands on.
+        Called with the table's current state; returns the change, or None when nothing is left to do.
+
+    Returns
+    -------
+    The table as it stands after both.
 
     Raises
     ------
     PassingError
-        When others kept winning, or the store or catalog failed. Nothing was committed then.
+        When others kept winning, or the store or catalog failed. Nothing was committed then. A merge that
+        fails is no failure of the commit: the next one tries again.
     """
-    return _until_committed(name, lambda: _try_once(catalog, name, plan))
-
-
-def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transaction], None]) -> Table:
-    """Change a table's columns and properties in one commit, asked again when another commit came first.
-
-    Parameters
-    ----------
-    change
-        Stages on the transaction what the table, as it stands, still lacks; it may stage nothing.
-
-    Raises
-    ------
-    PassingError
-        As `commit`.
-    """
-
-    def once() -> Table:
-        table = load_table(catalog, name)
-        with lake_failures(), table.transaction() as transaction:
-            change(table, transaction)
-        return table
-
-    return _until_committed(name, once)
-
-
-def _until_committed(name: TableName, once: Callable[[], Table]) -> Table:
-    import tenacity
-
-    tries = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(CommitFailedException),
-        stop=tenacity.stop_after_attempt(COMMIT_TRIES),
-        wait=tenacity.wait_random_exponential(multiplier=0.02, max=_MAX_WAIT_SECONDS),
-        reraise=True,
-    )
+    table = apply_change(catalog, name, plan)
     try:
-        return tries(once)
-    except CommitFailedException as error:
-        raise PassingError(
-            f"{name} changed under {COMMIT_TRIES} tries to commit to it; nothing was written.",
-            "Another process is writing to it; run again when it has ended.",
-        ) from error
-
-
-def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
-    table = load_table(catalog, name)
-    change = plan(table)
-    if change is None:
+        if not is_due(table):
+            return table
+        _compact_and_log(catalog, name)
+    except FossError as error:
+        _logger.warning("The files of %s could not be merged now: %s", name, error)
         return table
-    with lake_failures():
-        files = _write(table, change)
-        try:
-            _commit_files(table, files, change)
-        except CommitFailedException:
-            # refused for certain, so nothing refers to them; PyIceberg takes back its manifests itself
-            for data_file in files.added:
-                table.io.delete(data_file.file_path)
-            raise
-    return table
+    return load_table(catalog, name)
 
 
-def _commit_files(table: Table, files: DataFiles, change: Change) -> None:
-    with table.transaction() as transaction:
-        if change.properties:
-            transaction.set_properties(dict(change.properties))
-        if files.added or files.removed:
-            _expire_surplus(transaction, table)
-            _stage_snapshot(transaction, files, change)
-
-
-def _write(table: Table, change: Change) -> DataFiles:
-    added = write_data_files(table, change.rows) if change.rows is not None else []
-    if change.replaces is None or table.current_snapshot() is None:
-        return DataFiles(added=added)
-    kept, removed = rows_outside(table, change.replaces)
-    return DataFiles(added=added + write_data_files(table, kept), removed=removed)
-
-
-def _stage_snapshot(transaction: Transaction, files: DataFiles, change: Change) -> None:
-    update = transaction.update_snapshot(snapshot_properties=dict(change.summary))
-    # one overwrite snapshot, not PyIceberg's delete-then-append pair, of which the first is readable
-    # by time travel and holds neither the old rows nor the new ones
-    producer = update.overwrite() if files.removed else update.merge_append()
-    for data_file in files.removed:
-        producer.delete_data_file(data_file)
-    for data_file in files.added:
-        producer.append_data_file(data_file)
-    producer.commit()
-
-
-def _expire_surplus(transaction: Transaction, table: Table) -> None:
-    """Expire the oldest snapshots so that with the one to come at most the table's limit stay live."""
-    stated = table.properties.get(MAX_SNAPSHOTS_PROPERTY, str(MAX_SNAPSHOTS_DEFAULT))
-    if not (stated.isascii() and stated.isdecimal()):
-        raise ConfigurationError(
-            f"The property {MAX_SNAPSHOTS_PROPERTY} of {'.'.join(table.name())} is {stated!r}.", "Set a whole number."
-        )
-    limit = int(stated)
-    protected = {reference.snapshot_id for reference in table.metadata.refs.values()}
-    oldest_first = sorted(table.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
-    surplus = len(oldest_first) + 1 - limit
-    expired = [s.snapshot_id for s in oldest_first if s.snapshot_id not in protected][: max(0, surplus)]
-    if expired:
-        ExpireSnapshots(transaction).by_ids(expired).commit()
+def _compact_and_log(catalog: Catalog, name: TableName) -> None:
+    started_at, began = datetime.now(UTC), time.monotonic()
+    done = compact(catalog, name, max_bytes=_CHEAP_BYTES)
+    if not done.files_before:
+        return
+    seconds = time.monotonic() - began
+    row = Maintenance(
+        str(name), Action.COMPACT, "commit", started_at, seconds, done.files_before, done.files_after, bytes_freed=0
+    )
+    log_maintenance(catalog, [row])
+    log = find_table(catalog, MAINTENANCE_LOG)
+    if log is not None and is_due(log):
+        # not logged itself, or the log would only grow by it
+        compact(catalog, MAINTENANCE_LOG, max_bytes=_CHEAP_BYTES)

@@ -5,7 +5,7 @@ reference (https://py.iceberg.apache.org/reference/pyiceberg/io/pyarrow/).
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ from pyiceberg.expressions import (
 )
 from pyiceberg.io.pyarrow import ArrowScan, write_file
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table, WriteTask
+from pyiceberg.table import FileScanTask, Table, WriteTask
 
 from foss_platform.lake.conditions import at_least, below, is_missing
 
@@ -93,15 +93,27 @@ def rows_outside(table: Table, replaced: Slices) -> tuple[pa.RecordBatchReader, 
     A reader over the rows to keep, one file in memory at a time, and the files to remove.
     """
     tasks = list(table.scan(row_filter=replaced.matching()).plan_files())
-    schema = table.schema()
-    scan = ArrowScan(table.metadata, table.io, schema, replaced.outside())
+    kept = tasks if replaced.column is not None else []
+    return rows_of(table, kept, replaced.outside()), [task.file for task in tasks]
+
+
+def rows_of(table: Table, tasks: Sequence[FileScanTask], condition: BooleanExpression) -> pa.RecordBatchReader:
+    """The rows of these files that meet the condition, without those that delete files take away.
+
+    Returns
+    -------
+    A reader with the table's Arrow schema, one file in memory at a time.
+    """
+    schema = table.schema().as_arrow()
+    scan = ArrowScan(table.metadata, table.io, table.schema(), condition)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        if replaced.column is not None:
-            for task in tasks:
-                yield from scan.to_record_batches([task])
+        for task in tasks:
+            for batch in scan.to_record_batches([task]):
+                # a file's own types come here, such as string for large_string, and a reader does not check
+                yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
 
-    return pa.RecordBatchReader.from_batches(schema.as_arrow(), batches()), [task.file for task in tasks]
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _chunks(rows: Rows) -> Iterator[list[pa.RecordBatch]]:

@@ -14,11 +14,14 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import PassingError
+from foss_platform.lake.changes import follow_properties
 from foss_platform.lake.commit import Change, commit
+from foss_platform.lake.compaction import UPKEEP_SUMMARY
 from foss_platform.lake.data_files import EVERY_ROW, Slices
 from foss_platform.lake.duck import quote_name
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.names import TableName
+from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.positions import POSITION_PREFIX
 from foss_platform.lake.tables import TableSpec, ensure_table, load_table
 
@@ -65,14 +68,31 @@ class DerivedRows:
     summary: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class DerivedLayout:
+    """What a model says of its table: the key of a row, the column of time, and the upkeep."""
+
+    key: tuple[str, ...] = ()
+    cluster_by: str | None = None
+    policy: TablePolicy = field(default_factory=TablePolicy)
+
+
 def ensure_derived_table(
-    catalog: Catalog, name: TableName, arrow_schema: pa.Schema, docs: Mapping[str, str], description: str
+    catalog: Catalog,
+    name: TableName,
+    arrow_schema: pa.Schema,
+    docs: Mapping[str, str],
+    description: str,
+    layout: DerivedLayout | None = None,
 ) -> Table:
     """Load the table, or create it with the columns that the engine's result has.
 
     All columns are optional, since an engine's result says nothing about nulls.
     """
-    return ensure_table(catalog, TableSpec(name, documented(arrow_schema, docs), description))
+    layout = layout or DerivedLayout()
+    schema = documented(arrow_schema, docs)
+    spec = TableSpec(name, schema, description, layout.key, layout.cluster_by, layout.policy)
+    return follow_properties(catalog, name, ensure_table(catalog, spec), spec.all_properties())
 
 
 def documented(arrow_schema: pa.Schema, docs: Mapping[str, str]) -> pa.Schema:
@@ -129,7 +149,7 @@ def commit_derived(
     change = _whole(connection, rows) if merge is None else _merged(connection, name, rows, merge)
 
     def plan(table: Table) -> Change:
-        if table.metadata.current_snapshot_id != rows.base_snapshot:
+        if not _holds_rows_of(table, rows.base_snapshot):
             raise PassingError(
                 f"Another run changed {name} while this one was building it; this one's rows were dropped.",
                 "Run again; only one run at a time should build a table.",
@@ -139,10 +159,23 @@ def commit_derived(
     return commit(catalog, name, plan)
 
 
+def _holds_rows_of(table: Table, snapshot_id: int | None) -> bool:
+    """Whether the table's rows are still those of the snapshot: compactions since then change none."""
+    standing = table.current_snapshot()
+    while standing is not None and standing.snapshot_id != snapshot_id:
+        if standing.summary is None or UPKEEP_SUMMARY not in standing.summary.additional_properties:
+            return False
+        parent = standing.parent_snapshot_id
+        standing = table.snapshot_by_id(parent) if parent is not None else None
+        if standing is None:
+            return False
+    return standing is not None or snapshot_id is None
+
+
 def _whole(connection: duckdb.DuckDBPyConnection, rows: DerivedRows) -> Callable[[], Change]:
     def change() -> Change:
         reader = connection.execute(f"select * from {rows.incoming}").to_arrow_reader(_BATCH_ROWS)
-        return Change(reader, EVERY_ROW, rows.properties, rows.summary)
+        return Change(reader, EVERY_ROW, properties=rows.properties, summary=rows.summary)
 
     return change
 
@@ -170,13 +203,13 @@ def _merged(
             return Change(properties=rows.properties)
         if connection.execute(f"{matched} limit 1").fetchone() is None:
             reader = connection.execute(brought).to_arrow_reader(_BATCH_ROWS)
-            return Change(reader, None, rows.properties, rows.summary)
+            return Change(reader, properties=rows.properties, summary=rows.summary)
         untouched = f"{standing} and not exists (select 1 from {incoming} as incoming where {same_key})"
         order = f"order by {quote_name(merge.prune_by)}" if merge.prune_by else ""
         query = f"select * from ({untouched} union all {brought}) {order}"
         reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
         replaced = Slices(merge.prune_by, spans) if merge.prune_by else EVERY_ROW
-        return Change(reader, replaced, rows.properties, rows.summary)
+        return Change(reader, replaced, properties=rows.properties, summary=rows.summary)
 
     return change
 

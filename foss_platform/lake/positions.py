@@ -1,4 +1,4 @@
-"""How far a table has read what it is made from. What belongs here: the property that says so.
+"""How far a table has read what it is made from, and by which logic. What belongs here: the properties that say so.
 
 A position is the sequence number up to which a source's rows are contained in a derived table. It
 is a table property, set in the commit that brings the rows, so that it is right after a crash at any
@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pyiceberg.table import Table
 
 POSITION_PREFIX = "foss.position."
+#: The hash of the model's logic that built the whole table.
+LOGIC_PROPERTY = "foss.logic"
 
 
 def own_position(table: Table) -> int:
@@ -26,6 +28,11 @@ def consumed_positions(table: Table) -> dict[str, tuple[str, int]]:
             source_uuid, _, number = value.partition(":")
             positions[key.removeprefix(POSITION_PREFIX)] = (source_uuid, int(number))
     return positions
+
+
+def build_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """Of a table's properties those that say what its rows were made from, and how."""
+    return {key: value for key, value in properties.items() if key.startswith(POSITION_PREFIX) or key == LOGIC_PROPERTY}
 
 
 def position_properties(positions: Mapping[str, tuple[str, int]]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pyiceberg.table import Table
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.duck import connect, create_view, first_line, pin
 from foss_platform.lake.names import NAMESPACES, TableName
-from foss_platform.lake.snapshots import SnapshotPoint, point_at
+from foss_platform.lake.points import Point, point_at, point_table
 from foss_platform.lake.tables import find_table, list_tables
 from foss_platform.settings import Settings
 
@@ -37,7 +37,7 @@ class Answer:
     """
 
     reader: pa.RecordBatchReader
-    points: dict[str, SnapshotPoint]
+    points: dict[str, Point]
 
 
 def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None) -> Answer:
@@ -56,14 +56,15 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
         When a table is no longer kept as it stood at `at`.
     """
     connection = connect(settings)
-    points: dict[str, SnapshotPoint] = {}
+    points: dict[str, Point] = {}
     try:
         _only_a_query(connection, query)
         for name, table in _named_tables(connection, catalog, query):
-            if at is not None:
-                points[str(name)] = point_at(table, at)
-            point = points.get(str(name))
-            create_view(connection, pin(name, table, point.snapshot_id if point else None))
+            if at is None:
+                create_view(connection, pin(name, table))
+                continue
+            point = points[str(name)] = point_at(table, at)
+            create_view(connection, pin(name, point_table(table, point), point.snapshot_id))
         return Answer(connection.execute(query).to_arrow_reader(_ROWS_PER_BATCH), points)
     except duckdb.Error as error:
         _refuse(error, catalog)

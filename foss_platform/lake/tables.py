@@ -1,5 +1,6 @@
 """What a table is: its default properties, and making sure it exists. Not here: its rows and snapshots."""
 
+import json
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -11,10 +12,10 @@ from pyiceberg.table import Table
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.names import NAMESPACES, TableName
+from foss_platform.lake.policy import TablePolicy
 
-#: How many snapshots stay live. An append costs 15 ms at 10, 50 ms at 100, over 1 s at 1,500.
-MAX_SNAPSHOTS_PROPERTY = "foss.snapshots.max-live"
-MAX_SNAPSHOTS_DEFAULT = 60
+KEY_PROPERTY = "foss.key"
+CLUSTER_PROPERTY = "foss.cluster-by"
 
 DEFAULT_PROPERTIES = {
     "format-version": "2",
@@ -23,21 +24,55 @@ DEFAULT_PROPERTIES = {
     "commit.retry.num-retries": "0",
     "commit.manifest-merge.enabled": "true",
     "commit.manifest.min-count-to-merge": "20",
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "100",
+    # an older metadata file may be what a reader has just opened; the clean-up removes it when it was spared
+    "write.metadata.delete-after-commit.enabled": "false",
+    "write.metadata.previous-versions-max": "20",
     "write.parquet.compression-codec": "zstd",
-    MAX_SNAPSHOTS_PROPERTY: str(MAX_SNAPSHOTS_DEFAULT),
 }
 
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What a table must be like: its name, schema (columns with docs) and properties beyond the defaults."""
+    """What a table must be like.
+
+    Attributes
+    ----------
+    schema
+        The columns, with their docs.
+    key
+        The columns that tell a row from all others.
+    cluster_by
+        The column of time by whose days files are kept apart, so that a read of some days prunes the rest.
+    properties
+        Beyond the defaults, the key and the clustering.
+    """
 
     name: TableName
     schema: Schema | pa.Schema
     description: str = ""
+    key: tuple[str, ...] = ()
+    cluster_by: str | None = None
+    policy: TablePolicy = field(default_factory=TablePolicy)
     properties: dict[str, str] = field(default_factory=dict)
+
+    def all_properties(self) -> dict[str, str]:
+        """All that the table is made with."""
+        layout = layout_properties(self.key, self.cluster_by)
+        comment = {"comment": self.description} if self.description else {}
+        return {**DEFAULT_PROPERTIES, **self.policy.properties(), **layout, **comment, **self.properties}
+
+
+def layout_properties(key: tuple[str, ...], cluster_by: str | None) -> dict[str, str]:
+    """Key and clustering as table properties."""
+    return {
+        **({KEY_PROPERTY: json.dumps(key)} if key else {}),
+        **({CLUSTER_PROPERTY: cluster_by} if cluster_by else {}),
+    }
+
+
+def key_of(table: Table) -> tuple[str, ...]:
+    """The columns that tell a row of the table from all others; empty where nobody said."""
+    return tuple(json.loads(table.properties.get(KEY_PROPERTY, "[]")))
 
 
 def load_table(catalog: Catalog, name: TableName) -> Table:
@@ -83,13 +118,10 @@ def ensure_table(catalog: Catalog, spec: TableSpec) -> Table:
     found = find_table(catalog, spec.name)
     if found is not None:
         return found
-    properties = {**DEFAULT_PROPERTIES, **spec.properties}
-    if spec.description:
-        properties["comment"] = spec.description
     with lake_failures():
         ensure_namespace(catalog, spec.name.namespace)
         try:
-            return catalog.create_table(spec.name.identifier, schema=spec.schema, properties=properties)
+            return catalog.create_table(spec.name.identifier, schema=spec.schema, properties=spec.all_properties())
         except TableAlreadyExistsError:
             return catalog.load_table(spec.name.identifier)
 

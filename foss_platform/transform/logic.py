@@ -4,9 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-#: The table property that holds the logic a table was last built with as a whole.
-LOGIC_PROPERTY = "foss.logic"
-
 
 def logic_hash(manifest: Mapping[str, Any], unique_id: str) -> str:
     """A hash of a dbt node's code, the macros it calls, its seeds' rows, the variables, and all that lies upstream.

@@ -14,11 +14,14 @@ import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
+from pydantic import ValidationError
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
+from foss_platform.errors import ConfigurationError
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.derived import (
+    DerivedLayout,
     DerivedRows,
     Merge,
     adapt_columns,
@@ -26,12 +29,13 @@ from foss_platform.lake.derived import (
     documented,
     ensure_derived_table,
 )
-from foss_platform.lake.duck import connection_config, create_view, pin, prepare, quote_text
+from foss_platform.lake.duck import connection_config, create_view, first_line, pin, prepare, quote_text
 from foss_platform.lake.names import TableName
-from foss_platform.lake.positions import consumed_positions, own_position, position_properties
+from foss_platform.lake.policy import TablePolicy
+from foss_platform.lake.positions import LOGIC_PROPERTY, consumed_positions, own_position, position_properties
 from foss_platform.lake.tables import list_tables, load_table
 from foss_platform.transform.handover import handed_over
-from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
+from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
 
 #: Where the macros find positions: (table_name, source_name, source_uuid, sequence_number).
@@ -77,8 +81,9 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
 
         `target_config.config` holds what the materialization passes: `table` (namespace and name),
         `upstream` (names of the tables it was made from), `merge` (None for the whole content) with
-        `unique_key`, `prune_by` and `delete_when`, `docs` by column, `description`, the node's
-        `unique_id`, and `only_when_changed` for content that its logic alone decides (a seed).
+        `unique_key`, `prune_by` and `delete_when`, the table's `key`, `cluster_by` and `upkeep`, `docs` by
+        column, `description`, the node's `unique_id`, and `only_when_changed` for content that its logic
+        alone decides (a seed).
         """
         assert self._connection is not None
         assert self._catalog is not None
@@ -88,7 +93,9 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         arrow_schema = documented(
             self._connection.execute(f"select * from {incoming} limit 0").to_arrow_table().schema, options["docs"]
         )
-        table = ensure_derived_table(self._catalog, name, arrow_schema, options["docs"], options["description"])
+        table = ensure_derived_table(
+            self._catalog, name, arrow_schema, options["docs"], options["description"], _layout(name, options)
+        )
         merge, logic = options["merge"], self._logic(options["unique_id"])
         if options["only_when_changed"] and _is_built_with(table, logic):
             return
@@ -147,6 +154,18 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             for source, position in self._positions_of(TableName(*table_name.split(".")), table).items():
                 reached[source] = min(reached.get(source, position), position, key=lambda p: p[1])
         return reached
+
+
+def _layout(name: TableName, options: dict[str, Any]) -> DerivedLayout:
+    key = options["key"]
+    try:
+        policy = TablePolicy(**options["upkeep"])
+    except (TypeError, ValidationError) as error:
+        raise ConfigurationError(
+            f"meta.foss.upkeep of the model {name} is not understood: {first_line(error)}.",
+            "docs/PIPELINES.md lists what it may say.",
+        ) from error
+    return DerivedLayout((key,) if isinstance(key, str) else tuple(key or ()), options["cluster_by"], policy)
 
 
 def _is_built_with(table: Table, logic: str) -> bool:

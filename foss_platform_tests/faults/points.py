@@ -16,12 +16,13 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from sqlalchemy import Engine, event
 
-from foss_platform.ingest import bronze, poll_log
+from foss_platform.ingest import bronze, poll_log, take_in
 from foss_platform.lake import data_files
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.names import TableName
 
 SET_UP = "set-up"
+HEALING = "healing: "
 
 
 class Points:
@@ -34,21 +35,31 @@ class Points:
         self.reached: list[str] = []
         self._kill_at = kill_at
         self._table = SET_UP
+        self._prefix = ""
         for module in (bronze, poll_log):
             patch.object(module, "commit", self._commit).start()
+        patch.object(take_in, "heal_poll_log", self._heal).start()
         patch.object(data_files, "write_file", self._write_file).start()
         event.listen(Engine, "before_cursor_execute", self._statement("metadata written, catalog not yet told"))
         event.listen(Engine, "after_cursor_execute", self._statement("catalog told, not yet committed"))
 
     def at(self, table: TableName) -> None:
         """Say which table the next points are about."""
-        self._table = str(table)
+        self._table = f"{self._prefix}{table}"
 
     def reach(self, what: str) -> None:
         """Note a point, and end here if this is the one."""
         self.reached.append(f"{self._table}: {what}")
         if self._kill_at in (len(self.reached) - 1, self.reached[-1]):
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _heal(self, *arguments: Any) -> poll_log.Healed:
+        # whether there is something to heal is a matter of the tick before, so these points have names of their own
+        self._prefix = HEALING
+        try:
+            return poll_log.heal_poll_log(*arguments)
+        finally:
+            self._prefix = ""
 
     def _commit(self, catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
         self.at(name)

@@ -63,7 +63,7 @@ def ticking(feed: Feed, kinds: Sequence[str]) -> Iterator[Ticking]:
         yield Ticking(server, feed, minutes)
 
 
-def take_in_tick(home: Path, feed: Feed, tick: int, kill_at: int | None = None) -> list[str]:
+def take_in_tick(home: Path, feed: Feed, tick: int, kill_at: int | str | None = None) -> list[str]:
     """Take one tick in as a scheduled run does; returns the points that were passed. Runs in a process of its own."""
     points = Points(kill_at)
     cause = scheduled(feed.name, START + timedelta(minutes=tick))

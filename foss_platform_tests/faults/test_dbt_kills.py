@@ -11,8 +11,9 @@ import pytest
 
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.schemas import POLLS
+from foss_platform.lake.positions import LOGIC_PROPERTY
 from foss_platform.settings import Settings
-from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
+from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
 from foss_platform_tests.faults.building import FINISHED, build_models
 from foss_platform_tests.faults.conftest import Measured

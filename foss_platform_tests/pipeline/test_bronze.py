@@ -158,7 +158,7 @@ def test_a_crash_between_commits_then_a_retry_is_as_without(
     recover()
     heal_poll_log(catalog, feed, {})
     commit_polls(catalog, feed, polls, {})
-    assert heal_poll_log(catalog, feed, {}) == 0
+    assert heal_poll_log(catalog, feed, {}).added == 0
     elsewhere = Settings(home=settings.home / "elsewhere")
     other = open_catalog(elsewhere)
     ensure_feed_tables(other, feed)
@@ -177,17 +177,34 @@ def test_healing_finds_a_batch_behind_one_that_another_run_logged(
     recover()
     commit_polls(catalog, feed, [live_poll(feed, 2, MIXED)], {})
     assert len(read(settings, "ops.polls")) == 1
-    assert heal_poll_log(catalog, feed, {}) == 2
-    assert heal_poll_log(catalog, feed, {}) == 0
+    assert heal_poll_log(catalog, feed, {}).added == 2
+    assert heal_poll_log(catalog, feed, {}).added == 0
     rows = {row["batch_id"]: row for row in read(settings, "ops.polls")}
     assert [rows[poll.cause.batch_id] for poll in lost] == [poll.log for poll in lost]
 
 
+def test_healing_looks_only_at_what_came_since_the_log_was_whole(
+    catalog: Catalog, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tick in range(3):
+        healed = heal_poll_log(catalog, feed, {})
+        commit_polls(catalog, feed, [live_poll(feed, tick, MIXED)], {}, healed.logged_until)
+    asked: list[int] = []
+
+    def counted(_catalog: Catalog, rows: list[object], _summary: object) -> int:
+        asked.append(len(rows))
+        return 0
+
+    monkeypatch.setattr(poll_log, "log_polls", counted)
+    heal_poll_log(catalog, feed, {})
+    assert asked == [1]
+
+
 def test_healing_without_tables_or_rows_does_nothing(settings: Settings, feed: Feed) -> None:
     catalog = open_catalog(settings)
-    assert heal_poll_log(catalog, feed, {}) == 0
+    assert heal_poll_log(catalog, feed, {}).added == 0
     ensure_feed_tables(catalog, feed)
-    assert heal_poll_log(catalog, feed, {}) == 0
+    assert heal_poll_log(catalog, feed, {}).added == 0
     assert not is_in_bronze(catalog, feed, scheduled(feed.name, START).batch_id)
 
 

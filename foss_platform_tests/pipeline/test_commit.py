@@ -8,8 +8,8 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError, FossError, PassingError
-from foss_platform.lake import commit as commit_module
+from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.lake import changes as commit_module
 from foss_platform.lake import data_files
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
@@ -154,7 +154,7 @@ def test_a_conflict_over_a_replacement_judges_the_newcomers_too(catalog: Catalog
         asked += 1
         if asked == 1:
             put(catalog, (2, DAY), (3, None), properties={"other": "1"})
-        return Change(rows((4, DAY)), day_of(DAY), {"own": "1"})
+        return Change(rows((4, DAY)), day_of(DAY), properties={"own": "1"})
 
     table = commit(catalog, NAME, plan)
     assert (asked, ids(catalog)) == (2, [3, 4])
@@ -196,7 +196,7 @@ def test_what_fails_half_way_leaves_nothing(catalog: Catalog, monkeypatch: pytes
         commit(catalog, NAME, broken)
     monkeypatch.setattr(data_files, "ARROW_BYTES_PER_FILE", 1)
     with pytest.raises(PassingError):
-        commit(catalog, NAME, lambda _: Change(failing_rows(), EVERY_ROW, {"lost": "1"}))
+        commit(catalog, NAME, lambda _: Change(failing_rows(), EVERY_ROW, properties={"lost": "1"}))
     assert catalog.load_table(NAME.identifier).metadata_location == location
     assert ids(catalog) == [1]
 
@@ -206,15 +206,19 @@ def test_a_missing_table_is_named(catalog: Catalog) -> None:
         commit(catalog, TableName("silver", "nothing"), lambda _: None)
 
 
+KEEP = "history.expire.min-snapshots-to-keep"
+
+
 def limit_to(catalog: Catalog, count: int) -> None:
-    put(catalog, properties={"foss.snapshots.max-live": str(count)})
+    put(catalog, properties={KEEP: str(count), "foss.compact.at-files": "1000"})
 
 
 def test_the_limit_on_snapshots_holds_from_the_default_on(catalog: Catalog) -> None:
-    for number in range(64):
+    put(catalog, properties={"foss.compact.at-files": "1000"})
+    for number in range(24):
         put(catalog, (number, DAY))
-    assert len(snapshots(catalog)) == 60
-    assert len(ids(catalog)) == 64
+        assert len(snapshots(catalog)) == min(number + 1, 20)
+    assert len(ids(catalog)) == 24
 
 
 def test_tagged_snapshots_count_and_stay(catalog: Catalog) -> None:
@@ -224,27 +228,25 @@ def test_tagged_snapshots_count_and_stay(catalog: Catalog) -> None:
         table = put(catalog, (number, DAY))
         if number in (0, 3):
             tagged.append(tag(table, f"tag-{number}"))
-        assert len(snapshots(catalog)) <= 5
+        assert len(snapshots(catalog)) <= 5 + len(tagged)
     assert set(tagged) <= set(snapshots(catalog))
     assert catalog.load_table(NAME.identifier).scan(snapshot_id=tagged[1]).to_arrow().num_rows == 4
 
 
-def test_more_tags_than_the_limit_are_no_error(catalog: Catalog) -> None:
-    limit_to(catalog, 2)
-    for number in range(4):
+def test_tags_leave_less_room_and_too_many_are_no_error(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commit_module, "MAX_LIVE_SNAPSHOTS", 4)
+    for number in range(3):
         tag(put(catalog, (number, DAY), replaces=EVERY_ROW), f"tag-{number}")
-    put(catalog, (9, DAY))
-    assert len(snapshots(catalog)) == 5
-    assert ids(catalog) == [3, 9]
+    for number in range(3, 6):
+        put(catalog, (number, DAY), replaces=EVERY_ROW)
+        assert len(snapshots(catalog)) == 4 + (number > 3)
+    assert ids(catalog) == [5]
 
 
 @pytest.mark.parametrize("limit", ["0", "many", "-3"])
-def test_a_senseless_limit_is_an_error_that_names_it_or_keeps_the_current_state(catalog: Catalog, limit: str) -> None:
+def test_a_senseless_limit_is_an_error_that_names_it(catalog: Catalog, limit: str) -> None:
     put(catalog, (1, DAY))
-    put(catalog, properties={"foss.snapshots.max-live": limit})
-    try:
+    put(catalog, properties={KEEP: limit})
+    with pytest.raises(ConfigurationError, match=KEEP):
         put(catalog, (2, DAY))
-    except FossError as error:
-        assert "foss.snapshots.max-live" in str(error)
-    else:
-        assert ids(catalog) == [1, 2]
+    assert ids(catalog) == [1]

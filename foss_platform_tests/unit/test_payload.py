@@ -33,6 +33,7 @@ def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
         (b"[-Infinity]", "-Infinity is no JSON value"),
         (b"[1e999]", "1e999 is out of range"),
         (b"[-1e999]", "-1e999 is out of range"),
+        (b"[" + b"9" * 4301 + b"]", "a number of 4,301 digits is out of range"),
         (b"[" + b"9" * 5000 + b"]", "not JSON"),
         (b'["\x00"]', "not JSON"),
         (b'["\n"]', "not JSON"),

@@ -11,7 +11,7 @@ from foss_platform.errors import LastingError
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.names import TableName
-from foss_platform.lake.snapshots import SnapshotPoint, live_points, point_at
+from foss_platform.lake.points import Point, live_points, point_at
 from foss_platform.lake.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
 
@@ -36,7 +36,7 @@ def expire(settings: Settings, table: Table, *places: int) -> Table:
     return load_table(open_catalog(settings), NAME)
 
 
-def tag(table: Table, point: SnapshotPoint) -> None:
+def tag(table: Table, point: Point) -> None:
     table.manage_snapshots().create_tag(point.snapshot_id, "kept").commit()
 
 
@@ -75,12 +75,11 @@ def test_an_expired_state_is_refused_and_the_oldest_named(settings: Settings) ->
     grown = grow(settings, 4)
     points = live_points(grown)
     table = expire(settings, grown, 0, 1)
-    assert live_points(table) == points[2:]
+    assert [p.snapshot_id for p in live_points(table)] == [p.snapshot_id for p in points[2:]]
     for moment in (points[0].committed_at, points[1].committed_at, points[2].committed_at - MILLISECOND):
         with pytest.raises(LastingError, match="no longer kept as it was") as caught:
             point_at(table, moment)
         assert points[2].committed_at.isoformat() in caught.value.remedy
-        assert "oldest" in caught.value.remedy
     assert rows_at(table, points[2].committed_at) == 3
 
 

@@ -1,0 +1,197 @@
+"""Changing a table: append or replace, judged against the state that the commit lands on.
+
+What belongs here: the one loop that writes, commits and on a conflict asks again, and the limit on
+live snapshots. What does not: what the rows are, or the care that follows a commit (`lake.commit`).
+
+PyIceberg's own retry is off (`lake.tables.DEFAULT_PROPERTIES`): it rebases a commit without asking
+whether the same batch has meanwhile arrived, so two stale handles appended one batch twice.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.update.snapshot import ExpireSnapshots
+
+from foss_platform.errors import PassingError
+from foss_platform.lake.data_files import DataFiles, Rows, Slices, rows_outside, write_data_files
+from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.names import TableName
+from foss_platform.lake.points import pin_state
+from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
+from foss_platform.lake.positions import build_properties
+from foss_platform.lake.tables import load_table
+
+#: tries before a conflict is given up: 8 writers on one table needed up to 20
+COMMIT_TRIES = 60
+_MAX_WAIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one commit does to a table, all of it in a single snapshot.
+
+    Attributes
+    ----------
+    rows
+        New rows as Arrow, or None for none.
+    replaces
+        Existing rows that the new ones replace; None only appends.
+    files
+        Instead of rows: files that are written already and those that they take the place of. They stay
+        where they are when the commit is refused.
+    properties
+        Table properties set in the same commit.
+    forgets
+        Table properties removed in the same commit.
+    summary
+        Written into the snapshot's summary: who wrote it, and why.
+    """
+
+    rows: Rows | None = None
+    replaces: Slices | None = None
+    files: DataFiles | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    forgets: tuple[str, ...] = ()
+    summary: Mapping[str, str] = field(default_factory=dict)
+
+
+def apply_change(
+    catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None], tries: int | None = None
+) -> Table:
+    """Ask `plan` what to do about the table as it stands, do it, and ask again when another commit came first.
+
+    Parameters
+    ----------
+    plan
+        Called with the table's current state; returns the change, or None when nothing is left to
+        do. It is called once a try, so membership is judged against the state the commit lands on.
+
+    Raises
+    ------
+    PassingError
+        When others kept winning, or the store or catalog failed. Nothing was committed then.
+    """
+    return _until_committed(name, lambda: _try_once(catalog, name, plan), tries or COMMIT_TRIES)
+
+
+def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transaction], None]) -> Table:
+    """Change a table's columns and properties in one commit, asked again when another commit came first.
+
+    Parameters
+    ----------
+    change
+        Stages on the transaction what the table, as it stands, still lacks; it may stage nothing.
+
+    Raises
+    ------
+    PassingError
+        As `apply_change`.
+    """
+
+    def once() -> Table:
+        table = load_table(catalog, name)
+        with lake_failures(), table.transaction() as transaction:
+            change(table, transaction)
+        return table
+
+    return _until_committed(name, once, COMMIT_TRIES)
+
+
+def follow_properties(catalog: Catalog, name: TableName, table: Table, wanted: Mapping[str, str]) -> Table:
+    """Give the table the properties that it does not have as wanted; no commit where it has them all."""
+    changed = {key: value for key, value in wanted.items() if table.properties.get(key) != value}
+    if not changed:
+        return table
+
+    def change(_: Table, transaction: Transaction) -> None:
+        transaction.set_properties(changed)
+
+    return alter(catalog, name, change)
+
+
+def _until_committed(name: TableName, once: Callable[[], Table], tries: int) -> Table:
+    import tenacity
+
+    trying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(CommitFailedException),
+        stop=tenacity.stop_after_attempt(tries),
+        wait=tenacity.wait_random_exponential(multiplier=0.02, max=_MAX_WAIT_SECONDS),
+        reraise=True,
+    )
+    try:
+        return trying(once)
+    except CommitFailedException as error:
+        raise PassingError(
+            f"{name} changed under {tries} tries to commit to it; nothing was written.",
+            "Another process is writing to it; run again when it has ended.",
+        ) from error
+
+
+def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
+    table = load_table(catalog, name)
+    change = plan(table)
+    if change is None:
+        return table
+    with lake_failures():
+        files = change.files or _write(table, change)
+        try:
+            _commit_files(table, files, change)
+        except CommitFailedException:
+            # refused for certain, so nothing refers to them; PyIceberg takes back its manifests itself
+            for data_file in files.added if change.files is None else ():
+                table.io.delete(data_file.file_path)
+            raise
+    return table
+
+
+def _commit_files(table: Table, files: DataFiles, change: Change) -> None:
+    if files.added or files.removed:
+        # first the pin, then the commit that may expire what is pinned
+        pin_state(table, datetime.now(UTC))
+    with table.transaction() as transaction:
+        if change.properties:
+            transaction.set_properties(dict(change.properties))
+        if change.forgets:
+            transaction.remove_properties(*change.forgets)
+        if files.added or files.removed:
+            _expire_surplus(transaction, table)
+            _stage_snapshot(transaction, files, change)
+
+
+def _write(table: Table, change: Change) -> DataFiles:
+    added = write_data_files(table, change.rows) if change.rows is not None else []
+    if change.replaces is None or table.current_snapshot() is None:
+        return DataFiles(added=added)
+    kept, removed = rows_outside(table, change.replaces)
+    return DataFiles(added=added + write_data_files(table, kept), removed=removed)
+
+
+def _stage_snapshot(transaction: Transaction, files: DataFiles, change: Change) -> None:
+    # what the rows contain stands in the snapshot as well: a roll back to it sets the table's properties again
+    contained = build_properties(transaction.table_metadata.properties)
+    update = transaction.update_snapshot(snapshot_properties={**contained, **change.summary})
+    # one overwrite snapshot, not PyIceberg's delete-then-append pair, of which the first is readable
+    # by time travel and holds neither the old rows nor the new ones
+    producer = update.overwrite() if files.removed else update.merge_append()
+    for data_file in files.removed:
+        producer.delete_data_file(data_file)
+    for data_file in files.added:
+        producer.append_data_file(data_file)
+    producer.commit()
+
+
+def _expire_surplus(transaction: Transaction, table: Table) -> None:
+    """Expire the oldest snapshots, so that with the one to come as many stay live as the policy keeps."""
+    keep = policy_of(table.properties, ".".join(table.name())).keep_commits
+    protected = {reference.snapshot_id for reference in table.metadata.refs.values()}
+    oldest_first = sorted(table.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
+    free = [snapshot.snapshot_id for snapshot in oldest_first if snapshot.snapshot_id not in protected]
+    # the current snapshot is protected as the branch's head and is one of those to keep, as is the coming one
+    room = min(keep - 2, MAX_LIVE_SNAPSHOTS - 1 - len(protected))
+    expired = free[: max(0, len(free) - max(0, room))]
+    if expired:
+        ExpireSnapshots(transaction).by_ids(expired).commit()

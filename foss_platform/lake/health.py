@@ -1,0 +1,108 @@
+"""How a table is doing: what its metadata says, and what care it needs. Not here: giving that care.
+
+Reads the table's metadata and manifests, no data and no listing: some milliseconds, whatever the table's size.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyiceberg.manifest import DataFileContent
+from pyiceberg.table import Table
+
+from foss_platform.lake.compaction import COMPACTED_FILES_PROPERTY, FULL_ROWS_PROPERTY, is_due
+from foss_platform.lake.points import live_points
+from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
+from foss_platform.lake.statistics import table_size
+
+# the most files by which an append can exceed what calls for a compaction before somebody should look
+_OVERDUE = 10
+_MANIFESTS = 200
+
+
+@dataclass(frozen=True)
+class TableHealth:
+    """The state of a table's files and history.
+
+    Attributes
+    ----------
+    small_files
+        Data files that a compaction would merge if there were enough of them.
+    metadata_bytes
+        Size of the metadata file that every commit reads and writes.
+    oldest_live
+        The first moment that a live snapshot holds; pinned states reach further back.
+    needs
+        What care the table needs, in words; empty where it is well.
+    """
+
+    rows: int
+    data_files: int
+    data_bytes: int
+    small_files: int
+    delete_files: int
+    live_snapshots: int
+    tags: int
+    manifests: int
+    metadata_bytes: int
+    oldest_live: datetime | None
+    needs: tuple[str, ...]
+
+    @property
+    def average_file_bytes(self) -> int:
+        """Mean size of a data file."""
+        return self.data_bytes // self.data_files if self.data_files else 0
+
+    @property
+    def small_share(self) -> float:
+        """Share of the data files that are small."""
+        return self.small_files / self.data_files if self.data_files else 0.0
+
+
+def table_health(table: Table) -> TableHealth:
+    """Look at a table.
+
+    Raises
+    ------
+    ConfigurationError
+        When its policy cannot be read.
+    """
+    policy = policy_of(table.properties, ".".join(table.name()))
+    size = table_size(table)
+    full_rows = int(table.properties.get(FULL_ROWS_PROPERTY, 0))
+    small = deletes = manifests = 0
+    snapshot = table.current_snapshot()
+    for manifest in snapshot.manifests(table.io) if snapshot is not None else ():
+        manifests += 1
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+            file = entry.data_file
+            if file.content != DataFileContent.DATA:
+                deletes += 1
+            elif file.file_size_in_bytes < policy.small_file_bytes and not 0 < full_rows / 2 <= file.record_count:
+                small += 1
+    tags = sum(reference.snapshot_ref_type == "tag" for reference in table.metadata.refs.values())
+    live = len(table.metadata.snapshots)
+    compact_at = policy.compact_at_files
+    came = size.data_files - min(int(table.properties.get(COMPACTED_FILES_PROPERTY, 0)), size.data_files)
+    needs = []
+    if is_due(table) and came >= _OVERDUE * compact_at:
+        needs.append(f"{small} small files wait to be merged")
+    if deletes:
+        needs.append(f"{deletes} delete files slow down every read: merge them away")
+    if live > MAX_LIVE_SNAPSHOTS:
+        needs.append(f"{live} live snapshots, {tags} of them tagged, slow down every commit: remove tags")
+    if manifests > _MANIFESTS:
+        needs.append(f"{manifests} manifests slow down every read")
+    points = live_points(table)
+    return TableHealth(
+        rows=size.rows,
+        data_files=size.data_files,
+        data_bytes=size.data_bytes,
+        small_files=small,
+        delete_files=deletes,
+        live_snapshots=live,
+        tags=tags,
+        manifests=manifests,
+        metadata_bytes=len(table.metadata.model_dump_json(by_alias=True, exclude_none=True)),
+        oldest_live=points[0].committed_at if points else None,
+        needs=tuple(needs),
+    )

@@ -1,0 +1,180 @@
+"""Removing files that nothing refers to. The most dangerous code of the project; read all of it before a change.
+
+What nothing refers to may still be wanted: by a writer that has not committed yet, or by a reader of a snapshot
+that has just expired. So a file goes only when two looks at the table, at least the spared time apart, both found
+that nothing refers to it. The first look is noted beside the table's metadata. And:
+
+- the listing comes before the metadata is read, and the pinned states are listed again after it, so that what is
+  committed or pinned meanwhile is never taken for unreferenced;
+- whatever cannot be read, and whatever is referred to and missing, stops it before anything is deleted;
+- only files below the table's own location are looked at, and no table may lie within another.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from foss_platform.errors import LastingError
+from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.names import TableName
+from foss_platform.lake.points import Point, pinned_points, surplus_points
+from foss_platform.lake.policy import TablePolicy
+from foss_platform.lake.references import References, references_of
+from foss_platform.lake.storage import Storage, StoredFile
+from foss_platform.lake.tables import load_table
+
+#: When each unreferenced file was first found to be: a JSON object of path to ISO time, below the location.
+NOTES = "metadata/unreferenced.json"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What goes, or went, and what is spared for now.
+
+    Attributes
+    ----------
+    files
+        Unreferenced files whose spared time is over, and pinned states that no promise needs.
+    spared
+        Unreferenced files that a later clean-up removes.
+    first_seen
+        When each spared or removed file was first found unreferenced, by path.
+    referenced_bytes
+        What all states that can be read take, together.
+    """
+
+    files: list[StoredFile] = field(default_factory=list)
+    spared: list[StoredFile] = field(default_factory=list)
+    first_seen: Mapping[str, datetime] = field(default_factory=dict)
+    referenced_bytes: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """What goes, in bytes."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def spared_bytes(self) -> int:
+        """What is spared, in bytes."""
+        return sum(file.size for file in self.spared)
+
+
+def plan_removal(
+    catalog: Catalog, name: TableName, policy: TablePolicy, now: datetime, spare: timedelta | None = None
+) -> Removal:
+    """Decide what of a table's files may go; reads only.
+
+    Parameters
+    ----------
+    spare
+        Instead of the policy's: how long a file that nothing refers to is spared.
+
+    Raises
+    ------
+    LastingError
+        When something cannot be read or is missing, or the table's location is not its own.
+    PassingError
+        When the store or catalog does not answer.
+    """
+    spare = policy.spare if spare is None else spare
+    with lake_failures():
+        table = load_table(catalog, name)
+        _refuse_shared_location(catalog, name, table)
+        storage = Storage(table)
+        listed = {file.path: file for file in storage.list_files()}
+        table = load_table(catalog, name)
+        points = pinned_points(table)
+        surplus = surplus_points(points, policy, now)
+        kept = [point for point in points if point not in surplus]
+        references = _references(name, table, kept, storage)
+        _refuse_damage(name, references, listed, storage)
+        noted = _read_notes(name, storage)
+    own = {f"{storage.root}/{NOTES}"}
+    # a pinned state that came after the listing is not in it, and what it refers to is referred to by `kept`
+    loose = [file for path, file in listed.items() if path not in references.needed | references.past | own]
+    dropped = {storage.path_of(point.metadata_location) for point in surplus}
+    first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose}
+    due = [file for file in loose if file.path in dropped or now - first_seen[file.path] >= spare]
+    gone = {file.path for file in due}
+    return Removal(
+        sorted(due, key=lambda file: file.path),
+        [file for file in loose if file.path not in gone],
+        first_seen,
+        sum(listed[path].size for path in references.needed if path in listed),
+    )
+
+
+def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callable[[StoredFile], None]) -> None:
+    """Delete what a plan says, and note what it spares.
+
+    Parameters
+    ----------
+    progress
+        Called after each file that is gone.
+
+    Raises
+    ------
+    PassingError
+        When the store refuses; what is left goes with the next clean-up.
+    """
+    with lake_failures():
+        storage = Storage(load_table(catalog, name))
+        # the notes first: a clean-up that ends in the middle must not forget since when the rest is spared
+        notes = {path: moment.isoformat() for path, moment in sorted(removal.first_seen.items())}
+        storage.write_whole(NOTES, json.dumps(notes, indent=0).encode())
+        for file in removal.files:
+            storage.delete(file.path)
+            progress(file)
+
+
+def _references(name: TableName, table: Table, points: Sequence[Point], storage: Storage) -> References:
+    try:
+        return references_of(table, points, storage.path_of)
+    except FileNotFoundError as error:
+        raise _refusal(name, f"a file that it refers to is missing: {error}") from error
+    except (ValueError, KeyError, TypeError, EOFError, AssertionError) as error:
+        raise _refusal(name, f"a file that it refers to cannot be read: {error}") from error
+
+
+def _refuse_damage(name: TableName, references: References, listed: Mapping[str, StoredFile], storage: Storage) -> None:
+    outside = sorted(path for path in references.needed if not storage.is_own(path))
+    if outside:
+        raise _refusal(name, f"it refers to a file outside of its own location, {outside[0]}")
+    unseen = sorted(references.needed - listed.keys())
+    # what was committed after the listing is not in it and yet there
+    missing = storage.missing(unseen) if unseen else []
+    if missing:
+        raise _refusal(name, f"{len(missing)} files that it refers to are missing, the first of them {missing[0]}")
+
+
+def _refuse_shared_location(catalog: Catalog, name: TableName, table: Table) -> None:
+    own = Storage(table).root
+    for namespace in catalog.list_namespaces():
+        for identifier in catalog.list_tables(namespace):
+            if identifier == name.identifier:
+                continue
+            other = Storage(catalog.load_table(identifier)).root
+            if f"{other}/".startswith(f"{own}/") or f"{own}/".startswith(f"{other}/"):
+                raise _refusal(name, f"{'.'.join(identifier)} lies in the same place, {other}")
+
+
+def _read_notes(name: TableName, storage: Storage) -> dict[str, datetime]:
+    content = storage.read_whole(NOTES)
+    if content is None:
+        return {}
+    try:
+        return {path: datetime.fromisoformat(moment) for path, moment in json.loads(content).items()}
+    except (ValueError, AttributeError, TypeError):
+        # as if never looked at: everything is spared once more
+        return {}
+
+
+def _refusal(name: TableName, why: str) -> LastingError:
+    return LastingError(
+        f"Nothing of {name} was removed: {why}.",
+        "Restore what is missing from a backup, or move what is not the table's out of its folder, and run it again.",
+    )

@@ -1,0 +1,111 @@
+"""The files below a table's location: listing, writing whole, deleting. Not here: which of them may go.
+
+PyIceberg's FileIO can neither list nor rename, so this goes to the PyArrow file system below it,
+which has the same settings and the same bounded timeouts.
+"""
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyarrow import fs
+from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.table import Table
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file below a table's location.
+
+    Attributes
+    ----------
+    path
+        As the file system has it, normalized: two spellings of one location are one path.
+    modified
+        When the store last wrote it (UTC).
+    """
+
+    path: str
+    size: int
+    modified: datetime
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return posixpath.basename(self.path)
+
+
+class Storage:
+    """The file system that a table lies on, and the table's own location in it."""
+
+    def __init__(self, table: Table) -> None:
+        self.location = table.location().rstrip("/")
+        scheme, netloc, path = PyArrowFileIO.parse_location(self.location, table.io.properties)
+        io = table.io if isinstance(table.io, PyArrowFileIO) else PyArrowFileIO(table.io.properties)
+        self._files: fs.FileSystem = io.fs_by_scheme(scheme, netloc)
+        self._properties = table.io.properties
+        self.root = posixpath.normpath(path)
+
+    def path_of(self, location: str) -> str:
+        """The normalized path of a location as metadata spells it."""
+        return posixpath.normpath(PyArrowFileIO.parse_location(location, self._properties)[2])
+
+    def is_own(self, path: str) -> bool:
+        """Whether a normalized path lies below the table's location."""
+        return path.startswith(f"{self.root}/")
+
+    def list_files(self, folder: str = "") -> Iterator[StoredFile]:
+        """All files below the location, or below a folder of it.
+
+        Raises
+        ------
+        OSError
+            When the store cannot be read.
+        """
+        selector = fs.FileSelector(posixpath.join(self.root, folder), recursive=True, allow_not_found=True)
+        for info in self._files.get_file_info(selector):
+            if info.type == fs.FileType.File:
+                modified = info.mtime.astimezone(UTC) if info.mtime is not None else datetime.min.replace(tzinfo=UTC)
+                yield StoredFile(posixpath.normpath(info.path), info.size, modified)
+
+    def missing(self, paths: Iterable[str]) -> list[str]:
+        """Those of the paths at which no file lies."""
+        return [info.path for info in self._files.get_file_info(list(paths)) if info.type != fs.FileType.File]
+
+    def write_whole(self, name: str, content: bytes) -> str:
+        """Write a file below the location so that it is there whole or not at all; returns its location."""
+        path = posixpath.join(self.root, name)
+        # an object store shows an object when it is whole; a local file is renamed into its place
+        staged = f"{path}.part" if isinstance(self._files, fs.LocalFileSystem) else path
+        with self._files.open_output_stream(staged) as stream:
+            stream.write(content)
+        if staged != path:
+            self._files.move(staged, path)
+        return f"{self.location}/{name}"
+
+    def read_whole(self, name: str) -> bytes | None:
+        """A file below the location, or None where there is none."""
+        path = posixpath.join(self.root, name)
+        if self.missing([path]):
+            return None
+        with self._files.open_input_stream(path) as stream:
+            content: bytes = stream.read()
+        return content
+
+    def delete(self, path: str) -> None:
+        """Delete a file of the table; one that is gone already is no failure.
+
+        Raises
+        ------
+        ValueError
+            When the path lies outside of the table's location.
+        OSError
+            When the store refuses.
+        """
+        if not self.is_own(path):
+            raise ValueError(f"{path} lies outside of {self.root}")
+        try:
+            self._files.delete_file(path)
+        except FileNotFoundError:
+            return
