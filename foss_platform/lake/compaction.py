@@ -101,15 +101,11 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
             sum(file.file_size_in_bytes for file in old),
             sum(file.file_size_in_bytes for file in new),
         )
-        try:
-            _refuse_other_rows(name, groups, done)
-            full = [file.record_count for files in written for file in files[:-1]]
-            left = {COMPACTED_FILES_PROPERTY: str(len(tasks) - len(old) + len(new))}
-            _swap(catalog, name, old, new, {**left, **({FULL_ROWS_PROPERTY: str(min(full))} if full else {})})
-        except BaseException:
-            for data_file in new:
-                table.io.delete(data_file.file_path)
-            raise
+        # where the swap fails its outcome may be unknown, so the new files stay: as orphans the clean-up finds them
+        _refuse_other_rows(name, groups, done)
+        full = [file.record_count for files in written for file in files[:-1]]
+        left = {COMPACTED_FILES_PROPERTY: str(len(tasks) - len(old) + len(new))}
+        _swap(catalog, name, old, new, {**left, **({FULL_ROWS_PROPERTY: str(min(full))} if full else {})})
     return done
 
 
