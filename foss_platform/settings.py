@@ -43,6 +43,9 @@ class Switch(StrEnum):
     OFF = "off"
 
 
+#: Where `make services` keeps its servers: nothing of the platform's, and no reason to refuse to start.
+_OF_THE_TESTS = ("FOSS_SERVICES_CACHE",)
+
 _STATED_IN_PRODUCTION = {
     "home": "a folder for Dagster's and dbt's own files",
     "engine": "what builds silver and gold, e.g. duckdb",
@@ -106,7 +109,9 @@ def load_settings() -> Settings:
         is wrong with the catalog's configuration.
     """
     known = {f"FOSS_{name.upper()}" for name in Settings.model_fields}
-    if unknown := sorted(name for name in os.environ if name.startswith("FOSS_") and name not in known):
+    if unknown := sorted(
+        name for name in os.environ if name.startswith("FOSS_") and name not in known and name not in _OF_THE_TESTS
+    ):
         raise ConfigurationError(f"Unknown settings: {', '.join(unknown)}.", f"There are: {', '.join(sorted(known))}.")
     try:
         settings = Settings()

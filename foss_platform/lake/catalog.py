@@ -4,19 +4,17 @@ The catalog is PyIceberg's own configuration (`.pyiceberg.yaml` or `PYICEBERG_CA
 https://py.iceberg.apache.org/configuration/). Only the embedded default is ours.
 """
 
+import os
 import sqlite3
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.utils.config import Config
 
 from foss_platform.errors import ConfigurationError
+from foss_platform.lake.configuration import CATALOG_NAME, catalog_properties
 from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.rest import bounded
 from foss_platform.settings import Environment, Settings
-
-CATALOG_NAME = "lake"
 
 # seconds that SQLite waits for another writer's lock before a commit counts as failed
 _SQLITE_TIMEOUT = 20
@@ -41,7 +39,7 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
     PassingError
         When the catalog cannot be reached now.
     """
-    configured = Config().get_catalog_config(CATALOG_NAME)
+    configured = catalog_properties(os.environ)
     if configured is None and settings.environment is not Environment.LOCAL:
         raise ConfigurationError(
             "FOSS_ENVIRONMENT is production, but no Iceberg catalog named 'lake' is configured.",
@@ -51,7 +49,8 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
 
     with lake_failures():
         if configured is not None:
-            return load_catalog(CATALOG_NAME, **_configured_properties(configured))
+            # the properties as they are now: by itself PyIceberg uses what the environment said when it was imported
+            return bounded(load_catalog(CATALOG_NAME, **configured))
         if set("?#") & set(str(settings.home)):
             raise ConfigurationError(
                 f"No lake can lie at {settings.home}: Iceberg's readers take ? and # as parts of a URL.",
@@ -70,16 +69,6 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
             warehouse=f"file://{warehouse_folder(settings)}",
             schema_version="v1",
         )
-
-
-def _configured_properties(configured: Mapping[str, Any]) -> dict[str, Any]:
-    """What `load_catalog` is given: left alone it uses what the environment said when PyIceberg was imported."""
-    uri = str(configured.get("uri", ""))
-    if not uri.startswith("postgresql"):
-        return dict(configured)
-    # a pooled connection from before the server's restart is replaced, not failed on; PyIceberg's own variables
-    # cannot say so, since they make pool-pre-ping of it
-    return {"pool_pre_ping": "true", **configured}
 
 
 def catalog_database(settings: Settings) -> Path:

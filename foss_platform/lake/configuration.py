@@ -24,7 +24,10 @@ _DEFAULTS = {
 }
 # the same tables as the Java catalog's schema V1, so that Trino can share it
 _SQL_DEFAULTS = {"schema_version": "v1"}
+# a pooled connection from before the server's restart is replaced, not failed on
 _POSTGRES_DEFAULTS = {"pool_pre_ping": "true"}
+# libpq's; a catalog that is slow or locked is an error soon, and the next run tries again
+_POSTGRES_QUERY = {"connect_timeout": "5", "options": "-c statement_timeout=15000 -c lock_timeout=10000"}
 _SUPPORTED = ("sql", "rest")
 
 
@@ -57,11 +60,24 @@ def catalog_properties(environment: Mapping[str, str]) -> dict[str, Any] | None:
         defaults |= _SQL_DEFAULTS
     if str(configured.get("uri", "")).startswith("postgresql"):
         defaults |= _POSTGRES_DEFAULTS
+        configured["uri"] = _with_time_outs(str(configured["uri"]))
     # PyIceberg's variables turn every _ into -, and it asks for two of its own properties with _
     for name in ("schema_version", "pool_pre_ping", "init_catalog_tables"):
         if (dashed := name.replace("_", "-")) in configured:
             configured.setdefault(name, configured.pop(dashed))
     return {**defaults, **configured}
+
+
+def _with_time_outs(uri: str) -> str:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except ArgumentError:
+        return uri
+    missing = {name: value for name, value in _POSTGRES_QUERY.items() if name not in url.query}
+    return url.update_query_dict(missing).render_as_string(hide_password=False)
 
 
 def catalog_kind(properties: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.settings import Environment, Settings, load_settings
+from foss_platform.settings import Engine, Environment, Settings, Switch, load_settings
 from foss_platform_tests.services.minio import Minio
 from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import Server
@@ -103,7 +103,12 @@ def made_lake(kind: Kind, home: Path, postgres: Postgres | None, minio: Minio | 
             catalog = {"type": "rest", "uri": rest.uri}
             rest.start()
         environment = named_by({**catalog, **store, "warehouse": warehouse})
-        environment |= {"FOSS_ENVIRONMENT": Environment.PRODUCTION.value, "FOSS_HOME": str(home)}
+        environment |= {
+            "FOSS_ENVIRONMENT": Environment.PRODUCTION.value,
+            "FOSS_HOME": str(home),
+            "FOSS_ENGINE": Engine.DUCKDB.value,
+            "FOSS_AUTOMATION": Switch.ON.value,
+        }
         yield Lake(kind, warehouse, catalog_server, minio if kind.has_minio else None, environment)
     finally:
         if isinstance(catalog_server, RestCatalog):
@@ -123,17 +128,13 @@ def named_by(properties: dict[str, str]) -> dict[str, str]:
 
 
 def s3_properties(minio: Minio) -> dict[str, str]:
-    """How PyIceberg reaches MinIO, with times bounded so that a store that never answers is an error soon."""
+    """How PyIceberg reaches MinIO; the time-outs are the platform's own."""
     return {
-        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
         "s3.endpoint": minio.endpoint,
         "s3.access-key-id": minio.access_key,
         "s3.secret-access-key": minio.secret_key,
         "s3.region": "us-east-1",
         "s3.force-virtual-addressing": "false",
-        "s3.connect-timeout": "2",
-        "s3.request-timeout": "5",
-        "s3.retry-strategy-impl": "foss_platform.lake.store.OneTry",
     }
 
 
