@@ -17,6 +17,7 @@ from foss_platform.cli.run import run as run_pipeline
 from foss_platform.cli.sql import sql
 from foss_platform.cli.status import status
 from foss_platform.cli.terminal import show_error
+from foss_platform.cli.validate import validate
 from foss_platform.errors import ConfigurationError, FossError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command("run")(run_pipeline)
 app.command()(status)
+app.command()(validate)
 app.command()(sql)
 app.command()(replay)
 app.add_typer(quarantine, name="quarantine")

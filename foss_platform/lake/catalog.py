@@ -11,9 +11,9 @@ from pathlib import Path
 from pyiceberg.catalog import Catalog, load_catalog
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.lake.configuration import CATALOG_NAME, catalog_properties
+from foss_platform.lake.configuration import CATALOG_NAME, catalog_kind, catalog_properties
 from foss_platform.lake.failures import lake_failures
-from foss_platform.lake.rest import bounded
+from foss_platform.lake.postgres import bound_waiting
 from foss_platform.settings import Environment, Settings
 
 # seconds that SQLite waits for another writer's lock before a commit counts as failed
@@ -50,7 +50,11 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
     with lake_failures():
         if configured is not None:
             # the properties as they are now: by itself PyIceberg uses what the environment said when it was imported
-            return bounded(load_catalog(CATALOG_NAME, **configured))
+            if catalog_kind(configured) == "rest":
+                from foss_platform.lake.rest import BoundedRestCatalog
+
+                return BoundedRestCatalog(CATALOG_NAME, **configured)
+            return bound_waiting(load_catalog(CATALOG_NAME, **configured))
         if set("?#") & set(str(settings.home)):
             raise ConfigurationError(
                 f"No lake can lie at {settings.home}: Iceberg's readers take ? and # as parts of a URL.",

@@ -18,7 +18,7 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from foss_platform.errors import PassingError
 from foss_platform.lake.data_files import DataFiles, Rows, Slices, rows_outside, write_data_files
-from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.failures import expired_elsewhere, lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.points import pin_state
 from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
@@ -139,7 +139,8 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
     with lake_failures():
         files = change.files or _write(table, change)
         try:
-            _commit_files(table, files, change)
+            with expired_elsewhere():
+                _commit_files(table, files, change)
         except CommitFailedException:
             # refused for certain, so nothing refers to them; PyIceberg takes back its manifests itself
             for data_file in files.added if change.files is None else ():

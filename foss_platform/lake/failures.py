@@ -1,25 +1,57 @@
 """Turning what Iceberg, SQLAlchemy and the operating system raise into errors a user can act on.
 
-What belongs here: the translation, in one place. What does not: deciding to retry.
+What belongs here: the translation, in one place, and with it whether a failure may pass. What does not: retrying.
 """
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from foss_platform.errors import FossError, PassingError
+from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
+
+# AWS's names of errors as PyArrow prints them, then the words of MinIO and of a REST catalog's S3 client
+_KEY_REFUSED = re.compile(
+    r"ACCESS_DENIED|SIGNATURE_DOES_NOT_MATCH|INVALID_ACCESS_KEY_ID|INVALID_CLIENT_TOKEN_ID|UNRECOGNIZED_CLIENT"
+    r"|HTTP 403|Status Code: 403"
+)
+_NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|NoSuchBucket|specified bucket does not exist")
+_STORE_FULL = re.compile(
+    r"no space left|XMinioStorageFull|minimum free drive threshold|(status|Status Code:) 507", re.IGNORECASE
+)
+# PyArrow's "in bucket 'x'", or the address that DuckDB quotes
+_BUCKET = re.compile(r"bucket '([^']+)'|reading 's3a?://([^/']+)|reading 'https?://[^/]+/([^/']+)")
+_LOGIN_REFUSED = re.compile(
+    r"authentication failed|(database|role) \"[^\"]*\" (does not exist|is not permitted)|no pg_hba\.conf entry"
+    r"|no password supplied|permission denied"
+)
 
 
 @contextmanager
 def lake_failures() -> Iterator[None]:
-    """Translate storage and catalog failures into `PassingError`; let everything else through.
+    """Translate storage and catalog failures; let everything else through.
 
     Raises
     ------
     PassingError
         For a full disk, an unreachable store, a locked or unreachable catalog.
+    ConfigurationError
+        For a refused key or password, and for a bucket or database that is not there.
+    LastingError
+        For a file that is missing.
     """
-    from pyiceberg.exceptions import CommitFailedException, RESTError
+    from pyiceberg.exceptions import (
+        AuthorizationExpiredError,
+        CommitFailedException,
+        ForbiddenError,
+        OAuthError,
+        RESTError,
+        UnauthorizedError,
+    )
     from requests import RequestException
     from sqlalchemy.exc import DBAPIError
 
@@ -36,15 +68,52 @@ def lake_failures() -> Iterator[None]:
     except OSError as error:
         raise _from_os_error(error) from error
     except DBAPIError as error:
-        if "disk is full" in str(error.orig):
-            raise _no_space() from error
-        # str(error) would quote the statement and its parameters
-        raise PassingError(
-            f"The Iceberg catalog did not answer: {error.orig}.",
-            "Check that its database is up and not locked by another process; the next run continues where this ended.",
+        raise _from_database_error(error) from error
+    except (UnauthorizedError, ForbiddenError, OAuthError, AuthorizationExpiredError) as error:
+        raise ConfigurationError(
+            f"The Iceberg REST catalog refuses us ({type(error).__name__}).",
+            "Check the token or credential of catalog 'lake'.",
         ) from error
     except RESTError as error:
-        raise PassingError(f"The Iceberg REST catalog did not answer: {error}.", "Check that it is up.") from error
+        raise _from_rest_error(error) from error
+
+
+@contextmanager
+def expired_elsewhere() -> Iterator[None]:
+    """Let a commit that expires what another process has just expired be a conflict like any other.
+
+    An expiry alone moves no branch, so PyIceberg notices when it makes the new metadata, before the catalog is told.
+
+    Raises
+    ------
+    CommitFailedException
+        Instead of PyIceberg's ValueError: nothing was committed, and the same may be tried again.
+    """
+    from pyiceberg.exceptions import CommitFailedException
+
+    try:
+        yield
+    except ValueError as error:
+        if not re.match(r"Snapshot with snapshot id \d+ does not exist", str(error)):
+            raise
+        raise CommitFailedException("Another process has expired snapshots meanwhile") from error
+
+
+def store_failure(said: str) -> FossError | None:
+    """What an object store's refusal means; None where `said` is of something else."""
+    found = _BUCKET.search(said)
+    bucket = f"bucket {next(filter(None, found.groups()))}" if found else "the warehouse's bucket"
+    if _NO_BUCKET.search(said):
+        return ConfigurationError(
+            f"The object store has no {bucket}." if found else "The object store does not have the warehouse's bucket.",
+            "Check the catalog's warehouse and s3.endpoint; make the bucket, or restore it from a backup.",
+        )
+    if _KEY_REFUSED.search(said):
+        return ConfigurationError(
+            f"The object store refuses the access key for {bucket}.",
+            "Check s3.access-key-id and s3.secret-access-key of catalog 'lake', and what that key may do.",
+        )
+    return _no_space() if _STORE_FULL.search(said) else None
 
 
 def _from_os_error(error: OSError) -> FossError:
@@ -52,7 +121,45 @@ def _from_os_error(error: OSError) -> FossError:
         return _no_space()
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return PassingError(f"The warehouse may not be written: {error}.", "Check its owner and permissions.")
-    return PassingError(f"The warehouse could not be read or written: {error}.", "Check the storage it lies on.")
+    if known := store_failure(str(error)):
+        return known
+    if error.errno == errno.ENOENT:
+        # upkeep spares files for hours, so this is no race; of a lost bucket PyArrow says no more than this
+        return LastingError(
+            f"A file of the lake is missing: {error.filename or _first_line(error)}.",
+            "Is the warehouse's bucket or folder there? Restore the file from a backup, with the catalog of then.",
+        )
+    return PassingError(
+        f"The warehouse could not be read or written: {_first_line(error)}.", "Check the storage it lies on."
+    )
+
+
+def _from_database_error(error: "DBAPIError") -> FossError:
+    # not str(error): it would quote the statement and its parameters
+    said = _first_line(error.orig)
+    if re.search("disk is full|no space left", said, re.IGNORECASE):
+        return _no_space()
+    if _LOGIN_REFUSED.search(said):
+        return ConfigurationError(
+            f"The Iceberg catalog's database refuses us: {said}.",
+            "Check user, password and database of the catalog's uri, and what the user may do.",
+        )
+    return PassingError(
+        f"The Iceberg catalog did not answer: {said}.",
+        "Check that its database is up and not locked by another process; the next run continues where this ended.",
+    )
+
+
+def _from_rest_error(error: Exception) -> FossError:
+    said = str(error)
+    if known := store_failure(said):
+        return known
+    return PassingError(f"The Iceberg REST catalog did not answer: {_first_line(error)}.", "Check that it is up.")
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(" .:") if lines else type(error).__name__
 
 
 def _no_space() -> FossError:

@@ -12,14 +12,18 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.errors import ConfigurationError, LastingError, PassingError
 from foss_platform.lake.duck import connect, create_view, first_line, pin
+from foss_platform.lake.failures import store_failure
 from foss_platform.lake.names import NAMESPACES, TableName
 from foss_platform.lake.points import Point, point_at, point_table
 from foss_platform.lake.tables import find_table, list_tables
 from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 65_536
+
+# DuckDB's words for a store that refuses, is away or does not answer
+_OF_THE_STORE = re.compile(r"^HTTP Error|error for HTTP (HEAD|GET)")
 
 
 class QueryError(LastingError):
@@ -133,6 +137,10 @@ def _split(qualified: str) -> tuple[str, str] | None:
 
 def _refuse(error: duckdb.Error, catalog: Catalog) -> NoReturn:
     line = first_line(error)
+    if _OF_THE_STORE.search(line):
+        raise store_failure(line) or PassingError(
+            f"The warehouse could not be read: {line}.", "Check that the object store is up."
+        ) from None
     missing = re.search(r"Table with name \"?([\w.]+)\"? does not exist", line)
     remedy = _what_there_is(catalog, missing[1]) if missing else ""
     raise QueryError(line if line.endswith((".", "!", "?")) else f"{line}.", remedy) from None

@@ -7,7 +7,7 @@ a store which does, held a commit for over nine minutes.
 from typing import Any
 
 import requests
-from pyiceberg.catalog import Catalog
+from pyiceberg.catalog.rest import RestCatalog
 from requests.adapters import HTTPAdapter
 
 #: Seconds to connect, and between two bytes of an answer.
@@ -24,15 +24,16 @@ class BoundedAdapter(HTTPAdapter):
         return super().send(request, *arguments, **options)
 
 
-def bounded(catalog: Catalog) -> Catalog:
-    """The same catalog; a REST one answers in time or raises `requests.Timeout`.
+class BoundedRestCatalog(RestCatalog):
+    """A REST catalog that answers in time or raises `requests.Timeout`, from the first question for its settings on.
 
     A commit that timed out may have landed all the same: who tries again asks the rows.
     """
-    # the one private name of PyIceberg's that is used: it offers no other way to its session;
-    # services/test_away.py notices when it is gone
-    session = getattr(catalog, "_session", None)
-    if isinstance(session, requests.Session):
+
+    # the one private name of PyIceberg's that is used: it offers no other way to its sessions;
+    # services/test_catalog_faults.py notices when it is gone
+    def _create_session(self) -> requests.Session:
+        session = super()._create_session()
         for scheme in ("http://", "https://"):
             session.mount(scheme, BoundedAdapter())
-    return catalog
+        return session

@@ -1,7 +1,8 @@
 """The points of a commit at which a process can end: counting them, and ending at one.
 
 A point lies before and after each table's commit, before and after a data file is written, and
-around each statement that changes the catalog, which PyIceberg sends after the new metadata file is written.
+around each statement that changes the catalog, which PyIceberg sends after the new metadata file is written. A REST
+catalog is told by a request after the manifests are written, and writes the metadata file itself.
 """
 
 import os
@@ -14,15 +15,23 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.io.pyarrow import write_file
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 from sqlalchemy import Engine, event
 
 from foss_platform.ingest import bronze, poll_log, take_in
 from foss_platform.lake import data_files
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.names import TableName
+from foss_platform.lake.rest import BoundedAdapter
 
 SET_UP = "set-up"
 HEALING = "healing: "
+NOT_YET_TOLD = "metadata written, catalog not yet told"
+TOLD = "catalog told, not yet committed"
+#: The same of a REST catalog, and the moment at which the commit has landed and nobody knows.
+NOT_YET_ASKED = "manifests written, catalog not yet told"
+ANSWERED = "catalog told, its answer not read"
 
 
 class Points:
@@ -40,8 +49,9 @@ class Points:
             patch.object(module, "commit", self._commit).start()
         patch.object(take_in, "heal_poll_log", self._heal).start()
         patch.object(data_files, "write_file", self._write_file).start()
-        event.listen(Engine, "before_cursor_execute", self._statement("metadata written, catalog not yet told"))
-        event.listen(Engine, "after_cursor_execute", self._statement("catalog told, not yet committed"))
+        patch.object(BoundedAdapter, "send", self._requested(BoundedAdapter.send)).start()
+        event.listen(Engine, "before_cursor_execute", self._statement(NOT_YET_TOLD))
+        event.listen(Engine, "after_cursor_execute", self._statement(TOLD))
 
     def at(self, table: TableName) -> None:
         """Say which table the next points are about."""
@@ -73,6 +83,17 @@ class Points:
         written = list(write_file(*arguments))
         self.reach("data file written")
         return iter(written)
+
+    def _requested(self, send: Callable[..., Response]) -> Callable[..., Response]:
+        def requested(adapter: HTTPAdapter, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
+            if request.method != "POST":
+                return send(adapter, request, *arguments, **options)
+            self.reach(NOT_YET_ASKED)
+            answer = send(adapter, request, *arguments, **options)
+            self.reach(ANSWERED)
+            return answer
+
+        return requested
 
     def _statement(self, what: str) -> Callable[..., None]:
         def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

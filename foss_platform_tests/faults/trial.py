@@ -5,6 +5,7 @@ takes some tens of milliseconds instead of seconds, and is as clean as a process
 """
 
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -59,7 +60,7 @@ def server() -> ForkServerContext:
 
 
 def attempt(function: Callable[..., Any], *arguments: Any, kill_after: float | None = None) -> Trial:
-    """Call a module's function in a process of its own, and wait for the end of it.
+    """Call a module's function in a process of its own, with this one's environment, and wait for the end of it.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def attempt(function: Callable[..., Any], *arguments: Any, kill_after: float | N
         When the function raised.
     """
     ours, its = server().Pipe()
-    process = server().Process(target=_call, args=(its, function, arguments))
+    process = server().Process(target=_call, args=(its, dict(os.environ), function, arguments))
     process.start()
     its.close()
     try:
@@ -98,7 +99,12 @@ def attempt(function: Callable[..., Any], *arguments: Any, kill_after: float | N
     return Trial(process.exitcode != 0, result, took)
 
 
-def _call(connection: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _call(
+    connection: Connection, environment: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    # the server's is that of the first trial
+    os.environ.clear()
+    os.environ.update(environment)
     connection.send("ready")
     try:
         answer = (False, function(*arguments))

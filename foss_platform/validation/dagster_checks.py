@@ -1,0 +1,100 @@
+"""Checks of Dagster: its storage answers, its daemon lives. The one module here that knows Dagster, and late."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foss_platform.settings import Environment, Switch
+from foss_platform.validation.results import Check, Finding, Service, failed, passed, skipped, warning
+from foss_platform.validation.trial import Trial
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+# its daemons report every 30 s, and later while they evaluate something that takes long
+_LATE_SECONDS, _DEAD_SECONDS = 120, 300
+_START = "Start it: `foss dev` on one machine, the service dagster-daemon in production."
+
+
+def dagster_storage_answers(trial: Trial) -> Finding:
+    """Runs can be counted where Dagster keeps them."""
+    folder = _home(trial)
+    if trial.instance is None and not (folder / "dagster.yaml").exists():
+        if trial.settings.environment is Environment.PRODUCTION and trial.settings.automation is Switch.ON:
+            return failed(
+                f"there is no dagster.yaml in {folder}",
+                "Set DAGSTER_HOME to the folder with the instance's dagster.yaml (docker/dagster has one).",
+            )
+        return skipped(f"there is no instance at {folder} yet", blocks=True)
+    with _instance(trial) as instance:
+        runs = instance.get_runs_count()
+        # the package tells where: dagster is SQLite or memory, dagster_postgres is Postgres
+        package = type(instance.event_log_storage).__module__.partition(".")[0]
+        memory = instance.is_ephemeral
+    kind = "memory" if memory else {"dagster": "SQLite", "dagster_postgres": "Postgres"}.get(package, package)
+    return passed(f"{kind} keeps {runs:,} runs ({folder})" if trial.instance is None else f"{kind} keeps {runs:,} runs")
+
+
+def dagster_daemon_beats(trial: Trial) -> Finding:
+    """Each daemon that the instance needs has reported lately."""
+    if trial.settings.automation is Switch.OFF:
+        return skipped("automation is off, so nothing needs the daemon")
+    with _instance(trial) as instance:
+        needed = set(instance.get_required_daemon_types())
+        beats = instance.get_daemon_heartbeats()
+    if not needed:
+        return skipped("an instance in memory has no daemon")
+    # a local lake is worked on by hand as well
+    verdict = failed if trial.settings.environment is Environment.PRODUCTION else warning
+    absent = sorted(needed - beats.keys())
+    if absent:
+        return verdict(f"Dagster's daemon has never run: no heartbeat of {', '.join(absent)}", _START)
+    ages = {name: time.time() - beats[name].timestamp for name in needed}
+    oldest = max(ages, key=lambda name: ages[name])
+    detail = f"the oldest of {len(ages)} heartbeats is {max(0, ages[oldest]):,.0f} s old ({oldest})"
+    if ages[oldest] > _DEAD_SECONDS:
+        return verdict(f"Dagster's daemon does not run: {detail}", _START)
+    troubled = sorted(name for name in needed if beats[name].errors)
+    if troubled:
+        return warning(f"{detail}; errors are reported by {', '.join(troubled)}", "Look into the daemon's log.")
+    if ages[oldest] > _LATE_SECONDS:
+        return warning(f"Dagster's daemon is late: {detail}", "See whether a sensor or schedule takes minutes.")
+    return passed(detail)
+
+
+@contextmanager
+def _instance(trial: Trial) -> Iterator["DagsterInstance"]:
+    if trial.instance is not None:
+        # the caller's, who closes it
+        yield trial.instance()
+        return
+    from dagster import DagsterInstance
+
+    with DagsterInstance.from_config(str(_home(trial))) as instance:
+        yield instance
+
+
+def _home(trial: Trial) -> Path:
+    return Path(os.environ.get("DAGSTER_HOME") or trial.settings.dagster_home)
+
+
+CHECKS = (
+    Check(
+        "dagster_storage_answers",
+        Service.DAGSTER,
+        "Dagster's storage answers.",
+        dagster_storage_answers,
+        "Check that Dagster's Postgres runs and can be reached from here, and DAGSTER_HOME and DAGSTER_PASSWORD.",
+    ),
+    Check(
+        "dagster_daemon_beats",
+        Service.DAGSTER,
+        "Dagster's daemon lives, where automation is on.",
+        dagster_daemon_beats,
+        _START,
+        needs=("dagster_storage_answers",),
+    ),
+)

@@ -1,0 +1,121 @@
+"""The suite: which checks there are, and running them one after another. Not here: what each asks, or showing it."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from foss_platform.errors import FossError
+from foss_platform.validation import (
+    catalog_checks,
+    clock_checks,
+    dagster_checks,
+    engine_checks,
+    lake_checks,
+    settings_checks,
+    store_checks,
+)
+from foss_platform.validation.deadline import TooLate, within
+from foss_platform.validation.redaction import redact
+from foss_platform.validation.results import Check, Finding, Result, Service, Status, failed, skipped
+from foss_platform.validation.trial import Trial
+
+#: No check takes longer, whatever it waits for.
+CHECK_SECONDS = 15.0
+
+#: In this order; what needs another comes after it, and what drops the probe after what reads it.
+CHECKS: Sequence[Check] = (
+    *settings_checks.CHECKS,
+    *catalog_checks.CHECKS,
+    *store_checks.CHECKS,
+    *clock_checks.CHECKS,
+    lake_checks.COMMITS,
+    engine_checks.STARTS,
+    engine_checks.READS,
+    lake_checks.DROPS,
+    *dagster_checks.CHECKS,
+)
+
+
+def chosen(service: Service | None) -> list[Check]:
+    """All checks, or those of a service with what they need, in their order."""
+    if service is None:
+        return list(CHECKS)
+    wanted: set[str] = set()
+    for check in reversed(CHECKS):
+        if check.service is service or check.name in wanted:
+            wanted |= {check.name, *check.needs}
+    if lake_checks.COMMITS.name in wanted:
+        wanted.add(lake_checks.DROPS.name)
+    return [check for check in CHECKS if check.name in wanted]
+
+
+def validate(
+    trial: Trial,
+    checks: Sequence[Check] = CHECKS,
+    begins: Callable[[Check], None] = lambda check: None,
+    seconds: float = CHECK_SECONDS,
+) -> Iterator[Result]:
+    """Run the checks, each for a limited time, and leave nothing behind, whatever happens in between.
+
+    Parameters
+    ----------
+    begins
+        Told of each check before it runs.
+    seconds
+        How long each may take.
+
+    Yields
+    ------
+    One result a check, in their order, as soon as it is there.
+    """
+    blocked: dict[str, str] = {}
+    try:
+        for check in checks:
+            begins(check)
+            began = time.monotonic()
+            finding = _blocked(check, blocked) or _outcome(trial, check, seconds)
+            if finding.blocks:
+                # the reason at the root, not the last link of the chain
+                is_root = finding.status is Status.FAILED
+                blocked[check.name] = f"because {check.name} failed" if is_root else finding.detail
+            yield Result(
+                check.name,
+                check.service,
+                finding.status,
+                round(time.monotonic() - began, 3),
+                redact(finding.detail, trial.secrets),
+                redact(finding.remedy, trial.secrets),
+                finding.blocks,
+            )
+    finally:
+        _close(trial, seconds)
+
+
+def works(results: Sequence[Result]) -> bool:
+    """Whether nothing failed; a warning is no failure, and what was skipped is none."""
+    return not any(result.status is Status.FAILED for result in results)
+
+
+def _blocked(check: Check, blocked: dict[str, str]) -> Finding | None:
+    reason = next((blocked[need] for need in check.needs if need in blocked), None)
+    return None if reason is None else skipped(reason, blocks=True)
+
+
+def _outcome(trial: Trial, check: Check, seconds: float) -> Finding:
+    try:
+        return within(seconds, lambda: check.run(trial))
+    except TooLate:
+        return failed(f"no answer within {seconds:g} s", check.remedy)
+    except FossError as error:
+        return failed(error.problem, error.remedy or check.remedy)
+    except Exception as error:
+        # a check asks servers and libraries of others: whatever they raise is a failure of the service
+        lines = str(error).strip().splitlines()
+        return failed(f"{type(error).__name__}{f': {lines[0]}' if lines else ''}", check.remedy)
+
+
+def _close(trial: Trial, seconds: float) -> None:
+    try:
+        within(seconds, trial.probe.close)
+    except Exception:
+        # what failed has been reported by its check; the next validation sweeps what could not be removed
+        return
