@@ -24,6 +24,11 @@ python_logs: {python_log_level: INFO}
 # a run whose process was killed gives back its slots, or its feed would wait for ever
 run_monitoring: {enabled: true, free_slots_after_run_end_seconds: 5}
 run_retries: {enabled: true, max_retries: 2}
+# ticks, of which sensors and schedules make thousands a day; runs are pruned by the job prune_history
+retention:
+  schedule: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
+  sensor: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
+  auto_materialize: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
 """
 
 

@@ -7,15 +7,21 @@ import sys
 
 import typer
 
+from foss_platform.cli.cleanup import cleanup
 from foss_platform.cli.demo import demo
 from foss_platform.cli.dev import dev
+from foss_platform.cli.diff import diff
 from foss_platform.cli.feed import feed
+from foss_platform.cli.history import history
+from foss_platform.cli.move import move
 from foss_platform.cli.quarantine import app as quarantine
 from foss_platform.cli.rebuild import rebuild
 from foss_platform.cli.replay import replay
+from foss_platform.cli.rollback import rollback
 from foss_platform.cli.run import run as run_pipeline
 from foss_platform.cli.sql import sql
 from foss_platform.cli.status import status
+from foss_platform.cli.tables import tables
 from foss_platform.cli.terminal import show_error
 from foss_platform.cli.validate import validate
 from foss_platform.errors import ConfigurationError, FossError
@@ -31,6 +37,12 @@ app.command("run")(run_pipeline)
 app.command()(status)
 app.command()(validate)
 app.command()(sql)
+app.command()(tables)
+app.command()(history)
+app.command()(diff)
+app.command()(rollback)
+app.command()(cleanup)
+app.command()(move)
 app.command()(replay)
 app.add_typer(quarantine, name="quarantine")
 app.command()(rebuild)

@@ -11,21 +11,21 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 from pyiceberg.catalog import Catalog
 
+from foss_platform.components.dbt_checks import model_checks
 from foss_platform.components.dbt_translator import LakeTranslator, foss_meta
 from foss_platform.components.failures import failure, forbid_retries
 from foss_platform.components.loading import Platform, current_platform
 from foss_platform.components.plots import LinePlot, plot_metadata
+from foss_platform.components.table_health import look_at
 from foss_platform.components.table_metadata import table_metadata
 from foss_platform.errors import FossError
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.names import TableName
 from foss_platform.lake.tables import load_table
-from foss_platform.transform.logic import LOGIC_PROPERTY, logic_hash
 from foss_platform.transform.project import read_manifest
 from foss_platform.transform.runner import NodeResult, NodeStatus, build
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
-CURRENT_LOGIC = "built_with_current_logic"
 #: Run tag or op tag that asks for everything anew.
 REBUILD_TAG = "foss/rebuild"
 
@@ -34,7 +34,7 @@ class DbtModels(dg.Component, dg.Model, dg.Resolvable):
     """All of the dbt project, built in process."""
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The assets, the checks on their logic, and the job that rebuilds them."""
+        """The assets, the checks on their logic and health, and the job that rebuilds them."""
         platform = current_platform()
         manifest = read_manifest(platform.settings)
         assets = dbt_asset(platform, manifest)
@@ -51,7 +51,7 @@ class DbtModels(dg.Component, dg.Model, dg.Resolvable):
             tags={REBUILD_TAG: "true"},
             executor_def=dg.in_process_executor,
         )
-        checks = logic_checks(platform, manifest)
+        checks = model_checks(platform, manifest)
         return dg.Definitions(assets=[assets], asset_checks=[checks], jobs=[build_job, rebuild_job])
 
 
@@ -138,40 +138,7 @@ def _metadata(
             metadata["plot"] = picture
     return {
         **metadata,
-        **table_metadata(platform.settings, name, table, newest_by=newest_by),
+        **table_metadata(platform.settings, name, table, look_at(table), newest_by=newest_by),
         "engine": platform.settings.engine.value,
         "seconds": round(result.seconds, 3),
     }
-
-
-def logic_checks(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:
-    """On each model: a warning when its logic, or a seed's rows, changed since its table was built as a whole."""
-    translator = LakeTranslator(platform.settings)
-    models = {
-        translator.get_asset_key(node): (unique_id, TableName(node["schema"], node["alias"]))
-        for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
-    }
-    specs = [
-        dg.AssetCheckSpec(
-            CURRENT_LOGIC, asset=key, description="The table was built with the logic and seeds as they are."
-        )
-        for key in models
-    ]
-
-    @dg.multi_asset_check(name="logic_checks", specs=specs, can_subset=True)
-    def check(context: dg.AssetCheckExecutionContext) -> Any:
-        catalog = open_catalog(platform.settings)
-        for key in context.selected_asset_check_keys:
-            unique_id, name = models[key.asset_key]
-            built_with = load_table(catalog, name).properties.get(LOGIC_PROPERTY)
-            same = built_with == logic_hash(manifest, unique_id)
-            yield dg.AssetCheckResult(
-                asset_key=key.asset_key,
-                check_name=key.name,
-                passed=same,
-                severity=dg.AssetCheckSeverity.WARN,
-                description="as it is now" if same else "changed since the table was built: run `foss rebuild`",
-            )
-
-    return check

@@ -11,6 +11,7 @@ from pyiceberg.catalog import Catalog
 from foss_platform.components.failures import failure, forbid_retries
 from foss_platform.components.feed_checks import PollFacts, check_results
 from foss_platform.components.loading import Platform
+from foss_platform.components.table_health import health_evaluation, health_metadata, health_verdict, look_at
 from foss_platform.components.table_metadata import asset_key, table_metadata
 from foss_platform.errors import FossError
 from foss_platform.ingest.batch import Cause, requested, scheduled
@@ -59,12 +60,12 @@ def _poll_feed(
     if taken.written is None:
         context.log.info("Batch %s is in already; nothing is polled again.", cause.batch_id)
     else:
-        context.log_event(dg.AssetMaterialization(asset_key(POLLS), metadata=metadata))
+        _log_to_poll_log(context, catalog, metadata)
         if taken.error is not None:
             raise taken.error
         rows = taken.written.rows
         context.log.info("%s rows added, %s records rejected.", rows, taken.written.rejected)
-    yield from _materializations(catalog, feed, platform, {**metadata, "rows_added": rows})
+    yield from _tables(catalog, feed, platform, {**metadata, "rows_added": rows})
     facts = _facts(platform, catalog, feed, taken.log, taken.reasons)
     verdicts = list(check_results(feed, asset_key(feed.bronze), facts))
     if any(not verdict.passed and verdict.severity is dg.AssetCheckSeverity.ERROR for verdict in verdicts):
@@ -86,13 +87,25 @@ def _poll(platform: Platform, feed: Feed, cause: Cause) -> Poll:
         return FeedPoller(feed, session, platform.clock, trust_date=trust_date).poll(cause)
 
 
-def _materializations(
+def _log_to_poll_log(context: dg.AssetExecutionContext, catalog: Catalog, metadata: dict[str, Any]) -> None:
+    """The poll log's own events: no step can own its asset, since every pipeline's poll writes it."""
+    polls = asset_key(POLLS)
+    health = look_at(load_table(catalog, POLLS))
+    shown = {**metadata, "dagster/row_count": health.rows, **health_metadata(health)}
+    context.log_event(dg.AssetMaterialization(polls, metadata=shown))
+    # typed for three kinds of event, and documented to take these too
+    context.log_event(health_evaluation(polls, health))
+
+
+def _tables(
     catalog: Catalog, feed: Feed, platform: Platform, metadata: dict[str, Any]
-) -> Iterator[dg.MaterializeResult[Any]]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     for name, extra in ((feed.bronze, metadata), (feed.rejected, {})):
-        table = load_table(catalog, name)
-        shown = table_metadata(platform.settings, name, table, newest_by="_polled_at")
-        yield dg.MaterializeResult(asset_key=asset_key(name), metadata={**shown, **extra})
+        table, asset = load_table(catalog, name), asset_key(name)
+        health = look_at(table)
+        shown = table_metadata(platform.settings, name, table, health, newest_by="_polled_at")
+        yield dg.MaterializeResult(asset_key=asset, metadata={**shown, **extra})
+        yield health_verdict(asset, health)
 
 
 def _poll_metadata(log: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import dagster as dg
 from foss_platform.components.feed_checks import check_specs
 from foss_platform.components.loading import Platform, current_platform
 from foss_platform.components.polling import poll_feed
+from foss_platform.components.table_health import health_check_spec
 from foss_platform.components.table_metadata import asset_key
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.schemas import POLLS
@@ -67,9 +68,9 @@ def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
         ),
     ]
 
-    @dg.multi_asset(
-        name=f"poll_{feed.name}", specs=specs, check_specs=check_specs(feed, bronze), pool=f"bronze_{feed.name}"
-    )
+    checks = [*check_specs(feed, bronze), health_check_spec(bronze), health_check_spec(rejected)]
+
+    @dg.multi_asset(name=f"poll_{feed.name}", specs=specs, check_specs=checks, pool=f"bronze_{feed.name}")
     def poll(context: dg.AssetExecutionContext) -> Any:
         yield from poll_feed(context, feed, platform, context.run.tags.get(TICK_TAG))
 

@@ -1,4 +1,4 @@
-"""What an asset shows of its Iceberg table: rows, columns, snapshot, and some rows to look at."""
+"""What an asset shows of its Iceberg table: rows, columns, snapshot, health, and some rows to look at."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,9 +7,11 @@ import dagster as dg
 from pyiceberg.table import Table
 from pyiceberg.types import TimestamptzType
 
+from foss_platform.components.table_health import health_metadata
 from foss_platform.lake.duck import pin, quote_name, reading_cursor
+from foss_platform.lake.health import TableHealth
 from foss_platform.lake.names import TableName
-from foss_platform.lake.statistics import newest_value, table_size
+from foss_platform.lake.statistics import newest_value
 from foss_platform.settings import Settings
 
 _PREVIEW_ROWS = 12
@@ -22,23 +24,25 @@ def asset_key(name: TableName) -> dg.AssetKey:
     return dg.AssetKey([name.namespace, name.name])
 
 
-def table_metadata(settings: Settings, name: TableName, table: Table, *, newest_by: str | None) -> dict[str, Any]:
+def table_metadata(
+    settings: Settings, name: TableName, table: Table, health: TableHealth, *, newest_by: str | None
+) -> dict[str, Any]:
     """Metadata of the table as it stands.
 
     Parameters
     ----------
+    health
+        The table's, which the caller has looked at for its check too.
     newest_by
         Column by which the previewed rows are the newest; None shows any.
     """
-    size = table_size(table)
     snapshot = table.current_snapshot()
     metadata: dict[str, Any] = {
-        "dagster/row_count": size.rows,
+        "dagster/row_count": health.rows,
         "dagster/column_schema": column_schema(table),
         "dagster/table_name": str(name),
-        "data_files": size.data_files,
-        "data_bytes": size.data_bytes,
-        "live_snapshots": len(table.metadata.snapshots),
+        "data_bytes": health.data_bytes,
+        **health_metadata(health),
         "location": dg.MetadataValue.path(table.location()),
     }
     if snapshot is not None:

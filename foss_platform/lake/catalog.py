@@ -6,9 +6,11 @@ https://py.iceberg.apache.org/configuration/). Only the embedded default is ours
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog import AVAILABLE_CATALOGS, Catalog, CatalogType, load_catalog
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.configuration import CATALOG_NAME, catalog_kind, catalog_properties
@@ -49,12 +51,7 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
 
     with lake_failures():
         if configured is not None:
-            # the properties as they are now: by itself PyIceberg uses what the environment said when it was imported
-            if catalog_kind(configured) == "rest":
-                from foss_platform.lake.rest import BoundedRestCatalog
-
-                return BoundedRestCatalog(CATALOG_NAME, **configured)
-            return bound_waiting(load_catalog(CATALOG_NAME, **configured))
+            return open_configured(configured)
         if set("?#") & set(str(settings.home)):
             raise ConfigurationError(
                 f"No lake can lie at {settings.home}: Iceberg's readers take ? and # as parts of a URL.",
@@ -73,6 +70,18 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
             warehouse=f"file://{warehouse_folder(settings)}",
             schema_version="v1",
         )
+
+
+def open_configured(properties: Mapping[str, Any]) -> Catalog:
+    """A catalog by these properties alone; `load_catalog` would add what the environment said at PyIceberg's import."""
+    kind = catalog_kind(properties)
+    if kind == "rest":
+        from foss_platform.lake.rest import BoundedRestCatalog
+
+        return BoundedRestCatalog(CATALOG_NAME, **properties)
+    if kind == "sql":
+        return bound_waiting(AVAILABLE_CATALOGS[CatalogType.SQL](CATALOG_NAME, dict(properties)))
+    return load_catalog(CATALOG_NAME, **properties)
 
 
 def catalog_database(settings: Settings) -> Path:

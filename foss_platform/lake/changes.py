@@ -20,7 +20,7 @@ from foss_platform.errors import PassingError
 from foss_platform.lake.data_files import DataFiles, Rows, Slices, rows_outside, write_data_files
 from foss_platform.lake.failures import expired_elsewhere, lake_failures
 from foss_platform.lake.names import TableName
-from foss_platform.lake.points import pin_state
+from foss_platform.lake.points import pin_state, pinnable_hour
 from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
 from foss_platform.lake.positions import build_properties
 from foss_platform.lake.tables import load_table
@@ -140,7 +140,7 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
         files = change.files or _write(table, change)
         try:
             with expired_elsewhere():
-                _commit_files(table, files, change)
+                _commit_files(catalog, name, table, files, change)
         except CommitFailedException:
             # refused for certain, so nothing refers to them; PyIceberg takes back its manifests itself
             for data_file in files.added if change.files is None else ():
@@ -149,10 +149,7 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
     return table
 
 
-def _commit_files(table: Table, files: DataFiles, change: Change) -> None:
-    if files.added or files.removed:
-        # first the pin, then the commit that may expire what is pinned
-        pin_state(table, datetime.now(UTC))
+def _commit_files(catalog: Catalog, name: TableName, table: Table, files: DataFiles, change: Change) -> None:
     with table.transaction() as transaction:
         if change.properties:
             transaction.set_properties(dict(change.properties))
@@ -161,6 +158,26 @@ def _commit_files(table: Table, files: DataFiles, change: Change) -> None:
         if files.added or files.removed:
             _expire_surplus(transaction, table)
             _stage_snapshot(transaction, files, change)
+            # after the snapshot has its time, and before the commit that may expire the state before it
+            staged = transaction.table_metadata.current_snapshot()
+            if staged is not None:
+                _pin_if_due(catalog, name, table, datetime.fromtimestamp(staged.timestamp_ms / 1000, UTC))
+
+
+def _pin_if_due(catalog: Catalog, name: TableName, table: Table, ends_at: datetime) -> None:
+    """Pin the state that the commit ends, if an hour ended with it: looked up anew, or the pin might claim too much.
+
+    Raises
+    ------
+    CommitFailedException
+        When another commit came first.
+    """
+    hour = pinnable_hour(table, ends_at)
+    if hour is None:
+        return
+    if load_table(catalog, name).metadata_location != table.metadata_location:
+        raise CommitFailedException(f"{name} changed while a commit to it was made")
+    pin_state(table, hour)
 
 
 def _write(table: Table, change: Change) -> DataFiles:

@@ -21,10 +21,10 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import DateType, PrimitiveType
 
 from foss_platform.errors import LastingError, PassingError
-from foss_platform.lake.changes import Change, apply_change
+from foss_platform.lake.changes import Change, apply_change, follow_properties
 from foss_platform.lake.data_files import DataFiles, rows_of, write_data_files
-from foss_platform.lake.duck import first_line, quote_name
-from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.duck import quote_name
+from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy, policy_of
 from foss_platform.lake.tables import CLUSTER_PROPERTY, key_of, load_table
@@ -84,13 +84,15 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
     if table.current_snapshot() is None:
         return Compaction()
     policy = policy_of(table.properties, str(name))
-    with lake_failures():
+    with damage(name), lake_failures():
         tasks = list(table.scan().plan_files())
         groups = _groups(table, tasks, policy, 2 if everything else policy.compact_at_files)
         if max_bytes is not None:
             groups = [group for group in groups if sum(t.file.file_size_in_bytes for t in group) <= max_bytes]
         old = [task.file for group in groups for task in group]
         if not old:
+            # noted, or every commit from now on would look for what is not there
+            follow_properties(catalog, name, table, {COMPACTED_FILES_PROPERTY: str(len(tasks))})
             return Compaction()
         written = [_rewrite(table, group) for group in groups]
         new = [data_file for files in written for data_file in files]
@@ -194,8 +196,14 @@ def _rewrite(table: Table, group: Sequence[FileScanTask]) -> list[DataFile]:
         return write_data_files(table, ordered)
     except duckdb.Error as error:
         raise PassingError(
-            f"Files of {'.'.join(table.name())} could not be merged: {first_line(error)}",
-            "Nothing was changed. More memory or room to spill may help; reading goes on as it is.",
+            f"Files of {'.'.join(table.name())} could not be merged: {_reason(error)}",
+            "Nothing was changed, and reading goes on as it is.",
         ) from error
     finally:
         connection.close()
+
+
+def _reason(error: duckdb.Error) -> str:
+    """What a reader in Python raised stands at the end, behind its traceback."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if "Traceback" in str(error) else lines[0]

@@ -52,8 +52,12 @@ def catalog_properties(environment: Mapping[str, str]) -> dict[str, Any] | None:
             name = variable.removesuffix(FILE_SUFFIX)
             configured.pop(_property(variable), None)
             configured[_property(name)] = read_secret(name, environment)
-    if not configured:
-        return None
+    return with_defaults(configured) if configured else None
+
+
+def with_defaults(configured: Mapping[str, Any]) -> dict[str, Any]:
+    """A catalog's properties with what the platform sets unless they say otherwise: time-outs above all."""
+    configured = dict(configured)
     kind = catalog_kind(configured)
     defaults = dict(_DEFAULTS)
     if kind == "sql":

@@ -51,6 +51,7 @@ def lake_failures() -> Iterator[None]:
         OAuthError,
         RESTError,
         UnauthorizedError,
+        ValidationError,
     )
     from requests import RequestException
     from sqlalchemy.exc import DBAPIError
@@ -73,6 +74,10 @@ def lake_failures() -> Iterator[None]:
         raise ConfigurationError(
             f"The Iceberg REST catalog refuses us ({type(error).__name__}).",
             "Check the token or credential of catalog 'lake'.",
+        ) from error
+    except ValidationError as error:
+        raise LastingError(
+            f"A table's metadata cannot be read: {str(error).splitlines()[0]}.", "Restore the file from a backup."
         ) from error
     except RESTError as error:
         raise _from_rest_error(error) from error
@@ -114,6 +119,28 @@ def store_failure(said: str) -> FossError | None:
             "Check s3.access-key-id and s3.secret-access-key of catalog 'lake', and what that key may do.",
         )
     return _no_space() if _STORE_FULL.search(said) else None
+
+
+@contextmanager
+def damage(name: object) -> Iterator[None]:
+    """Name the table whose metadata is damaged; a retry cannot help it.
+
+    Raises
+    ------
+    LastingError
+        When a metadata file, manifest list or manifest cannot be understood.
+    """
+    try:
+        yield
+    except (FossError, OSError):
+        raise
+    except Exception as error:
+        # whatever a reader of damaged bytes stumbles over: EOFError, zlib.error and SystemError were seen
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise LastingError(
+            f"The metadata of {name} is damaged ({said}).",
+            "Restore the damaged file from a backup; until then nothing of the table is changed or removed.",
+        ) from error
 
 
 def _from_os_error(error: OSError) -> FossError:

@@ -9,12 +9,13 @@ from datetime import datetime
 from pyiceberg.manifest import DataFileContent
 from pyiceberg.table import Table
 
-from foss_platform.lake.compaction import COMPACTED_FILES_PROPERTY, FULL_ROWS_PROPERTY, is_due
+from foss_platform.lake.compaction import FULL_ROWS_PROPERTY
+from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.points import live_points
 from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
 from foss_platform.lake.statistics import table_size
 
-# the most files by which an append can exceed what calls for a compaction before somebody should look
+# so many times the files that call for a compaction; eight days of one fewer than that each are usual
 _OVERDUE = 10
 _MANIFESTS = 200
 
@@ -65,7 +66,16 @@ def table_health(table: Table) -> TableHealth:
     ------
     ConfigurationError
         When its policy cannot be read.
+    LastingError
+        When its metadata is damaged.
+    PassingError
+        When the store does not answer.
     """
+    with damage(".".join(table.name())), lake_failures():
+        return _look(table)
+
+
+def _look(table: Table) -> TableHealth:
     policy = policy_of(table.properties, ".".join(table.name()))
     size = table_size(table)
     full_rows = int(table.properties.get(FULL_ROWS_PROPERTY, 0))
@@ -81,10 +91,8 @@ def table_health(table: Table) -> TableHealth:
                 small += 1
     tags = sum(reference.snapshot_ref_type == "tag" for reference in table.metadata.refs.values())
     live = len(table.metadata.snapshots)
-    compact_at = policy.compact_at_files
-    came = size.data_files - min(int(table.properties.get(COMPACTED_FILES_PROPERTY, 0)), size.data_files)
     needs = []
-    if is_due(table) and came >= _OVERDUE * compact_at:
+    if small >= _OVERDUE * policy.compact_at_files:
         needs.append(f"{small} small files wait to be merged")
     if deletes:
         needs.append(f"{deletes} delete files slow down every read: merge them away")

@@ -9,7 +9,7 @@ What belongs here: making, finding and choosing points. What does not: removing 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
@@ -17,12 +17,12 @@ from itertools import zip_longest
 from pyiceberg.table import StaticTable, Table
 
 from foss_platform.errors import LastingError
-from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.storage import Storage
 
 PINNED_PREFIX = "pinned-"
-_PINNED = re.compile(r"pinned-(\d{8}T\d{2})Z-(\d+)-(\d+)-(\d+)\.metadata\.json")
+_PINNED = re.compile(r"pinned-(\d{8}T\d{2})Z-(\d+)-(\d+)-(\d+)-([0-9a-f]{8})\.metadata\.json")
 _METADATA = "metadata"
 
 
@@ -55,12 +55,16 @@ class Point:
         return self.committed_at <= moment and (self.until is None or moment <= self.until)
 
 
-def pin_state(table: Table, now: datetime) -> Point | None:
-    """Pin the current state if a full hour has passed since it was committed; a commit is to follow.
+def pinnable_hour(table: Table, before: datetime) -> datetime | None:
+    """The last full hour before the moment at which a commit ends the current state, if it stood then already."""
+    if table.current_snapshot() is None:
+        return None
+    hour = _hour(before - timedelta(milliseconds=1))
+    return hour if _since(table) <= hour else None
 
-    Returns
-    -------
-    The point, or None where the state is of the hour that `now` lies in, or there is none.
+
+def pin_state(table: Table, hour: datetime) -> Point:
+    """Pin the current state as that of a full hour at which it stood (`pinnable_hour`); a commit is to follow.
 
     Raises
     ------
@@ -68,28 +72,25 @@ def pin_state(table: Table, now: datetime) -> Point | None:
         When the store refuses.
     """
     snapshot = table.current_snapshot()
-    hour = _hour(now)
-    if snapshot is None or _moment(snapshot.timestamp_ms) > hour:
-        return None
-    sequence = snapshot.sequence_number or 0
-    name = f"{PINNED_PREFIX}{hour:%Y%m%dT%H}Z-{snapshot.timestamp_ms}-{sequence}-{snapshot.snapshot_id}.metadata.json"
+    assert snapshot is not None
+    since, sequence = _since(table), snapshot.sequence_number or 0
+    state = f"{_milliseconds(since)}-{sequence}-{snapshot.snapshot_id}-{_short_uuid(table)}"
+    name = f"{PINNED_PREFIX}{hour:%Y%m%dT%H}Z-{state}.metadata.json"
     location = Storage(table).write_whole(f"{_METADATA}/{name}", _only_current(table).encode())
-    return Point(snapshot.snapshot_id, sequence, _moment(snapshot.timestamp_ms), hour, location, is_pinned=True)
+    return Point(snapshot.snapshot_id, sequence, since, hour, location, is_pinned=True)
 
 
 def pinned_points(table: Table) -> list[Point]:
     """The pinned states, oldest first; by the listing alone, without reading them."""
     storage = Storage(table)
     with lake_failures():
-        return pinned_among(storage, (file.path for file in storage.list_files(_METADATA)))
-
-
-def pinned_among(storage: Storage, paths: Iterable[str]) -> list[Point]:
-    """The pinned states among the files of a table, oldest first."""
+        paths = [file.path for file in storage.list_files(_METADATA)]
     points = []
     for path in paths:
         name = path.rpartition("/")[2]
-        if path == f"{storage.root}/{_METADATA}/{name}" and (found := _PINNED.fullmatch(name)):
+        found = _PINNED.fullmatch(name) if path == f"{storage.root}/{_METADATA}/{name}" else None
+        # a table that was dropped and made anew in the same place left pins that are not this one's
+        if found is not None and found[5] == _short_uuid(table):
             hour = datetime.strptime(f"{found[1]}+0000", "%Y%m%dT%H%z")
             location = f"{storage.location}/{_METADATA}/{name}"
             points.append(Point(int(found[4]), int(found[3]), _moment(int(found[2])), hour, location, is_pinned=True))
@@ -158,13 +159,8 @@ def point_table(table: Table, point: Point) -> Table:
     """
     if not point.is_pinned:
         return table
-    with lake_failures():
-        try:
-            return StaticTable.from_metadata(point.metadata_location, dict(table.io.properties))
-        except ValueError as error:
-            raise LastingError(
-                f"The pinned state {point.metadata_location} cannot be read.", "Restore the file from a backup."
-            ) from error
+    with damage(f"the pinned state {point.metadata_location}"), lake_failures():
+        return StaticTable.from_metadata(point.metadata_location, dict(table.io.properties))
 
 
 def promised_moments(policy: TablePolicy, now: datetime) -> list[datetime]:
@@ -219,6 +215,21 @@ def _only_current(table: Table) -> str:
             ],
         }
     ).model_dump_json(by_alias=True, exclude_none=True)
+
+
+def _since(table: Table) -> datetime:
+    """From when on the current snapshot is the table's state: somebody may have gone back to an older one."""
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    return _moment(max([snapshot.timestamp_ms, *(entry.timestamp_ms for entry in table.history()[-1:])]))
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _short_uuid(table: Table) -> str:
+    return table.metadata.table_uuid.hex[:8]
 
 
 def _hour(moment: datetime) -> datetime:

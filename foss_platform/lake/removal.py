@@ -2,7 +2,9 @@
 
 What nothing refers to may still be wanted: by a writer that has not committed yet, or by a reader of a snapshot
 that has just expired. So a file goes only when two looks at the table, at least the spared time apart, both found
-that nothing refers to it. The first look is noted beside the table's metadata. And:
+that nothing refers to it, and at the first of them it was older than the spared time: younger, a writer might have
+had it in hand, committed it, and let it go again between the two. The first look is noted beside the table's
+metadata. And:
 
 - the listing comes before the metadata is read, and the pinned states are listed again after it, so that what is
   committed or pinned meanwhile is never taken for unreferenced;
@@ -11,7 +13,7 @@ that nothing refers to it. The first look is noted beside the table's metadata. 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,9 +21,9 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import LastingError
-from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
-from foss_platform.lake.points import Point, pinned_points, surplus_points
+from foss_platform.lake.points import PINNED_PREFIX, pinned_points, surplus_points
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.references import References, references_of
 from foss_platform.lake.storage import Storage, StoredFile
@@ -38,11 +40,13 @@ class Removal:
     Attributes
     ----------
     files
-        Unreferenced files whose spared time is over, and pinned states that no promise needs.
+        Unreferenced files whose spared time is over; among them pinned states that no promise needs any longer.
     spared
         Unreferenced files that a later clean-up removes.
     first_seen
-        When each spared or removed file was first found unreferenced, by path.
+        When a file was first found unreferenced, by path; not of those that a writer may still have in hand.
+    next_at
+        When the first of the spared files can go; None where none is spared.
     referenced_bytes
         What all states that can be read take, together.
     """
@@ -50,6 +54,7 @@ class Removal:
     files: list[StoredFile] = field(default_factory=list)
     spared: list[StoredFile] = field(default_factory=list)
     first_seen: Mapping[str, datetime] = field(default_factory=dict)
+    next_at: datetime | None = None
     referenced_bytes: int = 0
 
     @property
@@ -81,29 +86,32 @@ def plan_removal(
         When the store or catalog does not answer.
     """
     spare = policy.spare if spare is None else spare
-    with lake_failures():
+    with damage(name), lake_failures():
         table = load_table(catalog, name)
         _refuse_shared_location(catalog, name, table)
         storage = Storage(table)
         listed = {file.path: file for file in storage.list_files()}
         table = load_table(catalog, name)
         points = pinned_points(table)
-        surplus = surplus_points(points, policy, now)
-        kept = [point for point in points if point not in surplus]
-        references = _references(name, table, kept, storage)
+        surplus = {point.metadata_location for point in surplus_points(points, policy, now)}
+        kept = [point for point in points if point.metadata_location not in surplus]
+        references = references_of(table, kept, storage.path_of)
         _refuse_damage(name, references, listed, storage)
         noted = _read_notes(name, storage)
-    own = {f"{storage.root}/{NOTES}"}
     # a pinned state that came after the listing is not in it, and what it refers to is referred to by `kept`
-    loose = [file for path, file in listed.items() if path not in references.needed | references.past | own]
-    dropped = {storage.path_of(point.metadata_location) for point in surplus}
-    first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose}
-    due = [file for file in loose if file.path in dropped or now - first_seen[file.path] >= spare]
+    known = references.needed.keys() | references.past | {f"{storage.root}/{NOTES}"}
+    loose = [file for path, file in listed.items() if path not in known]
+    # a young file may be a writer's that commits it yet: its time begins when it is older than any writer takes
+    first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose if now - file.modified >= spare}
+    due = [file for file in loose if not spare or now - first_seen.get(file.path, now) >= spare]
     gone = {file.path for file in due}
+    spared = [file for file in loose if file.path not in gone]
     return Removal(
-        sorted(due, key=lambda file: file.path),
-        [file for file in loose if file.path not in gone],
+        # pinned states before what they refer to, so that none is ever listed and cannot be read
+        sorted(due, key=lambda file: (not file.name.startswith(PINNED_PREFIX), file.path)),
+        spared,
         first_seen,
+        min((first_seen.get(file.path, file.modified + spare) + spare for file in spared), default=None),
         sum(listed[path].size for path in references.needed if path in listed),
     )
 
@@ -131,35 +139,53 @@ def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callab
             progress(file)
 
 
-def _references(name: TableName, table: Table, points: Sequence[Point], storage: Storage) -> References:
-    try:
-        return references_of(table, points, storage.path_of)
-    except FileNotFoundError as error:
-        raise _refusal(name, f"a file that it refers to is missing: {error}") from error
-    except (ValueError, KeyError, TypeError, EOFError, AssertionError) as error:
-        raise _refusal(name, f"a file that it refers to cannot be read: {error}") from error
-
-
 def _refuse_damage(name: TableName, references: References, listed: Mapping[str, StoredFile], storage: Storage) -> None:
     outside = sorted(path for path in references.needed if not storage.is_own(path))
     if outside:
         raise _refusal(name, f"it refers to a file outside of its own location, {outside[0]}")
-    unseen = sorted(references.needed - listed.keys())
+    unseen = sorted(references.needed.keys() - listed.keys())
     # what was committed after the listing is not in it and yet there
     missing = storage.missing(unseen) if unseen else []
     if missing:
         raise _refusal(name, f"{len(missing)} files that it refers to are missing, the first of them {missing[0]}")
+    for path, size in references.needed.items():
+        if size is not None and path in listed and listed[path].size != size:
+            raise _refusal(name, f"{path} has {listed[path].size} bytes and should have {size}")
 
 
 def _refuse_shared_location(catalog: Catalog, name: TableName, table: Table) -> None:
-    own = Storage(table).root
-    for namespace in catalog.list_namespaces():
+    """No other table may lie where this one does; one that cannot be loaded is told by its metadata files."""
+    own = Storage(table)
+    unloadable = []
+    for namespace in _namespaces(catalog, ()):
         for identifier in catalog.list_tables(namespace):
             if identifier == name.identifier:
                 continue
-            other = Storage(catalog.load_table(identifier)).root
-            if f"{other}/".startswith(f"{own}/") or f"{own}/".startswith(f"{other}/"):
+            try:
+                other = Storage(catalog.load_table(identifier)).place
+            except Exception:
+                # whatever its damage makes a library raise: the other tables are cared for all the same
+                unloadable.append(".".join(identifier))
+                continue
+            if f"{other}/".startswith(f"{own.place}/") or f"{own.place}/".startswith(f"{other}/"):
                 raise _refusal(name, f"{'.'.join(identifier)} lies in the same place, {other}")
+    if unloadable and (foreign := _foreign_metadata(own, table)):
+        raise _refusal(name, f"{', '.join(unloadable)} cannot be loaded, and {foreign} may be of it")
+
+
+def _namespaces(catalog: Catalog, parent: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for namespace in catalog.list_namespaces(parent):
+        yield namespace
+        yield from _namespaces(catalog, namespace)
+
+
+def _foreign_metadata(storage: Storage, table: Table) -> str | None:
+    """A metadata file below the location that is of another table."""
+    uuid = str(table.metadata.table_uuid).encode()
+    for file in storage.list_files():
+        if file.name.endswith(".metadata.json") and uuid not in (storage.read_path(file.path) or uuid):
+            return file.path
+    return None
 
 
 def _read_notes(name: TableName, storage: Storage) -> dict[str, datetime]:
@@ -167,8 +193,9 @@ def _read_notes(name: TableName, storage: Storage) -> dict[str, datetime]:
     if content is None:
         return {}
     try:
-        return {path: datetime.fromisoformat(moment) for path, moment in json.loads(content).items()}
-    except (ValueError, AttributeError, TypeError):
+        noted = {path: datetime.fromisoformat(moment) for path, moment in json.loads(content).items()}
+        return noted if all(moment.tzinfo is not None for moment in noted.values()) else {}
+    except (ValueError, AttributeError, TypeError, RecursionError):
         # as if never looked at: everything is spared once more
         return {}
 

@@ -6,7 +6,7 @@ contain the sources, so that the next increment reads from there on.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import DataFile
@@ -17,7 +17,8 @@ from foss_platform.lake.changes import Change, apply_change
 from foss_platform.lake.data_files import DataFiles
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.names import TableName
-from foss_platform.lake.points import Point, point_at, point_table
+from foss_platform.lake.points import Point, pinned_points, point_at, point_table, surplus_points
+from foss_platform.lake.policy import policy_of
 from foss_platform.lake.positions import build_properties
 from foss_platform.lake.tables import load_table
 
@@ -53,6 +54,12 @@ def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollba
         )
     table = load_table(catalog, name)
     point = point_at(table, moment)
+    # a pin that no promise needs may go while it is rolled back to
+    policy = policy_of(table.properties, str(name))
+    if point.is_pinned and point in surplus_points(pinned_points(table), policy, datetime.now(UTC)):
+        raise LastingError(
+            f"{name} as of {moment.isoformat()} is about to be removed.", "Choose a moment that is promised."
+        )
     now, then = _files(table, None), _files_then(name, table, point)
     return Rollback(
         name,

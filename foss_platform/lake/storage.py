@@ -4,7 +4,9 @@ PyIceberg's FileIO can neither list nor rename, so this goes to the PyArrow file
 which has the same settings and the same bounded timeouts.
 """
 
+import os
 import posixpath
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,6 +48,12 @@ class Storage:
         self._files: fs.FileSystem = io.fs_by_scheme(scheme, netloc)
         self._properties = table.io.properties
         self.root = posixpath.normpath(path)
+        self._is_local = isinstance(self._files, fs.LocalFileSystem)
+
+    @property
+    def place(self) -> str:
+        """Where the root really lies, links followed: what tells two tables' places apart."""
+        return os.path.realpath(self.root) if self._is_local else self.root
 
     def path_of(self, location: str) -> str:
         """The normalized path of a location as metadata spells it."""
@@ -53,10 +61,17 @@ class Storage:
 
     def is_own(self, path: str) -> bool:
         """Whether a normalized path lies below the table's location."""
-        return path.startswith(f"{self.root}/")
+        return posixpath.normpath(path) == path and path.startswith(f"{self.root}/")
+
+    def _is_through_link(self, path: str) -> bool:
+        """Whether a link lies between the root and a file, so that the file lies elsewhere or has another name."""
+        if not self._is_local:
+            return False
+        folder = posixpath.dirname(path)
+        return os.path.realpath(folder) != posixpath.normpath(f"{self.place}/{posixpath.relpath(folder, self.root)}")
 
     def list_files(self, folder: str = "") -> Iterator[StoredFile]:
-        """All files below the location, or below a folder of it.
+        """All files below the location, or below a folder of it; what only a link leads to is not looked at.
 
         Raises
         ------
@@ -64,8 +79,12 @@ class Storage:
             When the store cannot be read.
         """
         selector = fs.FileSelector(posixpath.join(self.root, folder), recursive=True, allow_not_found=True)
+        through_link: dict[str, bool] = {}
         for info in self._files.get_file_info(selector):
-            if info.type == fs.FileType.File:
+            folder_of_it = posixpath.dirname(info.path)
+            if folder_of_it not in through_link:
+                through_link[folder_of_it] = self._is_through_link(info.path)
+            if info.type == fs.FileType.File and not through_link[folder_of_it]:
                 modified = info.mtime.astimezone(UTC) if info.mtime is not None else datetime.min.replace(tzinfo=UTC)
                 yield StoredFile(posixpath.normpath(info.path), info.size, modified)
 
@@ -76,8 +95,9 @@ class Storage:
     def write_whole(self, name: str, content: bytes) -> str:
         """Write a file below the location so that it is there whole or not at all; returns its location."""
         path = posixpath.join(self.root, name)
-        # an object store shows an object when it is whole; a local file is renamed into its place
-        staged = f"{path}.part" if isinstance(self._files, fs.LocalFileSystem) else path
+        # an object store shows an object when it is whole; a local file is renamed into its place, from a name
+        # of its own, since two writers may write the same file
+        staged = f"{path}.{uuid.uuid4().hex}.part" if self._is_local else path
         with self._files.open_output_stream(staged) as stream:
             stream.write(content)
         if staged != path:
@@ -86,7 +106,10 @@ class Storage:
 
     def read_whole(self, name: str) -> bytes | None:
         """A file below the location, or None where there is none."""
-        path = posixpath.join(self.root, name)
+        return self.read_path(posixpath.join(self.root, name))
+
+    def read_path(self, path: str) -> bytes | None:
+        """A file by its path, or None where there is none."""
         if self.missing([path]):
             return None
         with self._files.open_input_stream(path) as stream:
@@ -103,7 +126,7 @@ class Storage:
         OSError
             When the store refuses.
         """
-        if not self.is_own(path):
+        if not self.is_own(path) or self._is_through_link(path):
             raise ValueError(f"{path} lies outside of {self.root}")
         try:
             self._files.delete_file(path)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pyiceberg.catalog import Catalog
 
 from foss_platform.lake.compaction import Compaction, compact
-from foss_platform.lake.maintenance_log import Action, Maintenance, log_maintenance
+from foss_platform.lake.maintenance_log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
 from foss_platform.lake.names import TableName
 from foss_platform.lake.points import PINNED_PREFIX
 from foss_platform.lake.policy import policy_of
@@ -72,12 +72,12 @@ def care_for(
     policy = policy_of(load_table(catalog, name).properties, str(name))
     if dry_run:
         return Care(name, Compaction(), plan_removal(catalog, name, policy, now, spare))
-    done: list[Maintenance] = []
     began = time.monotonic()
     compaction = compact(catalog, name)
     if compaction.files_before:
         seconds, counts = time.monotonic() - began, (compaction.files_before, compaction.files_after)
-        done.append(Maintenance(str(name), Action.COMPACT, trigger, now, seconds, *counts, bytes_freed=0))
+        # before the removal, which may be refused
+        _log(catalog, Maintenance(str(name), Action.COMPACT, trigger, now, seconds, *counts, bytes_freed=0))
     began = time.monotonic()
     removal = plan_removal(catalog, name, policy, now, spare)
     remove(catalog, name, removal, progress)
@@ -86,8 +86,14 @@ def care_for(
         detail = f"{points} points that no promise needs any longer" if points else ""
         seconds = time.monotonic() - began
         counts = (len(removal.files), 0)
-        done.append(
-            Maintenance(str(name), Action.REMOVE_FILES, trigger, now, seconds, *counts, removal.bytes, detail=detail)
+        _log(
+            catalog,
+            Maintenance(str(name), Action.REMOVE_FILES, trigger, now, seconds, *counts, removal.bytes, detail=detail),
         )
-    log_maintenance(catalog, done)
     return Care(name, compaction, removal)
+
+
+def _log(catalog: Catalog, done: Maintenance) -> None:
+    # the care of the log itself is not logged, or an idle lake would write its own garbage for ever
+    if done.table != str(MAINTENANCE_LOG):
+        log_maintenance(catalog, [done])

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -23,6 +24,9 @@ BENCHMARKS = {
     "stock": "poll to gold, against Dagster and dbt put together the stock way",
     "dlt": "writing polls into Iceberg, against dlt",
     "append": "whether the three hundredth poll costs what the first ones do",
+    "upkeep": "20,000 polls with upkeep: what a poll and the lake cost in the end (an hour or two)",
+    "history": "a step of silver and gold with 1 million and with 100 million rows of history (15 GB)",
+    "scan": "a group-by over 20,000 tiny commits, against one (makes the lake of upkeep if need be)",
 }
 _PAGE = PROJECT_ROOT / "docs" / "BENCHMARKS.md"
 
@@ -30,10 +34,16 @@ _PAGE = PROJECT_ROOT / "docs" / "BENCHMARKS.md"
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Which ones; all unless given.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that they run, not what is true.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Write docs/BENCHMARKS.md.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write what was measured into docs/BENCHMARKS.md.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Name the benchmarks and end.")] = False,
     work_dir: Annotated[
-        Path | None, typer.Option(help="Where temporary folders go (some 3 GB); the system's unless given.")
+        Path | None, typer.Option(help="Where temporary folders go (some 20 GB); the system's unless given.")
+    ] = None,
+    lakes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the lakes that take long to make here, and use those that lie here; else they are temporary."
+        ),
     ] = None,
 ) -> None:
     """Measure the platform; exit 0 when all benchmarks ran, whatever the verdicts."""
@@ -52,23 +62,27 @@ def main(
     measured_on = machine()
     for key, value in measured_on.items():
         console.print(f"{key:12} {value}", soft_wrap=True)
-    reports = [report for name in names or BENCHMARKS if (report := _run(console, name, quick, work_dir)) is not None]
+    if work_dir is not None:
+        work_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="foss-lakes-", dir=work_dir, ignore_cleanup_errors=True) as temporary:
+        place = (lakes or Path(temporary)).absolute()
+        found = [_run(console, name, quick, work_dir, place) for name in names or BENCHMARKS]
+    reports = [report for report in found if report is not None]
     if write:
         command = shlex.join(["python", "-m", "foss_platform_tests.benchmarks", *sys.argv[1:]])
         _PAGE.parent.mkdir(exist_ok=True)
-        _PAGE.write_text(markdown(reports, measured_on, command))
+        before = _PAGE.read_text() if _PAGE.exists() else ""
+        _PAGE.write_text(markdown(reports, measured_on, command, before))
         console.print(f"Written: {_PAGE}", soft_wrap=True)
     raise typer.Exit(0 if len(reports) == len(names or BENCHMARKS) else 1)
 
 
-def _run(console: Console, name: str, quick: bool, work_dir: Path | None) -> Report | None:
+def _run(console: Console, name: str, quick: bool, work_dir: Path | None, lakes: Path) -> Report | None:
     module = importlib.import_module(f"foss_platform_tests.benchmarks.{name}_benchmark")
-    if work_dir is not None:
-        work_dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"foss-{name}-", dir=work_dir and work_dir.absolute()))
     try:
         with console.status(f"{name}: {BENCHMARKS[name]} …"):
-            report: Report = module.run(Bench(folder, quick))
+            report: Report = module.run(Bench(folder, quick, lakes))
     except BenchmarkError as error:
         console.print(f"\n[red]{name} could not be measured:[/] {escape(str(error))}", soft_wrap=True)
         return None

@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from typing import Any
 from foss_platform.settings import PROJECT_ROOT, Settings
 
 _LIMIT_SECONDS = 1_800
+_LAKE_LIMIT_SECONDS = 4 * 3_600
 # what a developer's shell may hold and no measurement should see
 _FOREIGN = ("FOSS_", "DAGSTER_", "PYICEBERG_", "STAVANGER_", "DBT_", "DLT_", "PYTHONDONTWRITEBYTECODE")
 
@@ -28,14 +30,44 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a benchmark works, and whether it only has to show that it runs."""
+    """Where a benchmark works, and whether it only has to show that it runs.
+
+    Attributes
+    ----------
+    folder
+        The benchmark's own; it is gone when the benchmark has ended.
+    lakes
+        Where lakes are made that several benchmarks read.
+    """
 
     folder: Path
     quick: bool
+    lakes: Path
 
     def choose(self, full: int, quick: int) -> int:
         """A size or a number of rounds."""
         return quick if self.quick else full
+
+    def made_once(self, name: str, make: Callable[..., Any], *arguments: Any) -> tuple[Path, Any]:
+        """A lake that takes long to make: made at the first asking, by whichever benchmark of a run comes first.
+
+        Parameters
+        ----------
+        make
+            A module's function of the lake's home and the arguments, called in a process of its own.
+
+        Returns
+        -------
+        The home, and what `make` returned when it was made.
+        """
+        home = self.lakes / f"{name}{'-quick' if self.quick else ''}"
+        noted = home.with_name(f"{home.name}.json")
+        if not noted.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            self.lakes.mkdir(parents=True, exist_ok=True)
+            value = in_own_process(self.folder, make, home, *arguments, limit_seconds=_LAKE_LIMIT_SECONDS).value
+            noted.write_text(json.dumps(value))
+        return home, json.loads(noted.read_text())
 
 
 @dataclass(frozen=True)
@@ -61,17 +93,24 @@ def settings_of(home: Path | str) -> Settings:
     return Settings(home=Path(home), duckdb_memory_limit="4GB")
 
 
-def in_own_process(folder: Path, function: Callable[..., Any], *arguments: Any) -> Outcome:
+def in_own_process(
+    folder: Path, function: Callable[..., Any], *arguments: Any, limit_seconds: float = _LIMIT_SECONDS
+) -> Outcome:
     """Call a module's function in a fresh interpreter; the seconds do not hold the imports of its module."""
     result = folder / "result.json"
     result.unlink(missing_ok=True)
     name = f"{function.__module__}:{function.__name__}"
     command = [sys.executable, "-m", __spec__.name, name, json.dumps(arguments, default=str), str(result)]
-    run_command(command, folder)
+    run_command(command, folder, limit_seconds=limit_seconds)
     return Outcome(**json.loads(result.read_text()))
 
 
-def run_command(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> tuple[float, float]:
+def run_command(
+    command: Sequence[str],
+    folder: Path,
+    more: Mapping[str, str] | None = None,
+    limit_seconds: float = _LIMIT_SECONDS,
+) -> tuple[float, float]:
     """Run a command to its end; when it began (seconds since the epoch), and how long it took.
 
     Raises
@@ -86,7 +125,7 @@ def run_command(command: Sequence[str], folder: Path, more: Mapping[str, str] | 
         env=environment(more),
         capture_output=True,
         text=True,
-        timeout=_LIMIT_SECONDS,
+        timeout=limit_seconds,
         check=False,
     )
     seconds = time.perf_counter() - started

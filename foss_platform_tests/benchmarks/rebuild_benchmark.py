@@ -62,7 +62,7 @@ def build_ours(home: str) -> dict[str, Any]:
 def build_bare(home: str, parquet: str, folder: str) -> dict[str, Any]:
     """The same SQL in bare DuckDB, from Parquet to Parquet."""
     settings = settings_of(home)
-    statements = _compiled(settings)
+    statements = compiled_models(settings)
     target = Path(folder)
     target.mkdir()
     started = time.perf_counter()
@@ -83,7 +83,7 @@ def build_bare(home: str, parquet: str, folder: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - started, "models": models}
 
 
-def _compiled(settings: Settings) -> dict[str, str]:
+def compiled_models(settings: Settings) -> dict[str, str]:
     """By table, what the last build ran, in its order."""
     results = json.loads((target_folder(settings) / "run_results.json").read_text())["results"]
     return {

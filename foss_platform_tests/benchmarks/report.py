@@ -12,7 +12,11 @@ from pathlib import Path
 from rich.table import Table
 
 _PACKAGES = ("dagster", "dagster-dbt", "dbt-core", "dbt-duckdb", "duckdb", "pyiceberg", "pyarrow", "dlt")
-_PREFACE = """\
+_HEAD = """\
+# Benchmarks
+
+Written by `make bench ARGS=--write`, the sections of what was measured; do not edit by hand.
+
 Both sides of a ratio were measured in turn in the same run, so a ratio tells more of another machine than seconds do.
 Each figure is a median; every round of a ratio is one side's time over the other's."""
 
@@ -110,20 +114,30 @@ def table(report: Report) -> Table:
     return shown
 
 
-def markdown(reports: Sequence[Report], measured_on: dict[str, str], command: str) -> str:
-    """The page `docs/BENCHMARKS.md`."""
-    lines = ["# Benchmarks", "", "Written by `make bench ARGS=--write`; do not edit by hand.", ""]
-    lines += [_PREFACE, ""]
-    lines += [f"- {key}: {value}" for key, value in measured_on.items()]
-    lines += [f"- command: `{command}`"]
-    for report in reports:
-        lines += ["", f"## {report.name}", "", report.method, ""]
-        lines += ["| what | median | min - max | goal | verdict |", "|---|--:|--:|--:|---|"]
-        for figure in report.figures:
-            cells = (figure.what, figure.median, figure.spread, figure.goal_text, figure.verdict)
-            lines.append(f"| {' | '.join(cells)} |")
-        lines += ["", *(f"- {note}" for note in report.notes)] if report.notes else []
-    return "\n".join(lines) + "\n"
+def markdown(reports: Sequence[Report], measured_on: dict[str, str], command: str, before: str = "") -> str:
+    """The page `docs/BENCHMARKS.md`.
+
+    Parameters
+    ----------
+    before
+        The page as it stands: sections of what was not measured now stay as they are.
+    """
+    head, *standing = before.split("\n## ")
+    sections = {text.partition("\n")[0]: text.partition("\n")[2] for text in standing}
+    sections |= {report.name: _section(report, measured_on, command) for report in reports}
+    parts = [f"## {name}\n{text.rstrip()}\n" for name, text in sections.items()]
+    return "\n".join([f"{(head or _HEAD).rstrip()}\n", *parts])
+
+
+def _section(report: Report, measured_on: dict[str, str], command: str) -> str:
+    lines = ["", report.method, ""]
+    lines += ["| what | median | min - max | goal | verdict |", "|---|--:|--:|--:|---|"]
+    for figure in report.figures:
+        cells = (figure.what, figure.median, figure.spread, figure.goal_text, figure.verdict)
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", *(note if note.startswith("![") else f"- {note}" for note in report.notes)] if report.notes else []
+    lines += ["", "; ".join(f"{key}: {value}" for key, value in measured_on.items()) + f"; `{command}`"]
+    return "\n".join(lines)
 
 
 def _version(package: str) -> str | None:

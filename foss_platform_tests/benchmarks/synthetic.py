@@ -42,8 +42,7 @@ select
     place::integer as _record_index,
     source as _source,
     1::bigint as _sequence_number
-from (select *, row_number() over () - 1 as row_index from ({polls}) as polls) as numbered,
-    lateral (select row_index % 9 as place) as places
+from (select *, (row_number() over () - 1) % 9 as place from ({polls}) as polls) as placed
 """
 
 _LOG = """
@@ -68,6 +67,43 @@ select
     1::bigint as _sequence_number
 from ({polls}) as polls
 """
+
+# a poll brings new readings unless it meets those of the poll before; what `parking_readings` makes of the records
+_READINGS = """
+select
+    made.site,
+    data_time as observed_at,
+    raw_value,
+    case when raw_value = 'Fullt' then 'full' else 'counted' end as status,
+    case when raw_value = 'Fullt' then 0 else raw_value::integer end as free_spaces,
+    case when raw_value = 'Fullt' then 0 else raw_value::integer end <= sites.capacity as is_plausible,
+    latitude,
+    longitude,
+    polled_at,
+    batch_id
+from (
+    select
+        "Sted" as site,
+        _polled_at as polled_at,
+        timestamptz '2021-01-01 00:00:00+00' + (number - 1 - (hash(number) % 14 = 0)::integer) * interval 2 minute
+            as data_time,
+        "Antall_ledige_plasser" as raw_value,
+        "Latitude"::double as latitude,
+        "Longitude"::double as longitude,
+        _batch_id as batch_id
+    from (
+        select *, (epoch(_polled_at) - epoch(timestamptz '2021-01-01 00:00:00+00'))::bigint // 120 as number
+        from bronze.stavanger_parking
+    ) as records
+    where hash(number) % 14 <> 0 or hash(number - 1) % 14 = 0 or number = 0
+) as made
+left join silver.parking_sites as sites on made.site = sites.site
+"""
+
+
+def readings_query() -> str:
+    """SQL over bronze as made here and the seed: the rows of silver, in order of time, without sorting them."""
+    return _READINGS
 
 
 def make_lake(home: str, rows: int) -> int:

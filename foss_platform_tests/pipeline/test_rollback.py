@@ -34,7 +34,7 @@ def put(catalog: Catalog, number: int) -> Point:
     return live_points(table)[-1]
 
 
-def go_back(catalog: Catalog, moment: datetime) -> tuple[list[int], dict[str, tuple[str, int]]]:
+def go_back(catalog: Catalog, moment: datetime) -> tuple[list[int | None], dict[str, tuple[str, int]]]:
     table = roll_back(catalog, plan_rollback(catalog, NAME, moment))
     return table.scan().to_arrow()["id"].to_pylist(), consumed_positions(table)
 

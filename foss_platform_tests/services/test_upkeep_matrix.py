@@ -65,8 +65,8 @@ def grow(catalog: Catalog, clock: time_machine.Traveller | None) -> dict[datetim
         if clock is not None:
             clock.shift(STEP)
         elif number == 3:
-            pinned = pin_state(load_table(catalog, NAME), datetime.now(UTC) + timedelta(hours=1))
-            assert pinned is not None
+            next_hour = (datetime.now(UTC) + timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+            pinned = pin_state(load_table(catalog, NAME), next_hour)
             by_hand = {pinned.committed_at: 3}
         put(catalog, NAME, number)
     return by_hand or {start + timedelta(minutes=10, hours=hour): 3 * hour + 1 for hour in range(10)}
@@ -99,7 +99,7 @@ def stored(lake: Lake, table: Table | None = None) -> set[str]:
 def referenced(table: Table) -> set[str]:
     storage = Storage(table)
     found = references_of(table, pinned_points(table), storage.path_of)
-    return found.needed | found.past | {f"{storage.root}/{NOTES}"}
+    return found.needed.keys() | found.past | {f"{storage.root}/{NOTES}"}
 
 
 def test_what_is_stored_is_what_is_referred_to(

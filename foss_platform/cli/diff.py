@@ -1,0 +1,140 @@
+"""`foss diff`: what became of a table's rows between two moments. Not here: comparing them (`lake.diff`)."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from foss_platform.cli.formats import Format, write_rows
+from foss_platform.cli.lake_tables import TableArgument, find_named, moment_text
+from foss_platform.cli.terminal import messages, output, table_of
+from foss_platform.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from foss_platform.lake.diff import Difference
+    from foss_platform.lake.points import Point
+
+_SHOWN_ROWS = 20
+
+
+def diff(
+    table: TableArgument,
+    since: Annotated[str, typer.Option("--from", metavar="MOMENT", help="An ISO time, or '2 hours ago'.")],
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="MOMENT", help="Likewise.", show_default="as it stands")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="How the rows are written.")] = Format.TABLE,
+    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+) -> None:
+    """Rows of TABLE that were added, removed or changed between two moments, by its key."""
+    from foss_platform.ingest.schemas import SEQUENCE_NUMBER
+    from foss_platform.lake.catalog import open_catalog
+    from foss_platform.lake.diff import compared
+    from foss_platform.lake.duck import pin
+    from foss_platform.lake.points import point_table
+    from foss_platform.lake.query import parse_moment
+    from foss_platform.lake.tables import key_of, load_table
+    from foss_platform.settings import load_settings
+
+    settings = load_settings()
+    catalog = open_catalog(settings, create=False)
+    name = find_named(catalog, table)
+    now = datetime.now(UTC)
+    first, last = parse_moment(since, now), parse_moment(until, now) if until is not None else None
+    if last is not None and first > last:
+        raise ConfigurationError(f"--from {since} lies after --to {until}.", "Swap them.")
+    loaded = load_table(catalog, name)
+    points = _state(loaded, first), _state(loaded, last)
+    for word, point in zip(("from", "to"), points, strict=True):
+        kind = "pinned" if point.is_pinned else "live"
+        messages().print(f"{word} the state committed at {moment_text(point.committed_at)} ({kind})", soft_wrap=True)
+    earlier, later = (pin(name, point_table(loaded, point), point.snapshot_id) for point in points)
+    # which commit brought a row is not part of it, and a replay brings the same row with another
+    with compared(settings, earlier, later, key_of(loaded), {SEQUENCE_NUMBER}) as found:
+        _explain(found, key_of(loaded))
+        if format_ is Format.TABLE and out is None:
+            _print(found)
+        else:
+            write_rows(found.stream(), format_, out)
+        messages().print(_counts(found))
+
+
+def _state(table: "Table", moment: datetime | None) -> "Point":
+    from foss_platform.lake.points import live_points, point_at
+
+    live = live_points(table)
+    if moment is None and live:
+        # not the state of this clock's now: the writer's may be ahead
+        return live[-1]
+    return point_at(table, moment or datetime.now(UTC))
+
+
+def _explain(found: "Difference", key: tuple[str, ...]) -> None:
+    """Say what was not compared, or not as the user will expect."""
+    console = messages()
+    for word, columns in (("--from", found.only_earlier), ("--to", found.only_later)):
+        if columns:
+            console.print(f"only at {word}, and not compared: {escape(', '.join(columns))}", soft_wrap=True)
+    if found.key:
+        return
+    why = "the table has no key"
+    if key:
+        why = f"the key ({', '.join(key)}) {'repeats' if found.repeated_key else 'is not in both states'}"
+    console.print(f"whole rows are compared, since {escape(why)}", soft_wrap=True)
+
+
+def _counts(found: "Difference") -> str:
+    from foss_platform.lake.diff import Kind
+
+    changed = f", {found.counts[Kind.CHANGED]:,} changed" if found.key else ""
+    return f"{found.counts[Kind.ADDED]:,} rows added, {found.counts[Kind.REMOVED]:,} removed{changed}"
+
+
+def _print(found: "Difference") -> None:
+    from foss_platform.lake.diff import Kind
+
+    console = output()
+    for kind, count in found.counts.items():
+        if not count:
+            continue
+        shown = found.first(kind, _SHOWN_ROWS)
+        title = kind.value if count == len(shown) else f"{kind.value}: the first {len(shown)} of {count:,}, by key"
+        if kind is Kind.CHANGED:
+            columns, rows = (*found.key, "what changed"), [_changed(found, *row) for row in shown]
+        else:
+            columns, rows = _whole(found, [row[kind is Kind.ADDED] for row in shown], console.width)
+        # as a line of its own: the title of a narrow table would be broken to its width
+        console.print(f"[bold]{title}[/]")
+        console.print(table_of("", [escape(column) for column in columns], rows))
+
+
+def _whole(found: "Difference", rows: list[dict[str, Any]], width: int) -> tuple[tuple[str, ...], list[list[str]]]:
+    """One column each where that fits; else what is not the key in one cell, which wraps between its words."""
+    cells = [["" if value is None else _text(value) for value in row.values()] for row in rows]
+    widths = [max(map(len, column)) + 3 for column in zip(found.columns, *cells, strict=True)]
+    if sum(widths) <= width:
+        return found.columns, cells
+    lists = [
+        [_text(row[column]) for column in found.key]
+        + [", ".join(f"{escape(c)}: {_text(v)}" for c, v in row.items() if c not in found.key and v is not None)]
+        for row in rows
+    ]
+    return (*found.key, "row"), lists
+
+
+def _changed(found: "Difference", earlier: dict[str, Any], later: dict[str, Any]) -> list[str]:
+    changes = [
+        f"{escape(column)}: {_text(earlier[column])} → {_text(later[column])}"
+        for column in found.columns
+        if earlier[column] != later[column]
+    ]
+    return [_text(later[column]) for column in found.key] + ["\n".join(changes)]
+
+
+def _text(value: Any) -> str:
+    # in full: of what differs by a millisecond or in the third decimal, both sides would else look the same
+    return "null" if value is None else escape(str(value))

@@ -1,0 +1,137 @@
+"""`foss tables`: how every table is doing. Not here: what makes a table need care (`lake.health`)."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from foss_platform.cli.lake_tables import moment_text, size_text, trouble
+from foss_platform.cli.terminal import messages, output, show_error, table_of
+from foss_platform.errors import FossError
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+    from foss_platform.lake.names import TableName
+
+
+@dataclass(frozen=True)
+class TableLine:
+    """What is told of a table.
+
+    Attributes
+    ----------
+    oldest_readable
+        The first moment whose state can be read, live or pinned; None where the table never held a row.
+    live_bytes
+        The data of the current state.
+    reclaimable_bytes
+        What nothing refers to, spared or not; None where nobody looked.
+    """
+
+    table: str
+    rows: int
+    data_files: int
+    average_file_bytes: int
+    small_files: int
+    live_snapshots: int
+    oldest_readable: datetime | None
+    live_bytes: int
+    reclaimable_bytes: int | None
+    needs: tuple[str, ...]
+
+
+def tables(
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what is reclaimable.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """One line a table: size, files, how far back it can be read, what is reclaimable, what care it needs."""
+    from foss_platform.lake.catalog import open_catalog
+    from foss_platform.lake.tables import list_tables
+    from foss_platform.settings import load_settings
+
+    catalog = open_catalog(load_settings(), create=False)
+    failures: list[FossError] = []
+    lines: list[TableLine] = []
+    for name in _watched(list_tables(catalog)):
+        try:
+            lines.append(_look(catalog, name, quick=quick))
+        except Exception as error:
+            # a table whose files are damaged fails in many ways, and says nothing of the others
+            failures.append(trouble(name, error))
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], indent=2, default=datetime.isoformat))
+    else:
+        _print(lines, quick=quick)
+    for failure in failures:
+        show_error(failure)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _watched(names: "Iterable[TableName]") -> "Iterator[TableName]":
+    """The names one by one, with a bar that says which is being looked at."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    chosen = list(names)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=messages(), transient=True) as bar:
+        task = bar.add_task("", total=len(chosen))
+        for name in chosen:
+            bar.update(task, description=str(name))
+            yield name
+            bar.advance(task)
+
+
+def _look(catalog: "Catalog", name: "TableName", *, quick: bool) -> TableLine:
+    from foss_platform.lake.health import table_health
+    from foss_platform.lake.points import all_points
+    from foss_platform.lake.policy import policy_of
+    from foss_platform.lake.removal import plan_removal
+    from foss_platform.lake.tables import load_table
+
+    table = load_table(catalog, name)
+    health = table_health(table)
+    points = all_points(table)
+    reclaimable = None
+    if not quick:
+        removal = plan_removal(catalog, name, policy_of(table.properties, str(name)), datetime.now(UTC))
+        reclaimable = removal.bytes + removal.spared_bytes
+    return TableLine(
+        table=str(name),
+        rows=health.rows,
+        data_files=health.data_files,
+        average_file_bytes=health.average_file_bytes,
+        small_files=health.small_files,
+        live_snapshots=health.live_snapshots,
+        oldest_readable=points[0].committed_at if points else None,
+        live_bytes=health.data_bytes,
+        reclaimable_bytes=reclaimable,
+        needs=health.needs,
+    )
+
+
+def _print(lines: list[TableLine], *, quick: bool) -> None:
+    numbers = ("rows", "files", "average", "small", "snapshots", "live", "reclaimable")
+    columns = ["table", "rows", "files", "average", "small", "snapshots", "readable from (UTC)", "live"]
+    columns += [] if quick else ["reclaimable"]
+    rows = [
+        [
+            escape(line.table),
+            f"{line.rows:,}",
+            f"{line.data_files:,}",
+            size_text(line.average_file_bytes),
+            f"{line.small_files:,}",
+            f"{line.live_snapshots:,}",
+            moment_text(line.oldest_readable)[:16] if line.oldest_readable else "",
+            size_text(line.live_bytes),
+            *([] if line.reclaimable_bytes is None else [size_text(line.reclaimable_bytes)]),
+            escape("; ".join(line.needs)) or "[green]none[/]",
+        ]
+        for line in lines
+    ]
+    if rows:
+        output().print(table_of("", [*columns, "needs"], rows, right=numbers))
