@@ -60,6 +60,13 @@
 {% macro duckdb__instant(text) -%} timestamptz '{{ text }}' {%- endmacro %}
 {% macro trino__instant(text) -%} timestamp '{{ text }}' {%- endmacro %}
 
+{# The newest value of a model's column of time. DuckDB: from the files' statistics, since max() reads the whole column. #}
+{% macro newest_instant(model, column) %}{{ return(adapter.dispatch('newest_instant', 'foss_platform')(model, column)) }}{% endmacro %}
+{% macro duckdb__newest_instant(model, column) -%}
+    cast(foss_newest('{{ model.schema }}.{{ model.identifier }}', '{{ column }}') as timestamptz)
+{%- endmacro %}
+{% macro trino__newest_instant(model, column) -%} (select max({{ column }}) from {{ model }}) {%- endmacro %}
+
 {# An instant as text that `instant` takes. #}
 {% macro instant_text(value) %}{{ return(adapter.dispatch('instant_text', 'foss_platform')(value)) }}{% endmacro %}
 {% macro duckdb__instant_text(value) -%} strftime({{ value }}, '%Y-%m-%d %H:%M:%S.%f') || ' UTC' {%- endmacro %}

@@ -103,3 +103,14 @@
     {%- set near = values_of(query ~ ' and ' ~ column ~ ' >= ' ~ instant(moment) ~ " - interval '2' day") -%}
     {{ return(near[0] if near and near[0] else (values_of(query) or [none])[0]) }}
 {% endmacro %}
+
+{# The rows of a model's newest days, by a constant, so that files are pruned: a test of all rows reads all of the history. #}
+{% macro of_newest_days(model, column, days) %}
+    {%- if column and execute -%}
+        {%- set newest = values_of('select ' ~ instant_text(newest_instant(model, column) ~ " - interval '" ~ days ~ "' day")) -%}
+        {%- if newest and newest[0] -%}
+            {{ return(column ~ ' >= ' ~ instant(newest[0])) }}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return('true') }}
+{% endmacro %}

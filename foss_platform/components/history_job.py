@@ -16,7 +16,7 @@ PRUNE_HISTORY = "prune_history"
 def history_job(platform: Platform, keep_successful_days: int, keep_failed_days: int) -> Any:
     """Deletes old runs. A pool of its own: two at once would look at the same runs."""
 
-    @dg.op(name=PRUNE_HISTORY, pool=PRUNE_HISTORY)
+    @dg.op(name="delete_old_runs", pool=PRUNE_HISTORY)
     def prune(context: dg.OpExecutionContext) -> None:
         from foss_platform.components.history import HistoryPolicy, prune_history
 

@@ -20,6 +20,8 @@ from foss_platform.lake.maintenance_log import MAINTENANCE_LOG
 from foss_platform.settings import Settings, Switch
 
 UPKEEP = "upkeep"
+# not the job's name, which Dagster gives to the job's graph
+_STEP = "care_for_tables"
 
 
 class UpkeepConfig(dg.Config):
@@ -45,7 +47,7 @@ def upkeep_asset(platform: Platform, feeds: Sequence[Feed], owners: Sequence[str
         skippable=True,
     )
 
-    @dg.multi_asset(name=UPKEEP, specs=[spec], check_specs=[health_check_spec(log)], pool=UPKEEP)
+    @dg.multi_asset(name=_STEP, specs=[spec], check_specs=[health_check_spec(log)], pool=UPKEEP)
     def upkeep(context: dg.AssetExecutionContext, config: UpkeepConfig) -> Any:
         spare = None if config.spare_hours is None else timedelta(hours=config.spare_hours)
         yield from care_for_lake(context, platform, feeds, Round(config.tables, config.dry_run, spare))
@@ -55,7 +57,7 @@ def upkeep_asset(platform: Platform, feeds: Sequence[Feed], owners: Sequence[str
 
 def upkeep_config(tables: Sequence[str]) -> dict[str, Any]:
     """The run configuration that asks for these tables only."""
-    return {"ops": {UPKEEP: {"config": {"tables": list(tables)}}}}
+    return {"ops": {_STEP: {"config": {"tables": list(tables)}}}}
 
 
 def upkeep_job() -> Any:

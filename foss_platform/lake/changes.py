@@ -17,7 +17,7 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.data_files import DataFiles, Rows, Slices, rows_outside, write_data_files
+from foss_platform.lake.data_files import FULL_ROWS_PROPERTY, DataFiles, Rows, Slices, rows_outside, write_data_files
 from foss_platform.lake.failures import expired_elsewhere, lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.points import pin_state, pinnable_hour
@@ -151,17 +151,24 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
 
 def _commit_files(catalog: Catalog, name: TableName, table: Table, files: DataFiles, change: Change) -> None:
     with table.transaction() as transaction:
-        if change.properties:
-            transaction.set_properties(dict(change.properties))
+        if properties := {**_full_rows(files, change), **change.properties}:
+            transaction.set_properties(properties)
         if change.forgets:
             transaction.remove_properties(*change.forgets)
         if files.added or files.removed:
             _expire_surplus(transaction, table)
-            _stage_snapshot(transaction, files, change)
+            earliest = datetime.now(UTC)
+            _stage_snapshot(transaction, table, files, change)
             # after the snapshot has its time, and before the commit that may expire the state before it
-            staged = transaction.table_metadata.current_snapshot()
-            if staged is not None:
-                _pin_if_due(catalog, name, table, datetime.fromtimestamp(staged.timestamp_ms / 1000, UTC))
+            _pin_if_due(catalog, name, table, _time_of_staged(transaction, earliest))
+
+
+def _time_of_staged(transaction: Transaction, earliest: datetime) -> datetime:
+    """The staged snapshot's time, or one of the same hour: asking for it copies the whole of the metadata."""
+    if earliest.hour == datetime.now(UTC).hour and (earliest.minute or earliest.second):
+        return earliest
+    staged = transaction.table_metadata.current_snapshot()
+    return earliest if staged is None else datetime.fromtimestamp(staged.timestamp_ms / 1000, UTC)
 
 
 def _pin_if_due(catalog: Catalog, name: TableName, table: Table, ends_at: datetime) -> None:
@@ -188,9 +195,18 @@ def _write(table: Table, change: Change) -> DataFiles:
     return DataFiles(added=added + write_data_files(table, kept), removed=removed)
 
 
-def _stage_snapshot(transaction: Transaction, files: DataFiles, change: Change) -> None:
+def _full_rows(files: DataFiles, change: Change) -> dict[str, str]:
+    """Rows of a file that was cut off because it was full: a compaction need not look at its like."""
+    beside_others = change.replaces is not None and change.replaces.column is not None
+    if change.rows is None or beside_others or len(files.added) < 2:
+        return {}
+    return {FULL_ROWS_PROPERTY: str(files.added[0].record_count)}
+
+
+def _stage_snapshot(transaction: Transaction, table: Table, files: DataFiles, change: Change) -> None:
     # what the rows contain stands in the snapshot as well: a roll back to it sets the table's properties again
-    contained = build_properties(transaction.table_metadata.properties)
+    standing = {name: value for name, value in table.properties.items() if name not in change.forgets}
+    contained = build_properties({**standing, **change.properties})
     update = transaction.update_snapshot(snapshot_properties={**contained, **change.summary})
     # one overwrite snapshot, not PyIceberg's delete-then-append pair, of which the first is readable
     # by time travel and holds neither the old rows nor the new ones

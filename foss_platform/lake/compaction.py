@@ -7,12 +7,14 @@ a compaction is the table's policy.
 What belongs here: choosing files, rewriting and swapping them. What does not: when that is done (`lake.upkeep`).
 """
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import cast
 
 import duckdb
+import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import AlwaysTrue
@@ -22,7 +24,7 @@ from pyiceberg.types import DateType, PrimitiveType
 
 from foss_platform.errors import LastingError, PassingError
 from foss_platform.lake.changes import Change, apply_change, follow_properties
-from foss_platform.lake.data_files import DataFiles, rows_of, write_data_files
+from foss_platform.lake.data_files import FULL_ROWS_PROPERTY, DataFiles, rows_of, write_data_files
 from foss_platform.lake.duck import quote_name
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
@@ -31,8 +33,6 @@ from foss_platform.lake.tables import CLUSTER_PROPERTY, key_of, load_table
 
 #: Set by a compaction: how many data files it left, so that an append can tell at no cost how many came since.
 COMPACTED_FILES_PROPERTY = "foss.compacted.files"
-#: Rows of a file that a compaction filled: whatever its bytes, such a file cannot become larger.
-FULL_ROWS_PROPERTY = "foss.compacted.full-rows"
 #: In a snapshot's summary: the kind of upkeep that made it, of which the rows are those of its parent.
 UPKEEP_SUMMARY = "foss.upkeep"
 
@@ -65,15 +65,15 @@ def is_due(table: Table) -> bool:
     return files - min(left, files) >= policy_of(table.properties, ".".join(table.name())).compact_at_files
 
 
-def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_bytes: int | None = None) -> Compaction:
+def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_rows: int | None = None) -> Compaction:
     """Merge the small files of each group that has enough of them; one commit, or none.
 
     Parameters
     ----------
     everything
         Merge every group of two small files or more.
-    max_bytes
-        Leave groups alone that are larger than this.
+    max_rows
+        Leave groups alone that hold more than this; rows and not bytes, since a megabyte may hold 400,000 of them.
 
     Raises
     ------
@@ -87,8 +87,8 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
     with damage(name), lake_failures():
         tasks = list(table.scan().plan_files())
         groups = _groups(table, tasks, policy, 2 if everything else policy.compact_at_files)
-        if max_bytes is not None:
-            groups = [group for group in groups if sum(t.file.file_size_in_bytes for t in group) <= max_bytes]
+        if max_rows is not None:
+            groups = [group for group in groups if sum(task.file.record_count for task in group) <= max_rows]
         old = [task.file for group in groups for task in group]
         if not old:
             # noted, or every commit from now on would look for what is not there
@@ -187,7 +187,12 @@ def _rewrite(table: Table, group: Sequence[FileScanTask]) -> list[DataFile]:
     if not order:
         return write_data_files(table, rows)
     # its own connection, without the extensions that take 0.3 s to load; what does not fit is spilled
-    connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY})
+    with tempfile.TemporaryDirectory() as spill:
+        return _sorted(table, rows, order, spill)
+
+
+def _sorted(table: Table, rows: pa.RecordBatchReader, order: Sequence[str], spill: str) -> list[DataFile]:
+    connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": spill})
     try:
         connection.execute("set TimeZone = 'UTC'")
         connection.register("merged_rows", rows)

@@ -28,6 +28,9 @@ Rows = pa.Table | pa.RecordBatchReader
 #: Rows of one data file while still in memory; as Parquet about a fifth to a tenth of it.
 ARROW_BYTES_PER_FILE = 192 * 1024 * 1024
 
+#: Table property: rows of a file that was full. Whatever its bytes, such a file cannot become larger.
+FULL_ROWS_PROPERTY = "foss.full-file.rows"
+
 
 @dataclass(frozen=True)
 class Slices:

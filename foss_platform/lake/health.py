@@ -9,7 +9,7 @@ from datetime import datetime
 from pyiceberg.manifest import DataFileContent
 from pyiceberg.table import Table
 
-from foss_platform.lake.compaction import FULL_ROWS_PROPERTY
+from foss_platform.lake.data_files import FULL_ROWS_PROPERTY
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.points import live_points
 from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of

@@ -51,7 +51,8 @@ def fingerprint(table: Table) -> Fingerprint:
         When they cannot be read.
     """
     columns = ", ".join(quote_name(field.name) for field in table.schema().fields)
-    connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY})
+    # a hash needs no room to spill, and DuckDB's default would be the working directory
+    connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": ""})
     try:
         with lake_failures():
             tasks = list(table.scan().plan_files()) if table.current_snapshot() is not None else []

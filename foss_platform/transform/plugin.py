@@ -8,6 +8,7 @@ a table that the run itself builds is pinned anew after its commit.
 """
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -33,6 +34,7 @@ from foss_platform.lake.duck import connection_config, create_view, first_line, 
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.positions import LOGIC_PROPERTY, consumed_positions, own_position, position_properties
+from foss_platform.lake.statistics import newest_value
 from foss_platform.lake.tables import list_tables, load_table
 from foss_platform.transform.handover import handed_over
 from foss_platform.transform.logic import logic_hash
@@ -62,6 +64,9 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         prepare(conn)
         self._connection = conn.cursor()
         self._catalog = open_catalog(self._settings)
+        conn.create_function(  # type: ignore[call-overload]  # its stubs know no text for a type
+            "foss_newest", self._newest, ["VARCHAR", "VARCHAR"], "VARCHAR", side_effects=True, null_handling="special"
+        )
         self._connection.execute("create schema if not exists foss_state")
         self._connection.execute(
             f"create table {_POSITIONS} (table_name text, source_name text, source_uuid text, sequence_number bigint)"
@@ -113,6 +118,11 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole"},
         )
         self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
+
+    def _newest(self, table: str, column: str) -> str | None:
+        """For the macros: the newest value of a column of time, as text; from statistics, as the run sees the table."""
+        newest = newest_value(self._tables[table], column) if table in self._tables else None
+        return None if newest is None else datetime.fromtimestamp(newest / 1_000_000, UTC).isoformat()
 
     def _logic(self, unique_id: str) -> str:
         if self._manifest is None:

@@ -69,7 +69,9 @@ def main(
         found = [_run(console, name, quick, work_dir, place) for name in names or BENCHMARKS]
     reports = [report for report in found if report is not None]
     if write:
-        command = shlex.join(["python", "-m", "foss_platform_tests.benchmarks", *sys.argv[1:]])
+        # a folder is this machine's alone
+        said = ["DIR" if argument.startswith("/") else argument for argument in sys.argv[1:]]
+        command = shlex.join(["python", "-m", "foss_platform_tests.benchmarks", *said])
         _PAGE.parent.mkdir(exist_ok=True)
         before = _PAGE.read_text() if _PAGE.exists() else ""
         _PAGE.write_text(markdown(reports, measured_on, command, before))

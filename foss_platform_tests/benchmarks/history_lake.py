@@ -20,7 +20,8 @@ from foss_platform.ingest.recording import RecordedPoll
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.changes import follow_properties
 from foss_platform.lake.commit import Change, commit
-from foss_platform.lake.compaction import COMPACTED_FILES_PROPERTY, FULL_ROWS_PROPERTY
+from foss_platform.lake.compaction import COMPACTED_FILES_PROPERTY
+from foss_platform.lake.data_files import FULL_ROWS_PROPERTY
 from foss_platform.lake.duck import connect, create_view, pin
 from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import POSITION_PREFIX

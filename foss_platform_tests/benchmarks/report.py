@@ -135,7 +135,9 @@ def _section(report: Report, measured_on: dict[str, str], command: str) -> str:
     for figure in report.figures:
         cells = (figure.what, figure.median, figure.spread, figure.goal_text, figure.verdict)
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *(note if note.startswith("![") else f"- {note}" for note in report.notes)] if report.notes else []
+    lines += (
+        ["", *(f"\n{note}" if note.startswith("![") else f"- {note}" for note in report.notes)] if report.notes else []
+    )
     lines += ["", "; ".join(f"{key}: {value}" for key, value in measured_on.items()) + f"; `{command}`"]
     return "\n".join(lines)
 

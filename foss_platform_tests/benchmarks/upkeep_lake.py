@@ -34,7 +34,6 @@ POLLS_PER_HOUR = timedelta(hours=1) // PACE
 COMPARED = 100
 
 _START = datetime(2021, 1, 1, tzinfo=UTC)
-_SAMPLES = 120
 _LAST = 20
 
 
@@ -126,8 +125,7 @@ def cared_for(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
             costs.append(lake.poll())
             if lake.polls % POLLS_PER_HOUR == 0:
                 cares.append(lake.care())
-            # no multiple of what upkeep counts by, so that states of all its phases are seen
-            if lake.polls % (count // _SAMPLES | 1) == 0:
+            if _is_looked_at(lake.polls):
                 states.append(lake.state())
         young = PolledLake(young_home, clock)
         for _ in range(COMPARED):
@@ -165,11 +163,16 @@ def neglected(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
         while lake.polls < count and lately < limit_seconds:
             costs.append(lake.poll())
             lately = statistics.median(cost.processor_seconds for cost in costs[-_LAST:])
-            if lake.polls % (count // _SAMPLES | 1) == 0:
+            if _is_looked_at(lake.polls):
                 states.append(lake.state())
         states.append(lake.state())
     shutil.rmtree(Path(home))
     return {"costs": costs, "states": states}
+
+
+def _is_looked_at(polls: int) -> bool:
+    """Less and less often, as a logarithmic axis shows it; by odd numbers, to see all phases of what upkeep counts."""
+    return polls % (2 ** (polls.bit_length() // 2) - 1 if polls > 64 else 5) == 0
 
 
 def _clocks() -> Cost:
@@ -181,11 +184,9 @@ def _since(began: Cost) -> Cost:
     return Cost(now.seconds - began.seconds, now.processor_seconds - began.processor_seconds)
 
 
-@contextmanager
-def _moved_clock() -> Iterator[time_machine.Traveller]:
+def _moved_clock() -> time_machine.travel:
     # it ticks: the commits of one poll shall not all be of one millisecond
-    with time_machine.travel(_START, tick=True) as clock:
-        yield clock
+    return time_machine.travel(_START, tick=True)
 
 
 @contextmanager

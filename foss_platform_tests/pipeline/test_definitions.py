@@ -42,6 +42,11 @@ def python(code: str, cwd: Path = PROJECT_ROOT, **environment: str) -> subproces
     return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=120)
 
 
+def test_a_server_can_load_it(defs: dg.Definitions) -> None:
+    # asking for assets alone does not see two things of one name
+    dg.Definitions.validate_loadable(defs)
+
+
 def test_every_dbt_source_is_an_asset_of_the_same_key(defs: dg.Definitions, parsed_settings: Settings) -> None:
     sources = {
         dg.AssetKey([source["schema"], source["identifier"]])

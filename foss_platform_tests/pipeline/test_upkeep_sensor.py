@@ -30,7 +30,7 @@ def test_the_sensor_asks_for_each_state_once(location: Location) -> None:
         snapshot = needy.current_snapshot()
         assert snapshot is not None
         assert request.run_key == f"gold.needy@{snapshot.snapshot_id}"
-        assert request.run_config == {"ops": {"upkeep": {"config": {"tables": ["gold.needy"]}}}}
+        assert request.run_config == {"ops": {"care_for_tables": {"config": {"tables": ["gold.needy"]}}}}
         again = location.look(found.cursor)
         assert not again.run_requests
         assert "gold.needy was asked for at" in str(again.skip_reason)

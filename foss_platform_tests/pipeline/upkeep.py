@@ -53,7 +53,7 @@ class Location:
             instance=self.instance,
             raise_on_error=False,
             run_config={
-                "ops": {"upkeep": {"config": config}},
+                "ops": {"care_for_tables": {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )
