@@ -24,6 +24,7 @@ from foss_platform.lake.points import pin_state, pinnable_hour
 from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
 from foss_platform.lake.positions import build_properties
 from foss_platform.lake.tables import load_table
+from foss_platform.lake.transaction import SteadyTransaction
 
 #: tries before a conflict is given up: 8 writers on one table needed up to 20
 COMMIT_TRIES = 60
@@ -94,7 +95,7 @@ def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transactio
 
     def once() -> Table:
         table = load_table(catalog, name)
-        with lake_failures(), table.transaction() as transaction:
+        with lake_failures(), SteadyTransaction(table) as transaction:
             change(table, transaction)
         return table
 
@@ -150,25 +151,18 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
 
 
 def _commit_files(catalog: Catalog, name: TableName, table: Table, files: DataFiles, change: Change) -> None:
-    with table.transaction() as transaction:
+    with SteadyTransaction(table) as transaction:
         if properties := {**_full_rows(files, change), **change.properties}:
             transaction.set_properties(properties)
         if change.forgets:
             transaction.remove_properties(*change.forgets)
         if files.added or files.removed:
             _expire_surplus(transaction, table)
-            earliest = datetime.now(UTC)
             _stage_snapshot(transaction, table, files, change)
             # after the snapshot has its time, and before the commit that may expire the state before it
-            _pin_if_due(catalog, name, table, _time_of_staged(transaction, earliest))
-
-
-def _time_of_staged(transaction: Transaction, earliest: datetime) -> datetime:
-    """The staged snapshot's time, or one of the same hour: asking for it copies the whole of the metadata."""
-    if earliest.hour == datetime.now(UTC).hour and (earliest.minute or earliest.second):
-        return earliest
-    staged = transaction.table_metadata.current_snapshot()
-    return earliest if staged is None else datetime.fromtimestamp(staged.timestamp_ms / 1000, UTC)
+            staged = transaction.table_metadata.current_snapshot()
+            if staged is not None:
+                _pin_if_due(catalog, name, table, datetime.fromtimestamp(staged.timestamp_ms / 1000, UTC))
 
 
 def _pin_if_due(catalog: Catalog, name: TableName, table: Table, ends_at: datetime) -> None:
