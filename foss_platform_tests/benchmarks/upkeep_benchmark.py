@@ -13,8 +13,8 @@ from foss_platform_tests.benchmarks.upkeep_picture import draw
 
 _METHOD = """\
 {count:,} polls of 9 records, two simulated minutes apart, into one lake by the append path of `foss run` with the \
-default policy, and every three simulated hours the upkeep of all tables. The last {compared} polls were made in turn with \
-polls {compared} to {twice} of a fresh lake, in one process. Upkeep turned off: no expiry, pins, compaction or \
+default policy, and every three simulated hours the upkeep of all tables. The last {compared} polls were made in turn \
+with polls {compared} to {twice} of a fresh lake, in one process. Upkeep turned off: no expiry, pins, compaction or \
 care, for {off:,} polls (fewer than {most:,} where a poll came to take the processor {limit:g} s or time was short)."""
 _GOAL = 1.2
 _NEGLECTED_LIMIT_SECONDS = 1.0

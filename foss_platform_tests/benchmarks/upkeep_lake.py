@@ -105,7 +105,7 @@ class PolledLake:
 
 
 def cared_for(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
-    """Poll a fresh lake so often, with upkeep every three hours, as the schedule has it; the last polls in turn with those of a young lake.
+    """Poll a fresh lake so often, with upkeep as scheduled; the last polls in turn with those of a young lake.
 
     Parameters
     ----------
