@@ -119,7 +119,7 @@ def test_a_wrong_key_is_one_clear_error_without_secrets(
 
     with pytest.raises(FossError) as refused:
         commit(open_catalog(lake.settings), NAME, lambda _: Change(ROWS))
-    assert "warehouse" in str(refused.value)
+    assert "access key" in str(refused.value)
     assert not any(secret in str(refused.value) for secret in (*lake.secrets, "wrong-and-yet-secret"))
 
 
