@@ -5,6 +5,7 @@ Where to write is PyIceberg's own configuration (catalog `lake`), which engine t
 """
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 
@@ -79,6 +80,13 @@ class Settings(BaseSettings):
     def _named(cls, value: object) -> object:
         if value == "":
             raise ValueError("it names no folder")
+        return value
+
+    @field_validator("duckdb_memory_limit")
+    @classmethod
+    def _a_size(cls, value: str) -> str:
+        if not re.fullmatch(r"\s*0*[1-9][0-9]*(\.[0-9]+)?\s*[KMGT]i?B\s*", value, re.IGNORECASE):
+            raise ValueError("it is no size such as 4GB")
         return value
 
     @field_validator("home", "dbt_project")

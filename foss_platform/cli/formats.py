@@ -1,6 +1,7 @@
 """How rows leave a command for a program: CSV, JSON and Parquet. Not here: which rows, or tables for a person."""
 
 import json
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -54,12 +55,27 @@ def _write_csv(reader: "pa.RecordBatchReader", sink: BinaryIO) -> None:
 
 
 def _write_json(reader: "pa.RecordBatchReader", sink: BinaryIO) -> None:
+    names = reader.schema.names
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigurationError(
+            f"JSON has no room for two columns of one name: {', '.join(repeated)}.", "Name them apart with `as`."
+        )
     separator = b"["
     for batch in reader:
         for row in batch.to_pylist():
-            sink.write(separator + json.dumps(row, default=_json_value, ensure_ascii=False).encode())
+            text = json.dumps(_finite(row), default=_json_value, ensure_ascii=False, allow_nan=False)
+            sink.write(separator + text.encode())
             separator = b",\n"
     sink.write(b"]\n" if separator != b"[" else b"[]\n")
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON does not have (RFC 8259, section 6)."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list) else value
 
 
 def _json_value(value: Any) -> str:

@@ -62,3 +62,10 @@ def run() -> None:
         # the reader, such as `head`, has had enough; closing stderr keeps Python from saying so
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # a file that the user named, or a home that cannot be written: their business, not a fault of the program
+        where = f"{error.filename}: " if error.filename else ""
+        show_error(
+            ConfigurationError(f"{where}{error.strerror or error}.", "Check the path, its owner and permissions.")
+        )
+        sys.exit(2)

@@ -9,8 +9,11 @@ def rebuild() -> None:
     """Build silver and gold anew from bronze, with models and seeds as they are now."""
     from foss_platform.cli.graph import run_job
     from foss_platform.cli.summary import show_run
+    from foss_platform.lake.catalog import open_catalog
     from foss_platform.settings import load_settings
 
+    # refused where there is no lake: a rebuild of nothing would make one
+    open_catalog(load_settings(), create=False)
     with messages().status("building silver and gold anew …"):
         run = run_job(load_settings(), "rebuild")
     show_run("rebuild", run)

@@ -25,6 +25,7 @@ def rollback(
     from foss_platform.lake.catalog import open_catalog
     from foss_platform.lake.query import parse_moment
     from foss_platform.lake.rollback import plan_rollback, roll_back
+    from foss_platform.lake.tables import load_table
     from foss_platform.settings import load_settings
 
     settings = load_settings()
@@ -35,14 +36,20 @@ def rollback(
         messages().print("nothing was changed")
         return
     confirm(f"Take {planned.name} back to this state?", yes=yes)
+    before = load_table(catalog, planned.name).metadata.current_snapshot_id
     done = roll_back(catalog, planned)
     snapshot = done.current_snapshot()
+    if done.metadata.current_snapshot_id == before:
+        output().print(f"{planned.name} stands so already; nothing was changed", soft_wrap=True)
+        return
     output().print(
         f"{planned.name} stands as at {moment_text(planned.point.committed_at)}"
         + (f", as snapshot {snapshot.snapshot_id}" if snapshot is not None else ""),
         soft_wrap=True,
     )
-    messages().print("Next: the pipeline's next run builds on from there; `foss run` does it now.", soft_wrap=True)
+    messages().print(
+        "Next: the pipeline's next run builds on from there; `foss run` with its name does it now.", soft_wrap=True
+    )
 
 
 def _show(settings: "Settings", catalog: "Catalog", planned: "Rollback") -> None:

@@ -45,7 +45,9 @@ def _print_table(reader: "pa.RecordBatchReader") -> None:
     more = 0
     for batch in reader:
         wanted = batch.slice(0, max(0, _SHOWN_ROWS - len(rows)))
-        rows.extend(tuple(_shown(value) for value in row.values()) for row in wanted.to_pylist())
+        # by place, not by name: two columns may bear the same one
+        columns = [[_shown(value) for value in column.to_pylist()] for column in wanted.columns]
+        rows.extend(zip(*columns, strict=True))
         more += batch.num_rows - wanted.num_rows
     output().print(table_of("", [escape(name) for name in reader.schema.names], rows))
     messages().print(f"{len(rows) + more:,} rows" + (f", {more:,} of them not shown: use --format csv" if more else ""))
@@ -55,6 +57,6 @@ def _shown(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, float):
-        return f"{value:.2f}".rstrip("0").rstrip(".")
+        return f"{value:.10g}"
     # a cell is data: [red] in it is no colour
     return escape(value) if isinstance(value, str) else value

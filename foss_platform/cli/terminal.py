@@ -1,5 +1,7 @@
 """How things look on a terminal: errors, verdicts, tables. What does not belong here: what is shown."""
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +11,15 @@ from rich.table import Table
 
 from foss_platform.errors import FossError
 
+_UNBOUNDED = 240
+
 VERDICTS = {"passed": "[green]✓ passed[/]", "warning": "[yellow]! warning[/]", "failed": "[red]✗ failed[/]"}
 
 
 def output() -> Console:
-    """Standard output, for what was asked for."""
-    return Console(highlight=False)
+    """Standard output, for what was asked for; as wide as need be where no terminal sets a width."""
+    wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=_UNBOUNDED if wide else None)
 
 
 def messages() -> Console:
@@ -32,7 +37,8 @@ def table_of(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], 
     """A table; the columns named in `right` are numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_edge=False)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left")
+        # folded, never cut: half a name is another name
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     return table

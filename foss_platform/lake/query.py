@@ -1,11 +1,12 @@
 """Asking the lake in SQL: only the tables a query names, now or as they stood. Not here: printing."""
 
 import difflib
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import duckdb
 import pyarrow as pa
@@ -111,9 +112,8 @@ def _only_a_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 def _named_tables(
     connection: duckdb.DuckDBPyConnection, catalog: Catalog, query: str
 ) -> Sequence[tuple[TableName, Table]]:
-    named = {TableName(*parts) for parts in map(_split, connection.get_table_names(query, qualified=True)) if parts}
     found: list[tuple[TableName, Table]] = []
-    for name in sorted(named, key=str):
+    for name in sorted(_base_tables(connection, query), key=str):
         table = find_table(catalog, name)
         if table is not None:
             found.append((name, table))
@@ -122,17 +122,34 @@ def _named_tables(
     return found
 
 
+def _base_tables(connection: duckdb.DuckDBPyConnection, query: str) -> set[TableName]:
+    """The tables that a query names with their namespace, by DuckDB's own parser.
+
+    `get_table_names` binds the query as well, which fails before the views are there, and takes aliases for names.
+    """
+    said = re.sub(r"^\s*explain(\s+analyze)?\s", "", query, flags=re.IGNORECASE)
+    row = connection.execute("select json_serialize_sql(?)", [said]).fetchone()
+    parsed = json.loads(row[0]) if row else {}
+    if parsed.get("error"):
+        raise QueryError(f"{parsed.get('error_message', 'The SQL cannot be parsed')}.")
+    return set(_tables_below(parsed))
+
+
+def _tables_below(node: Any) -> Iterator[TableName]:
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE" and node.get("schema_name"):
+            yield TableName(node["schema_name"], node["table_name"])
+        node = list(node.values())
+    if isinstance(node, list):
+        for part in node:
+            yield from _tables_below(part)
+
+
 def _what_there_is(catalog: Catalog, wanted: str) -> str:
     names = [str(name) for name in list_tables(catalog)]
     if near := difflib.get_close_matches(wanted, names, n=1):
         return f"Did you mean {near[0]}?"
     return f"The lake holds: {', '.join(names) or 'no table yet'}."
-
-
-def _split(qualified: str) -> tuple[str, str] | None:
-    parts = re.findall(r'"((?:[^"]|"")+)"|([^."]+)', qualified)
-    names = [(quoted.replace('""', '"') or plain) for quoted, plain in parts]
-    return (names[-2], names[-1]) if len(names) >= 2 else None
 
 
 def _refuse(error: duckdb.Error, catalog: Catalog) -> NoReturn:

@@ -1,5 +1,6 @@
 """Checks of the settings and of the home. Not here: reading them (`settings`), or whether a service answers."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -33,6 +34,9 @@ def home_is_writable(trial: Trial) -> Finding:
     """Dagster's and dbt's own files lie there; what DuckDB spills, unless told otherwise."""
     home = trial.settings.home
     if not home.exists():
+        above = next(folder for folder in home.parents if folder.exists())
+        if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+            return failed(f"{home} cannot be made: {above} may not be written", "Make it, or set FOSS_HOME elsewhere.")
         return skipped(f"{home} is not there yet; the first run makes it")
     try:
         with tempfile.TemporaryFile(dir=home) as file:

@@ -84,7 +84,7 @@ def test_the_table_names_what_failed_and_its_remedy(
     foss: Foss, lake: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("FOSS_DUCKDB_MEMORY_LIMIT", "plenty")
+    monkeypatch.setenv("FOSS_DUCKDB_MEMORY_LIMIT", "1KB")
     before = files_of(lake)
     code, out, _ = foss()
     assert code == 1
