@@ -23,6 +23,7 @@ BENCHMARKS = {
     "latency": "from a poll to gold: foss run, dbt in a warm process, the daemon's schedule",
     "stock": "poll to gold, against Dagster and dbt put together the stock way",
     "dlt": "writing polls into Iceberg, against dlt",
+    "store": "append, replay, rebuild and clean-up on Postgres + MinIO, against SQLite + folder (after make services)",
     "append": "whether the three hundredth poll costs what the first ones do",
     "upkeep": "20,000 polls with upkeep: what a poll and the lake cost in the end (an hour or two)",
     "history": "a step of silver and gold with 1 million and with 100 million rows of history (15 GB)",
