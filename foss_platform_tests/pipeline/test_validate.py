@@ -89,7 +89,7 @@ def test_the_table_names_what_failed_and_its_remedy(
     code, out, _ = foss()
     assert code == 1
     assert "✗ failed" in out
-    assert "→ Check FOSS_DUCKDB_MEMORY_LIMIT" in out
+    assert "→ Check FOSS_ENGINE" in out
     assert "because engine_starts failed" in out
     assert "1 failed" in out
     assert files_of(lake) == before
