@@ -136,7 +136,11 @@ def run_command(
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment without what the developer's shell says about the platform; no catalog of theirs is found."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) or name == "FOSS_SERVICES_CACHE"
+    }
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT_ROOT), os.environ.get("PYTHONPATH"))))
     return {**kept, "PYICEBERG_HOME": "/nonexistent", **(more or {})}
 
