@@ -5,6 +5,7 @@ https://py.iceberg.apache.org/configuration/). Only the embedded default is ours
 """
 
 import os
+import re
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from foss_platform.settings import Environment, Settings
 
 # seconds that SQLite waits for another writer's lock before a commit counts as failed
 _SQLITE_TIMEOUT = 20
+
+_CATALOG_TABLES = 2
 
 
 def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
@@ -60,15 +63,14 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
         database = catalog_database(settings)
         _refuse_lost_catalog(database, warehouse_folder(settings), create=create)
         database.parent.mkdir(parents=True, exist_ok=True)
-        return load_catalog(
-            CATALOG_NAME,
-            type="sql",
-            uri=URL.create(
-                "sqlite", database=str(database), query={"timeout": str(_SQLITE_TIMEOUT)}
-            ).render_as_string(),
-            # not as_uri(): Iceberg's readers take a location as it stands, so %20 would be part of a folder's name
-            warehouse=f"file://{warehouse_folder(settings)}",
-            schema_version="v1",
+        address = URL.create("sqlite", database=str(database), query={"timeout": str(_SQLITE_TIMEOUT)})
+        return _sql_catalog(
+            {
+                "uri": address.render_as_string(),
+                # not as_uri(): Iceberg's readers take a location as it stands, so %20 would be part of a folder's name
+                "warehouse": f"file://{warehouse_folder(settings)}",
+                "schema_version": "v1",
+            }
         )
 
 
@@ -80,8 +82,22 @@ def open_configured(properties: Mapping[str, Any]) -> Catalog:
 
         return BoundedRestCatalog(CATALOG_NAME, **properties)
     if kind == "sql":
-        return bound_waiting(AVAILABLE_CATALOGS[CatalogType.SQL](CATALOG_NAME, dict(properties)))
+        return bound_waiting(_sql_catalog(properties))
     return load_catalog(CATALOG_NAME, **properties)
+
+
+def _sql_catalog(properties: Mapping[str, Any]) -> Catalog:
+    """PyIceberg's SQL catalog; its tables are made where they are missing, also by several at the same time."""
+    from sqlalchemy.exc import DBAPIError
+
+    # one try for each of its tables: another process may make the next one just before us too
+    for _ in range(_CATALOG_TABLES):
+        try:
+            return AVAILABLE_CATALOGS[CatalogType.SQL](CATALOG_NAME, dict(properties))
+        except DBAPIError as error:
+            if not re.search("already exists|duplicate key", str(error.orig)):
+                raise
+    return AVAILABLE_CATALOGS[CatalogType.SQL](CATALOG_NAME, dict(properties))
 
 
 def catalog_database(settings: Settings) -> Path:

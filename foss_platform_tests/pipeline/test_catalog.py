@@ -5,9 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import Engine, event
 
 from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake import catalog as catalog_module
@@ -41,6 +43,26 @@ def test_a_fresh_home_becomes_a_lake(settings: Settings) -> None:
     assert list_tables(open_catalog(settings)) == []
     fill(settings)
     assert list_tables(open_catalog(settings, create=False)) == [NAME]
+    assert count(settings) == 1
+
+
+def test_two_that_make_the_catalog_at_once_both_get_it(settings: Settings) -> None:
+    database = catalog_database(settings)
+    made: list[str] = []
+
+    def another_is_first(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "CREATE TABLE" in statement and statement not in made:
+            made.append(statement)
+            with closing(sqlite3.connect(database)) as other:
+                other.execute(statement)
+
+    event.listen(Engine, "before_cursor_execute", another_is_first)
+    try:
+        open_catalog(settings)
+    finally:
+        event.remove(Engine, "before_cursor_execute", another_is_first)
+    assert len(made) == 2
+    fill(settings)
     assert count(settings) == 1
 
 
