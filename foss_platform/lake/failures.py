@@ -23,6 +23,7 @@ _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|NoSuchBucket|specified bucket does not 
 _STORE_FULL = re.compile(
     r"no space left|XMinioStorageFull|minimum free drive threshold|(status|Status Code:) 507", re.IGNORECASE
 )
+_UPLOAD_LOST = re.compile(r"NO_SUCH_UPLOAD|NoSuchUpload")
 # PyArrow's "in bucket 'x'", or the address that DuckDB quotes
 _BUCKET = re.compile(r"bucket '([^']+)'|reading 's3a?://([^/']+)|reading 'https?://[^/]+/([^/']+)")
 _LOGIN_REFUSED = re.compile(
@@ -117,6 +118,11 @@ def store_failure(said: str) -> FossError | None:
         return ConfigurationError(
             f"The object store refuses the access key for {bucket}.",
             "Check s3.access-key-id and s3.secret-access-key of catalog 'lake', and what that key may do.",
+        )
+    if _UPLOAD_LOST.search(said):
+        return PassingError(
+            f"The object store lost an upload to {bucket} while it was written; nothing was committed.",
+            "MinIO does so when its disk has no space left: look there. The next run continues where this one ended.",
         )
     return _no_space() if _STORE_FULL.search(said) else None
 
