@@ -4,38 +4,23 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from foss_platform.cli.main import run
 from foss_platform.settings import Settings
+from foss_platform_tests.pipeline.command_line import Foss, foss_in
 from foss_platform_tests.tables import read
 
-Foss = Callable[..., tuple[int, str, str]]
 PIPELINE = "stavanger_parking"
 
 
 @pytest.fixture
 def foss(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], parsed_settings: Settings) -> Foss:
     """Call `foss` with these words, in this process, over a home of its own; gives exit code, output and messages."""
-    monkeypatch.setenv("FOSS_HOME", str(parsed_settings.home))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["foss", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0 if code is None else 1), out, err
-
-    return call
+    return foss_in(parsed_settings.home, monkeypatch, capfd)
 
 
 @pytest.fixture

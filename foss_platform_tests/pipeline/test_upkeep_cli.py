@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.cli.lake_tables import complete_table
-from foss_platform.cli.main import run
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.compaction import compact
@@ -27,9 +26,9 @@ from foss_platform.lake.points import live_points
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
+from foss_platform_tests.pipeline.command_line import Foss, foss_in
 from foss_platform_tests.tables import read
 
-Foss = Callable[..., tuple[int, str, str]]
 THINGS, OTHERS = TableName("gold", "things"), TableName("silver", "others")
 COLUMNS: list[tuple[str, pa.DataType]] = [("id", pa.int64()), ("value", pa.string())]
 SCHEMA = pa.schema(COLUMNS)
@@ -41,20 +40,7 @@ PIPELINE = "stavanger_parking"
 @pytest.fixture
 def foss(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], settings: Settings) -> Foss:
     """Call `foss` with these words, in this process; gives exit code, output and messages."""
-    monkeypatch.setenv("FOSS_HOME", str(settings.home))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["foss", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0 if code is None else 1), out, err
-
-    return call
+    return foss_in(settings.home, monkeypatch, capfd)
 
 
 @pytest.fixture
