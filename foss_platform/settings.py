@@ -9,10 +9,12 @@ import re
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError
+from foss_platform.secrets import FILE_SUFFIX, read_secret
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,12 +24,6 @@ class Environment(StrEnum):
 
     LOCAL = "local"
     PRODUCTION = "production"
-
-
-class Engine(StrEnum):
-    """What builds silver and gold."""
-
-    DUCKDB = "duckdb"
 
 
 class Feed(StrEnum):
@@ -47,9 +43,11 @@ class Switch(StrEnum):
 #: Where `make services` keeps its servers: nothing of the platform's, and no reason to refuse to start.
 _OF_THE_TESTS = ("FOSS_SERVICES_CACHE",)
 
+_TRINO_PASSWORD = "FOSS_TRINO_PASSWORD"  # noqa: S105  # the variable's name
+
 _STATED_IN_PRODUCTION = {
     "home": "a folder for Dagster's and dbt's own files",
-    "engine": "what builds silver and gold, e.g. duckdb",
+    "engine": "what builds silver and gold: duckdb or trino",
     "automation": "whether schedules run by themselves: on or off",
 }
 
@@ -74,6 +72,11 @@ class Settings(BaseSettings):
     duckdb_temp_directory: Path | None = Field(default=None, description="where DuckDB spills; <home>/spill unless set")
     duckdb_threads: int | None = Field(default=None, ge=1)
     dbt_project: Path = PROJECT_ROOT / "dbt_project"
+    trino_url: str | None = Field(default=None, description="the coordinator, e.g. https://trino.example:8443")
+    trino_user: str | None = None
+    trino_password: SecretStr | None = Field(default=None, description="or FOSS_TRINO_PASSWORD_FILE")
+    trino_catalog: str = Field(default="engineer", description="Trino's name of the lake's catalog")
+    trino_ca_file: Path | None = Field(default=None, description="the certificate that signed Trino's, as PEM")
 
     @field_validator("home", "dbt_project", "duckdb_temp_directory", mode="before")
     @classmethod
@@ -87,6 +90,14 @@ class Settings(BaseSettings):
     def _a_size(cls, value: str) -> str:
         if not re.fullmatch(r"\s*0*[1-9][0-9]*(\.[0-9]+)?\s*[KMGT]i?B\s*", value, re.IGNORECASE):
             raise ValueError("it is no size such as 4GB")
+        return value
+
+    @field_validator("trino_url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https://[^/@:\s]+(:[0-9]{1,5})?/?", value):
+            # over plain http Trino checks no password
+            raise ValueError("it is no address such as https://trino.example:8443")
         return value
 
     @field_validator("home", "dbt_project")
@@ -116,13 +127,14 @@ def load_settings() -> Settings:
         Naming every variable that is wrong, and what it may be; in production also what is missing, and what
         is wrong with the catalog's configuration.
     """
-    known = {f"FOSS_{name.upper()}" for name in Settings.model_fields}
+    known = {f"FOSS_{name.upper()}" for name in Settings.model_fields} | {f"{_TRINO_PASSWORD}{FILE_SUFFIX}"}
     if unknown := sorted(
         name for name in os.environ if name.startswith("FOSS_") and name not in known and name not in _OF_THE_TESTS
     ):
         raise ConfigurationError(f"Unknown settings: {', '.join(unknown)}.", f"There are: {', '.join(sorted(known))}.")
+    password = read_secret(_TRINO_PASSWORD, os.environ)
     try:
-        settings = Settings()
+        settings = Settings() if password is None else Settings(trino_password=SecretStr(password))
     except ValidationError as error:
         problems = "; ".join(
             f"FOSS_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']} (it is {item['input']!r})"
@@ -133,7 +145,37 @@ def load_settings() -> Settings:
         ) from None
     if settings.environment is Environment.PRODUCTION:
         _refuse_half_a_configuration(settings)
+    elif settings.engine is Engine.TRINO and (lacking := trino_problems(settings)):
+        raise ConfigurationError(
+            f"FOSS_ENGINE is trino, and {'; '.join(lacking)}.", "docs/OPERATIONS.md lists each setting."
+        )
     return settings
+
+
+def trino_problems(settings: Settings) -> list[str]:
+    """What is missing or contradictory in how Trino is to be reached, each with its remedy."""
+    problems = []
+    if settings.trino_url is None:
+        problems.append("FOSS_TRINO_URL is not set (the coordinator, e.g. https://trino.example:8443)")
+    if not settings.trino_user:
+        problems.append("FOSS_TRINO_USER is not set")
+    if settings.trino_password is None:
+        problems.append(f"{_TRINO_PASSWORD} is not set, nor {_TRINO_PASSWORD}{FILE_SUFFIX}")
+    if settings.trino_ca_file is not None and not settings.trino_ca_file.is_file():
+        problems.append(f"FOSS_TRINO_CA_FILE names {settings.trino_ca_file}, which is no file")
+    if (catalog := _embedded_catalog()) is not None:
+        problems.append(f"the lake's catalog is {catalog}, which Trino cannot share: set one on Postgres, or REST")
+    return problems
+
+
+def _embedded_catalog() -> str | None:
+    """The words for a catalog that only this machine has; None for one that can be shared."""
+    from foss_platform.lake.configuration import catalog_properties
+
+    configured = catalog_properties(os.environ)
+    if configured is None:
+        return "the embedded one"
+    return "SQLite" if str(configured.get("uri", "")).startswith("sqlite") else None
 
 
 def _refuse_half_a_configuration(settings: Settings) -> None:
@@ -146,4 +188,6 @@ def _refuse_half_a_configuration(settings: Settings) -> None:
     ]
     if settings.feed is Feed.RECORDED:
         problems.append("FOSS_FEED is recorded, whose time is that of a recording: unset it")
+    if settings.engine is Engine.TRINO:
+        problems += trino_problems(settings)
     refuse_problems(problems + catalog_problems(catalog_properties(os.environ)))

@@ -30,13 +30,16 @@
     (cast(epoch_us({{ later }}) - epoch_us({{ earlier }}) as double) / 60000000e0)
 {%- endmacro %}
 {% macro trino__minutes_between(earlier, later) -%}
-    (cast(to_milliseconds({{ later }} - {{ earlier }}) as double) / 60000e0)
+    {#- an interval has milliseconds; an instant has microseconds, which a double of seconds since 1970 still tells apart -#}
+    (cast(
+        cast(round(to_unixtime({{ later }}) * 1e6) as bigint) - cast(round(to_unixtime({{ earlier }}) * 1e6) as bigint) as double
+    ) / 60000000e0)
 {%- endmacro %}
 
-{# Text without the white space around it. #}
-{% macro trimmed(text) -%} regexp_replace({{ text }}, '^\s+|\s+$', '' {{- adapter.dispatch('every_match', 'foss_platform')() -}} ) {%- endmacro %}
-{% macro duckdb__every_match() %}, 'g'{% endmacro %}
-{% macro trino__every_match() %}{% endmacro %}
+{# Text without the white space around it; the characters are named, since the engines' \s differ. #}
+{% macro trimmed(text) %}{{ return(adapter.dispatch('trimmed', 'foss_platform')(text)) }}{% endmacro %}
+{% macro duckdb__trimmed(text) -%} regexp_replace({{ text }}, '^[ \t\n\f\r]+|[ \t\n\f\r]+$', '', 'g') {%- endmacro %}
+{% macro trino__trimmed(text) -%} regexp_replace({{ text }}, '\A[ \t\n\f\r]+|[ \t\n\f\r]+\z', '') {%- endmacro %}
 
 {# Whether text matches a regular expression somewhere. #}
 {% macro matches(text, pattern) %}{{ return(adapter.dispatch('matches', 'foss_platform')(text, pattern)) }}{% endmacro %}
@@ -47,7 +50,10 @@
 {% macro exact_percentile(value, percent) %}{{ return(adapter.dispatch('exact_percentile', 'foss_platform')(value, percent)) }}{% endmacro %}
 {% macro duckdb__exact_percentile(value, percent) -%} quantile_disc({{ value }}, {{ percent }} / 100.0) {%- endmacro %}
 {% macro trino__exact_percentile(value, percent) -%}
-    element_at(array_agg({{ value }} order by {{ value }}), cast(ceiling({{ percent }} * count({{ value }}) / 100e0) as integer))
+    element_at(
+        array_agg({{ value }} order by {{ value }}) filter (where {{ value }} is not null),
+        cast(ceiling({{ percent }} * count({{ value }}) / 100e0) as integer)
+    )
 {%- endmacro %}
 
 {# Monday is 1, Sunday 7. #}
@@ -65,9 +71,26 @@
 {% macro duckdb__newest_instant(model, column) -%}
     cast(foss_newest('{{ model.schema }}.{{ model.identifier }}', '{{ column }}') as timestamptz)
 {%- endmacro %}
-{% macro trino__newest_instant(model, column) -%} (select max({{ column }}) from {{ model }}) {%- endmacro %}
+{% macro trino__newest_instant(model, column) -%}
+    (
+        select max(cast(from_iso8601_timestamp_nanos(json_extract_scalar(readable_metrics, '$.{{ column }}.upper_bound')) as timestamp(6) with time zone))
+        from {{ model.database }}.{{ model.schema }}."{{ model.identifier }}$files"
+        where content = 0
+    )
+{%- endmacro %}
 
 {# An instant as text that `instant` takes. #}
 {% macro instant_text(value) %}{{ return(adapter.dispatch('instant_text', 'foss_platform')(value)) }}{% endmacro %}
 {% macro duckdb__instant_text(value) -%} strftime({{ value }}, '%Y-%m-%d %H:%M:%S.%f') || ' UTC' {%- endmacro %}
-{% macro trino__instant_text(value) -%} format_datetime({{ value }}, 'yyyy-MM-dd HH:mm:ss.SSS') || '000 UTC' {%- endmacro %}
+{% macro trino__instant_text(value) -%}
+    cast(cast(({{ value }}) at time zone 'UTC' as timestamp(6) with time zone) as varchar)
+{%- endmacro %}
+
+{# A contract's type as the engine writes it, so that both make the same Iceberg column of it. #}
+{% macro column_type(name) %}{{ return(adapter.dispatch('column_type', 'foss_platform')(name)) }}{% endmacro %}
+{% macro duckdb__column_type(name) %}{{ return(name) }}{% endmacro %}
+{% macro trino__column_type(name) %}
+    {{ return({
+        'timestamp': 'timestamp(6)', 'timestamp with time zone': 'timestamp(6) with time zone', 'text': 'varchar'
+    }.get(name | lower, name)) }}
+{% endmacro %}

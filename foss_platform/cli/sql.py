@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from foss_platform.cli.formats import Format, write_rows
 from foss_platform.cli.terminal import messages, output, table_of
+from foss_platform.engine import Engine
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +24,10 @@ def sql(
         str | None, typer.Option("--at", help="Read the tables as they stood: an ISO time, or '2 hours ago'.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="Who answers, and in whose SQL; Trino reads live snapshots only."),
+    ] = None,
 ) -> None:
     """Ask the lake, e.g. foss sql "select * from gold.parking_latest"."""
     from foss_platform.lake.catalog import open_catalog
@@ -31,7 +36,13 @@ def sql(
 
     settings = load_settings()
     moment = parse_moment(at, datetime.now(UTC)) if at is not None else None
-    answer = ask(settings, open_catalog(settings, create=False), query, moment)
+    catalog = open_catalog(settings, create=False)
+    if (engine or settings.engine) is Engine.TRINO:
+        from foss_platform.lake.trino_query import ask_trino
+
+        answer = ask_trino(settings, catalog, query, moment)
+    else:
+        answer = ask(settings, catalog, query, moment)
     for name, point in answer.points.items():
         messages().print(f"{name} as committed at {point.committed_at.isoformat()}", soft_wrap=True)
     if format_ is Format.TABLE and out is None:

@@ -9,6 +9,10 @@ from collections.abc import Mapping
 
 from pyiceberg.table import Table
 
+from foss_platform.lake.names import TableName
+
+#: What lies here comes from outside; all else is made from it.
+SOURCE_NAMESPACES = ("bronze", "ops")
 POSITION_PREFIX = "foss.position."
 #: The hash of the model's logic that built the whole table.
 LOGIC_PROPERTY = "foss.logic"
@@ -28,6 +32,28 @@ def consumed_positions(table: Table) -> dict[str, tuple[str, int]]:
             source_uuid, _, number = value.partition(":")
             positions[key.removeprefix(POSITION_PREFIX)] = (source_uuid, int(number))
     return positions
+
+
+def known_positions(name: TableName, tables: Mapping[str, Table]) -> dict[str, tuple[str, int]]:
+    """By source, how far a table has read it: itself for bronze and ops, which come from outside.
+
+    Without those whose source was replaced or turned back since, since what was read cannot be told then.
+
+    Parameters
+    ----------
+    tables
+        All tables of the lake by name, as one run sees them.
+    """
+    table = tables[str(name)]
+    if name.namespace in SOURCE_NAMESPACES:
+        return {str(name): (str(table.metadata.table_uuid), own_position(table))}
+    return {
+        source: (source_uuid, number)
+        for source, (source_uuid, number) in consumed_positions(table).items()
+        if (standing := tables.get(source)) is not None
+        and str(standing.metadata.table_uuid) == source_uuid
+        and own_position(standing) >= number
+    }
 
 
 def build_properties(properties: Mapping[str, str]) -> dict[str, str]:

@@ -118,7 +118,7 @@ def _named_tables(
         if table is not None:
             found.append((name, table))
         elif name.namespace in NAMESPACES:
-            raise QueryError(f"There is no table {name}.", _what_there_is(catalog, str(name)))
+            raise QueryError(f"There is no table {name}.", what_there_is(catalog, str(name)))
     return found
 
 
@@ -145,7 +145,8 @@ def _tables_below(node: Any) -> Iterator[TableName]:
             yield from _tables_below(part)
 
 
-def _what_there_is(catalog: Catalog, wanted: str) -> str:
+def what_there_is(catalog: Catalog, wanted: str) -> str:
+    """The remedy for a name that is not there: the nearest one, or all."""
     names = [str(name) for name in list_tables(catalog)]
     if near := difflib.get_close_matches(wanted, names, n=1):
         return f"Did you mean {near[0]}?"
@@ -159,5 +160,5 @@ def _refuse(error: duckdb.Error, catalog: Catalog) -> NoReturn:
             f"The warehouse could not be read: {line}.", "Check that the object store is up."
         ) from None
     missing = re.search(r"Table with name \"?([\w.]+)\"? does not exist", line)
-    remedy = _what_there_is(catalog, missing[1]) if missing else ""
+    remedy = what_there_is(catalog, missing[1]) if missing else ""
     raise QueryError(line if line.endswith((".", "!", "?")) else f"{line}.", remedy) from None

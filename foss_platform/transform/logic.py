@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from foss_platform.engine import Engine
+
 
 def logic_hash(manifest: Mapping[str, Any], unique_id: str) -> str:
     """A hash of a dbt node's code, the macros it calls, its seeds' rows, the variables, and all that lies upstream.
@@ -30,7 +32,7 @@ def _parts(manifest: Mapping[str, Any], unique_id: str, seen: set[str]) -> set[s
         if macro["package_name"] != manifest["metadata"]["project_name"]:
             return set()
         parts = {f"{unique_id}={macro['macro_sql']}"}
-        upstream = macro["depends_on"].get("macros", [])
+        upstream = [*macro["depends_on"].get("macros", []), *_dialects(manifest, macro)]
     elif unique_id in manifest["nodes"]:
         node = manifest["nodes"][unique_id]
         parts = {f"{unique_id}={node['checksum']['checksum']}"}
@@ -40,3 +42,8 @@ def _parts(manifest: Mapping[str, Any], unique_id: str, seen: set[str]) -> set[s
     for name in upstream:
         parts |= _parts(manifest, name, seen)
     return parts
+
+
+def _dialects(manifest: Mapping[str, Any], macro: Mapping[str, Any]) -> list[str]:
+    """A dispatched macro's form for each engine, so that a table's logic is the same whichever one built it."""
+    return [f"macro.{macro['package_name']}.{engine}__{macro['name']}" for engine in Engine]

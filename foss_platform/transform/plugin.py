@@ -15,14 +15,11 @@ import duckdb
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
-from pydantic import ValidationError
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.derived import (
-    DerivedLayout,
     DerivedRows,
     Merge,
     adapt_columns,
@@ -30,13 +27,13 @@ from foss_platform.lake.derived import (
     documented,
     ensure_derived_table,
 )
-from foss_platform.lake.duck import connection_config, create_view, first_line, pin, prepare, quote_text
+from foss_platform.lake.duck import connection_config, create_view, pin, prepare, quote_text
 from foss_platform.lake.names import TableName
-from foss_platform.lake.policy import TablePolicy
-from foss_platform.lake.positions import LOGIC_PROPERTY, consumed_positions, own_position, position_properties
+from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions, position_properties
 from foss_platform.lake.statistics import newest_value
 from foss_platform.lake.tables import list_tables, load_table
 from foss_platform.transform.handover import handed_over
+from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
 
@@ -86,8 +83,8 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
 
         `target_config.config` holds what the materialization passes: `table` (namespace and name),
         `upstream` (names of the tables it was made from), `merge` (None for the whole content) with
-        `unique_key`, `prune_by` and `delete_when`, the table's `key`, `cluster_by` and `upkeep`, `docs` by
-        column, `description`, the node's `unique_id`, and `only_when_changed` for content that its logic
+        `unique_key`, `prune_by` and `delete_when`, the `layout` that the node's configuration gives, `docs`
+        by column, `description`, the node's `unique_id`, and `only_when_changed` for content that its logic
         alone decides (a seed).
         """
         assert self._connection is not None
@@ -99,7 +96,12 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             self._connection.execute(f"select * from {incoming} limit 0").to_arrow_table().schema, options["docs"]
         )
         table = ensure_derived_table(
-            self._catalog, name, arrow_schema, options["docs"], options["description"], _layout(name, options)
+            self._catalog,
+            name,
+            arrow_schema,
+            options["docs"],
+            options["description"],
+            model_layout(name, options["layout"]),
         )
         merge, logic = options["merge"], self._logic(options["unique_id"])
         if options["only_when_changed"] and _is_built_with(table, logic):
@@ -134,48 +136,20 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         create_view(self._connection, pin(name, table))
         self._tables[str(name)] = table
         self._connection.execute(f"delete from {_POSITIONS} where table_name = {quote_text(str(name))}")
-        for source, (source_uuid, number) in self._positions_of(name, table).items():
+        for source, (source_uuid, number) in known_positions(name, self._tables).items():
             self._connection.execute(
                 f"insert into {_POSITIONS} values (?, ?, ?, ?)", [str(name), source, source_uuid, number]
             )
-
-    def _positions_of(self, name: TableName, table: Table) -> dict[str, tuple[str, int]]:
-        if name.namespace in ("bronze", "ops"):
-            return {str(name): (str(table.metadata.table_uuid), own_position(table))}
-        return self._valid(consumed_positions(table))
-
-    def _valid(self, positions: dict[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
-        """Without those whose source was replaced or turned back since: what was read cannot be told then."""
-        return {
-            source: (source_uuid, number)
-            for source, (source_uuid, number) in positions.items()
-            if (standing := self._tables.get(source)) is not None
-            and str(standing.metadata.table_uuid) == source_uuid
-            and own_position(standing) >= number
-        }
 
     def _available(self, upstream: list[str]) -> dict[str, tuple[str, int]]:
         """How far each source has reached every table that the model was made from: the least of them."""
         reached: dict[str, tuple[str, int]] = {}
         for table_name in upstream:
-            table = self._tables.get(table_name)
-            if table is None:
+            if table_name not in self._tables:
                 continue
-            for source, position in self._positions_of(TableName(*table_name.split(".")), table).items():
+            for source, position in known_positions(TableName(*table_name.split(".")), self._tables).items():
                 reached[source] = min(reached.get(source, position), position, key=lambda p: p[1])
         return reached
-
-
-def _layout(name: TableName, options: dict[str, Any]) -> DerivedLayout:
-    key = options["key"]
-    try:
-        policy = TablePolicy(**options["upkeep"])
-    except (TypeError, ValidationError) as error:
-        raise ConfigurationError(
-            f"meta.foss.upkeep of the model {name} is not understood: {first_line(error)}.",
-            "docs/PIPELINES.md lists what it may say.",
-        ) from error
-    return DerivedLayout((key,) if isinstance(key, str) else tuple(key or ()), options["cluster_by"], policy)
 
 
 def _is_built_with(table: Table, logic: str) -> bool:

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
 
@@ -27,8 +28,8 @@ def dbt_folder(settings: Settings) -> Path:
 
 
 def target_folder(settings: Settings) -> Path:
-    """dbt's target folder."""
-    return dbt_folder(settings) / "target"
+    """dbt's target folder: one an engine, or dbt would parse the whole project anew at each switch."""
+    return dbt_folder(settings) / ("target" if settings.engine is Engine.DUCKDB else f"target-{settings.engine}")
 
 
 def manifest_file(settings: Settings) -> Path:
@@ -77,7 +78,7 @@ def _is_prepared(manifest: Path, stamp: Path, fingerprint: str) -> bool:
 
 def _fingerprint(settings: Settings) -> str:
     digest = hashlib.sha256()
-    for package in ("dbt-core", "dbt-adapters", "dbt-duckdb", "dagster-dbt"):
+    for package in ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-trino", "dagster-dbt"):
         digest.update(f"{package}={version(package)};".encode())
     files = sorted(
         {file for pattern in _PROJECT_FILES for file in settings.dbt_project.glob(pattern) if file.is_file()}

@@ -4,17 +4,20 @@ In process a build of six models takes 2.4 s, as a subprocess through `DbtCliRes
 it saves is dbt's start-up, its version check and a second parse.
 """
 
+import json
 import queue
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import dbt_with
-from foss_platform.transform.project import dbt_folder, target_folder
+from foss_platform.transform.project import dbt_folder, manifest_file, target_folder
 
 
 class NodeStatus(StrEnum):
@@ -83,6 +86,10 @@ def build(settings: Settings, selection: Sequence[str] = (), *, full_refresh: bo
     worker = threading.Thread(target=work, name="dbt", daemon=True)
     worker.start()
     while (result := results.get()) is not None:
+        if settings.engine is Engine.TRINO and result.status is NodeStatus.SUCCESS:
+            from foss_platform.transform.trino_run import finish_table
+
+            finish_table(settings, json.loads(manifest_file(settings).read_text()), result.unique_id)
         yield result
     worker.join()
     error = outcome[0].exception if outcome else None
@@ -104,7 +111,6 @@ def parse(settings: Settings) -> None:
 
 
 def _invoke(settings: Settings, arguments: Sequence[str], report: Any) -> Any:
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     def on_event(event: Any) -> None:
@@ -115,6 +121,7 @@ def _invoke(settings: Settings, arguments: Sequence[str], report: Any) -> Any:
     common = [
         "--project-dir", str(settings.dbt_project),
         "--profiles-dir", str(settings.dbt_project),
+        "--target", settings.engine.value,
         "--target-path", str(target_folder(settings)),
         "--log-path", str(dbt_folder(settings) / "logs"),
         "--log-level", "none",
@@ -122,13 +129,28 @@ def _invoke(settings: Settings, arguments: Sequence[str], report: Any) -> Any:
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
     ]  # fmt: skip
-    with dbt_with(settings):
-        # dbt-duckdb keeps its database, and so views on old metadata, for as long as the process lives
+    with dbt_with(settings), _engine(settings, parsed=arguments[0] != "parse"):
+        return dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
+
+
+@contextmanager
+def _engine(settings: Settings, *, parsed: bool) -> Iterator[None]:
+    """What an engine wants before dbt runs on it, and after."""
+    if settings.engine is Engine.TRINO:
+        from foss_platform.transform.trino_run import handed_to_dbt, variables_set
+
+        manifest = json.loads(manifest_file(settings).read_text()) if parsed else None
+        with variables_set(handed_to_dbt(settings, manifest)):
+            yield
+        return
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    # dbt-duckdb keeps its database, and so views on old metadata, for as long as the process lives
+    DuckDBConnectionManager.close_all_connections()
+    try:
+        yield
+    finally:
         DuckDBConnectionManager.close_all_connections()
-        try:
-            return dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
-        finally:
-            DuckDBConnectionManager.close_all_connections()
 
 
 def _node_result(data: Any) -> NodeResult:

@@ -6,7 +6,7 @@ Each engine is a class of its own with these two questions, found by its setting
 from collections.abc import Mapping
 from typing import Protocol
 
-from foss_platform.settings import Engine
+from foss_platform.engine import Engine
 from foss_platform.validation.duckdb_engine import DuckdbEngine
 from foss_platform.validation.results import Check, Finding, Service
 from foss_platform.validation.trial import Trial

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError, LastingError
-from foss_platform.settings import Engine, Environment, Feed, Switch, load_settings
+from foss_platform.settings import Environment, Feed, Switch, load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -20,24 +20,7 @@
 {% endmaterialization %}
 
 {% materialization seed, adapter='duckdb' %}
-    {%- set loaded = load_agate_table() -%}
-    {%- do store_result('agate_table', response='OK', agate_table=loaded) -%}
-    {%- set columns = [] -%}
-    {%- for column in loaded.column_names -%}
-        {%- do columns.append('cast(nullif(' ~ adapter.quote(column) ~ ", '') as " ~ config.get('column_types', {}).get(column, 'varchar') ~ ') as ' ~ adapter.quote(column)) -%}
-    {%- endfor -%}
-    {%- set rows = [] -%}
-    {%- for row in loaded.rows -%}
-        {%- set cells = [] -%}
-        {%- for cell in row -%}
-            {%- do cells.append("'" ~ (cell if cell is not none else '') | string | replace("'", "''") ~ "'") -%}
-        {%- endfor -%}
-        {%- do rows.append('(' ~ cells | join(', ') ~ ')') -%}
-    {%- endfor -%}
-    {%- set quoted = [] -%}
-    {%- for column in loaded.column_names -%}{%- do quoted.append(adapter.quote(column)) -%}{%- endfor -%}
-    {%- set query = 'select ' ~ columns | join(', ') ~ ' from (values ' ~ rows | join(', ') ~ ') as seed (' ~ quoted | join(', ') ~ ')' -%}
-    {{ return(lake_build(query, none)) }}
+    {{ return(lake_build(seed_query(), none)) }}
 {% endmaterialization %}
 
 {# Run the query, hand its rows to the plugin, which commits them and moves the view. #}
@@ -57,9 +40,7 @@
         'table': [this.schema, this.identifier],
         'upstream': upstream_tables(),
         'merge': merge,
-        'key': config.get('unique_key'),
-        'cluster_by': config.get('prune_by'),
-        'upkeep': config.get('meta', {}).get('foss', {}).get('upkeep', {}),
+        'layout': {'unique_key': config.get('unique_key'), 'prune_by': config.get('prune_by'), 'meta': config.get('meta', {})},
         'docs': column_docs(),
         'description': model.description,
         'unique_id': model.unique_id,

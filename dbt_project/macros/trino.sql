@@ -1,0 +1,112 @@
+{#
+  On Trino a build is one statement: CREATE OR REPLACE for the whole, which keeps the table's history, and MERGE for a step,
+  which is one snapshot where a delete and an insert are two. `incremental` takes what it takes on DuckDB.
+
+  The positions stand in the statement that replaces; after a MERGE they follow in a commit of their own. A crash between
+  the two makes the next step read the same rows once more, which changes nothing.
+#}
+
+{% materialization table, adapter='trino', supported_languages=['sql'] %}
+    {{ return(trino_build(sql, false)) }}
+{% endmaterialization %}
+
+{% materialization incremental, adapter='trino', supported_languages=['sql'] %}
+    {{ return(trino_build(sql, is_step())) }}
+{% endmaterialization %}
+
+{% materialization seed, adapter='trino' %}
+    {%- set query = seed_query() -%}
+    {%- if handed_over('built_with').get(this.schema ~ '.' ~ this.identifier) == handed_over('logic').get(model.unique_id, '') -%}
+        {%- do store_raw_result('main', 'unchanged', 'unchanged', 0) -%}
+        {{ return({'relations': [this.incorporate(type='table')]}) }}
+    {%- endif -%}
+    {{ return(trino_build(query, false)) }}
+{% endmaterialization %}
+
+{% macro trino_build(query, step) %}
+    {{ run_hooks(pre_hooks) }}
+    {%- set columns = trino_columns(query) -%}
+    {%- set rows -%}
+        select {% for column in columns -%}
+            cast({{ adapter.quote(column.name) }} as {{ column.type }}) as {{ adapter.quote(column.name) }}{{ ', ' if not loop.last }}
+        {%- endfor %} from ({{ query }}) as model
+    {%- endset -%}
+    {%- set properties = built_properties(step) -%}
+    {%- call statement('main') -%}
+        {{ trino_merge(rows, columns | map(attribute='name') | list) if step else trino_replace(rows, properties) }}
+    {%- endcall -%}
+    {%- if step -%}
+        {%- do run_query('alter table ' ~ this ~ ' set properties ' ~ extra_properties(properties)) -%}
+    {%- endif -%}
+    {{ run_hooks(post_hooks) }}
+    {{ return({'relations': [this.incorporate(type='table')]}) }}
+{% endmacro %}
+
+{% macro trino_replace(rows, properties) %}
+    create or replace table {{ this }}
+    with (
+        format_version = 2
+        {%- if config.get('prune_by') %}, sorted_by = array['{{ config.get('prune_by') }}']{% endif %}
+        {%- if properties %}, {{ extra_properties(properties) }}{% endif %}
+    )
+    as {{ rows }}
+{% endmacro %}
+
+{% macro trino_merge(rows, columns) %}
+    {%- set key = config.require('unique_key') -%}
+    merge into {{ this }} as standing
+    using (select *, coalesce({{ config.get('delete_when') or 'false' }}, false) as foss_is_gone from ({{ rows }}) as step) as incoming
+    on {% for column in ([key] if key is string else key) -%}
+        standing.{{ adapter.quote(column) }} = incoming.{{ adapter.quote(column) }}{{ ' and ' if not loop.last }}
+    {%- endfor %}
+    when matched and incoming.foss_is_gone then delete
+    when matched and (
+        {%- for column in columns -%}
+            standing.{{ adapter.quote(column) }} is distinct from incoming.{{ adapter.quote(column) }}{{ ' or ' if not loop.last }}
+        {%- endfor -%}
+    ) then update set
+        {% for column in columns -%}
+            {{ adapter.quote(column) }} = incoming.{{ adapter.quote(column) }}{{ ', ' if not loop.last }}
+        {%- endfor %}
+    when not matched and not incoming.foss_is_gone then insert (
+        {%- for column in columns -%}{{ adapter.quote(column) }}{{ ', ' if not loop.last }}{%- endfor -%}
+    ) values (
+        {%- for column in columns -%}incoming.{{ adapter.quote(column) }}{{ ', ' if not loop.last }}{%- endfor -%}
+    )
+{% endmacro %}
+
+{# The columns of a build, each with its name and type: the contract's where there is one, else the query's. #}
+{% macro trino_columns(query) %}
+    {%- set found = get_columns_in_query(query) -%}
+    {%- set columns = [] -%}
+    {%- if config.get('contract') and config.get('contract').enforced -%}
+        {%- if found | map('lower') | sort | list != model.columns.keys() | map('lower') | sort | list -%}
+            {%- do exceptions.raise_compiler_error(
+                'The columns of ' ~ this.identifier ~ ' are ' ~ found | sort | join(', ') ~ '; its contract says ' ~ model.columns.keys() | sort | join(', ')
+            ) -%}
+        {%- endif -%}
+        {%- for name, column in model.columns.items() -%}
+            {%- do columns.append({'name': name, 'type': column_type(column.data_type)}) -%}
+        {%- endfor -%}
+    {%- else -%}
+        {%- for column in get_column_schema_from_query(query) -%}
+            {%- do columns.append({'name': column.name, 'type': column.dtype}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(columns) }}
+{% endmacro %}
+
+{# Key and value of the table properties that say what the rows were made from, and, unless it is a step, by which logic. #}
+{% macro built_properties(step) %}
+    {%- set properties = {} -%}
+    {%- for source_name, position in source_positions().items() -%}
+        {%- do properties.update({'foss.position.' ~ source_name: position.uuid ~ ':' ~ position.available}) -%}
+    {%- endfor -%}
+    {%- set logic = handed_over('logic').get(model.unique_id) -%}
+    {%- if logic and not step -%}{%- do properties.update({'foss.logic': logic}) -%}{%- endif -%}
+    {{ return(properties) }}
+{% endmacro %}
+
+{% macro extra_properties(properties) -%}
+    extra_properties = map(array['{{ properties.keys() | join("', '") }}'], array['{{ properties.values() | join("', '") }}'])
+{%- endmacro %}

@@ -1,0 +1,139 @@
+"""A connection to Trino, which sees the same Iceberg tables, and its failures in words. Not here: what is asked of it.
+
+How Trino is reached is settings (`FOSS_TRINO_…`). The client's own time-outs bound every request, and its own
+retries take a coordinator that is briefly busy.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.settings import Settings, trino_problems
+
+if TYPE_CHECKING:
+    from trino.dbapi import Connection
+
+#: Seconds until a request is given up: to connect, and between two bytes of an answer. A query may take any
+#: time, since the client asks again and again and the coordinator answers each within a second.
+_CONNECT_SECONDS, _READ_SECONDS = 5.0, 20.0
+_ATTEMPTS = 2
+
+# https://trino.io/docs/current/develop/client-protocol.html: errorType of a failed query
+_PASSING_NAMES = re.compile(
+    r"NO_NODES_AVAILABLE|REMOTE_TASK_ERROR|REMOTE_TASK_MISMATCH|REMOTE_HOST_GONE|SERVER_SHUTTING_DOWN"
+    r"|SERVER_STARTING_UP|PAGE_TRANSPORT|TOO_MANY_REQUESTS_FAILED|ICEBERG_COMMIT_ERROR|ICEBERG_CATALOG_ERROR"
+    r"|ICEBERG_FILESYSTEM_ERROR|ICEBERG_METADATA_FETCH|ICEBERG_CANNOT_OPEN_SPLIT|ICEBERG_WRITER|EXCEEDED_TIME_LIMIT"
+    r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
+)
+_MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
+
+
+def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connection":
+    """A connection in UTC; nothing is asked of the server yet.
+
+    Parameters
+    ----------
+    catalog
+        Trino's name of the catalog that names without one mean; the lake's unless given.
+
+    Raises
+    ------
+    ConfigurationError
+        When the settings do not say how Trino is reached.
+    """
+    from trino.auth import BasicAuthentication
+    from trino.dbapi import connect
+
+    if problems := trino_problems(settings):
+        raise ConfigurationError(
+            f"Trino cannot be asked: {'; '.join(problems)}.", "docs/OPERATIONS.md has the settings."
+        )
+    url = urlsplit(settings.trino_url or "")
+    password = settings.trino_password
+    return connect(
+        host=url.hostname,
+        port=url.port or 443,
+        http_scheme="https",
+        user=settings.trino_user,
+        auth=BasicAuthentication(settings.trino_user or "", password.get_secret_value() if password else ""),
+        verify=str(settings.trino_ca_file) if settings.trino_ca_file else True,
+        catalog=catalog or settings.trino_catalog,
+        source="foss",
+        timezone="UTC",
+        max_attempts=_ATTEMPTS,
+        request_timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+    )
+
+
+@contextmanager
+def trino_failures(settings: Settings) -> Iterator[None]:
+    """Translate the client's failures.
+
+    Raises
+    ------
+    PassingError
+        When Trino is away, loses a worker or its catalog, or is full.
+    ConfigurationError
+        When it refuses us, or its certificate cannot be trusted.
+    LastingError
+        For a query that is wrong.
+    """
+    import requests
+    from trino.exceptions import Error, HttpError, TrinoQueryError
+
+    try:
+        yield
+    except FossError:
+        raise
+    except requests.exceptions.SSLError as error:
+        raise ConfigurationError(
+            f"Trino's certificate at {settings.trino_url} cannot be trusted.",
+            "Let FOSS_TRINO_CA_FILE name the certificate that signed it, and FOSS_TRINO_URL its host name.",
+        ) from error
+    except requests.RequestException as error:
+        raise away(settings) from error
+    except TrinoQueryError as error:
+        raise query_failure(str(error.error_name), str(error.message)) from error
+    except (HttpError, Error) as error:
+        raise http_failure(settings, str(error)) from error
+
+
+def away(settings: Settings) -> PassingError:
+    """The error for a coordinator that does not answer."""
+    return PassingError(f"Trino at {settings.trino_url} does not answer.", "Check that it is up, and FOSS_TRINO_URL.")
+
+
+def http_failure(settings: Settings, text: str) -> FossError:
+    """The error for an answer that is no result."""
+    if re.search(r"\b401\b|Invalid credentials|Unauthorized", text):
+        return ConfigurationError(
+            f"Trino at {settings.trino_url} refuses user {settings.trino_user}: wrong name or password.",
+            "Check FOSS_TRINO_USER and FOSS_TRINO_PASSWORD.",
+        )
+    if re.search(r"\b403\b|Forbidden", text):
+        return ConfigurationError(f"Trino at {settings.trino_url} refuses user {settings.trino_user}.")
+    return away(settings)
+
+
+def query_failure(name: str, message: str) -> FossError:
+    """The error for a query that Trino gave up.
+
+    Parameters
+    ----------
+    name
+        Trino's error name, such as `SYNTAX_ERROR`.
+    message
+        Its text; the first line is shown.
+    """
+    line = message.strip().splitlines()[0] if message.strip() else name
+    said = line if line.endswith((".", "!", "?")) else f"{line}."
+    if _MEMORY_NAMES.search(name):
+        return LastingError(f"Trino ran out of memory for this query: {said}", "Give it more, or let it spill.")
+    if name == "PERMISSION_DENIED":
+        return ConfigurationError(f"Trino refuses: {said}", "Ask for the right, or use another user.")
+    if _PASSING_NAMES.search(name):
+        return PassingError(f"Trino gave up ({name}): {said}", "Run again; if it stays, look at Trino's log.")
+    return LastingError(f"Trino refuses the query ({name}): {said}")

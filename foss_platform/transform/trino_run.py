@@ -1,0 +1,109 @@
+"""What a dbt run on Trino needs of the platform. Not here: the statements, which are macros (`macros/trino.sql`).
+
+dbt-trino has no plugins, so what the DuckDB plugin does is done around the run: before it, what the profile and the
+macros read from the environment; after a node, what Trino's SQL cannot say of its table.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from os import environ
+from typing import Any
+from urllib.parse import urlsplit
+
+import certifi
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.changes import follow_properties
+from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.names import TableName
+from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions
+from foss_platform.lake.tables import TableSpec, list_tables, load_table
+from foss_platform.settings import Settings, trino_problems
+from foss_platform.transform.layout import model_layout
+from foss_platform.transform.logic import logic_hash
+
+#: JSON for the macro `handed_over`: `positions` (table to source to UUID and number), `logic` (node to hash) and
+#: `built_with` (table to hash).
+_RUN = "DBT_FOSS_RUN"
+
+
+def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None) -> dict[str, str]:
+    """The variables that the profile and the macros read.
+
+    Parameters
+    ----------
+    manifest
+        The prepared one; None while it is made, when no macro asks.
+
+    Raises
+    ------
+    ConfigurationError
+        When the settings do not say how Trino is reached.
+    """
+    if problems := trino_problems(settings):
+        raise ConfigurationError(
+            f"Trino cannot build: {'; '.join(problems)}.", "docs/OPERATIONS.md lists each setting."
+        )
+    url = urlsplit(settings.trino_url or "")
+    password = settings.trino_password
+    variables = {
+        "DBT_FOSS_TRINO_HOST": url.hostname or "",
+        "DBT_FOSS_TRINO_PORT": str(url.port or 443),
+        "DBT_FOSS_TRINO_USER": settings.trino_user or "",
+        "DBT_FOSS_TRINO_CATALOG": settings.trino_catalog,
+        "DBT_FOSS_TRINO_CA_FILE": str(settings.trino_ca_file or certifi.where()),
+        "DBT_ENV_SECRET_FOSS_TRINO_PASSWORD": password.get_secret_value() if password else "",
+    }
+    if manifest is not None:
+        variables[_RUN] = json.dumps(_state_of_lake(settings, manifest))
+    return variables
+
+
+def _state_of_lake(settings: Settings, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    catalog = open_catalog(settings)
+    tables = {str(name): load_table(catalog, name) for name in list_tables(catalog)}
+    return {
+        "positions": {name: known_positions(TableName(*name.split(".")), tables) for name in tables},
+        "logic": {unique_id: logic_hash(manifest, unique_id) for unique_id in manifest["nodes"]},
+        "built_with": {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()},
+    }
+
+
+@contextmanager
+def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables of this process while dbt runs in it, which reads them when it is invoked."""
+    before = {name: environ.get(name) for name in variables}
+    environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                environ.pop(name, None)
+            else:
+                environ[name] = value
+
+
+def finish_table(settings: Settings, manifest: Mapping[str, Any], unique_id: str) -> None:
+    """Give the table that Trino built its key, upkeep and docs; commits only what differs.
+
+    Raises
+    ------
+    ConfigurationError
+        When the model's upkeep is not understood.
+    """
+    node = manifest["nodes"][unique_id]
+    name = TableName(node["schema"], node["alias"])
+    catalog = open_catalog(settings)
+    table = load_table(catalog, name)
+    layout = model_layout(name, node["config"])
+    spec = TableSpec(name, table.schema().as_arrow(), node["description"], layout.key, layout.cluster_by, layout.policy)
+    table = follow_properties(catalog, name, table, spec.all_properties())
+    docs = {column.lower(): said["description"] for column, said in node["columns"].items()}
+    stale = [field for field in table.schema().fields if (field.doc or "") != docs.get(field.name.lower(), "")]
+    if stale:
+        with lake_failures(), table.update_schema() as update:
+            for field in stale:
+                update.update_column(field.name, doc=docs.get(field.name.lower(), ""))
