@@ -3,8 +3,12 @@
   The answers agree; only the words differ.
 #}
 
-{# Text of a local date and time, in the feed's format, as the later of the instants that it can mean. #}
-{% macro local_text_to_instant(text, zone) %}{{ return(adapter.dispatch('local_text_to_instant', 'foss_platform')(text, zone)) }}{% endmacro %}
+{# Text of a local date and time, in the feed's format, as the later of the instants that it can mean; null for what is none.
+   The format is held to first: each engine alone takes more, and before 1900 their zones differ by minutes. #}
+{% macro local_text_to_instant(text, zone) -%}
+    case when {{ matches(text, '^[0-9]{1,2}[.][0-9]{1,2}[.](19|20|21)[0-9]{2} [0-9]{1,2}:[0-9]{1,2}$') }}
+        then {{ adapter.dispatch('local_text_to_instant', 'foss_platform')(text, zone) }} end
+{%- endmacro %}
 {% macro duckdb__local_text_to_instant(text, zone) -%}
     (try_strptime({{ text }}, '%d.%m.%Y %H:%M') at time zone '{{ zone }}')
 {%- endmacro %}
@@ -44,7 +48,15 @@
 {# Whether text matches a regular expression somewhere. #}
 {% macro matches(text, pattern) %}{{ return(adapter.dispatch('matches', 'foss_platform')(text, pattern)) }}{% endmacro %}
 {% macro duckdb__matches(text, pattern) -%} regexp_matches({{ text }}, '{{ pattern }}') {%- endmacro %}
-{% macro trino__matches(text, pattern) -%} regexp_like({{ text }}, '{{ pattern }}') {%- endmacro %}
+{% macro trino__matches(text, pattern) -%}
+    {#- its $ also stands before a last line feed -#}
+    regexp_like({{ text }}, '{{ pattern[:-1] ~ "\\z" if pattern.endswith("$") else pattern }}')
+{%- endmacro %}
+
+{# A number in text, as double; null for what is none. Each engine alone takes more: 1_000, 1d, infinity, blanks. #}
+{% macro text_to_double(text) -%}
+    case when {{ matches(text, '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$') }} then try_cast({{ text }} as double) end
+{%- endmacro %}
 
 {# The smallest value with at least that share of the values at or below it. #}
 {% macro exact_percentile(value, percent) %}{{ return(adapter.dispatch('exact_percentile', 'foss_platform')(value, percent)) }}{% endmacro %}

@@ -1,4 +1,4 @@
-{# Schemas are the lake's namespaces, whatever the target's own schema is. #}
+{# Schemas are the lake's namespaces, whatever the target's own schema is; a comparison of engines builds into ones of its own. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {{ custom_schema_name or target.schema }}
+    {{ env_var('DBT_FOSS_NAMESPACE_PREFIX', '') }}{{ custom_schema_name or target.schema }}
 {%- endmacro %}

@@ -20,8 +20,8 @@
             {{ trimmed('"Sted"') }} as site,
             {{ local_text_to_instant('"Dato" || \' \' || "Klokkeslett"', 'Europe/Oslo') }} as later,
             "Antall_ledige_plasser" as raw_value,
-            try_cast("Latitude" as double) as latitude,
-            try_cast("Longitude" as double) as longitude,
+            {{ text_to_double('"Latitude"') }} as latitude,
+            {{ text_to_double('"Longitude"') }} as longitude,
             _polled_at,
             _batch_id,
             _record_index

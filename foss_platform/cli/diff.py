@@ -2,14 +2,15 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
+from foss_platform.cli.differences import counts, print_differences
 from foss_platform.cli.formats import Format, write_rows
 from foss_platform.cli.lake_tables import TableArgument, find_named, moment_text
-from foss_platform.cli.terminal import messages, output, table_of
+from foss_platform.cli.terminal import messages
 from foss_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ def diff(
     with compared(settings, earlier, later, key_of(loaded), {SEQUENCE_NUMBER}) as found:
         _explain(found, key_of(loaded))
         if format_ is Format.TABLE and out is None:
-            _print(found)
+            print_differences(found, _SHOWN_ROWS)
         else:
             write_rows(found.stream(), format_, out)
-        messages().print(_counts(found))
+        messages().print(counts(found))
 
 
 def _state(table: "Table", moment: datetime | None) -> "Point":
@@ -85,56 +86,3 @@ def _explain(found: "Difference", key: tuple[str, ...]) -> None:
     if key:
         why = f"the key ({', '.join(key)}) {'repeats' if found.repeated_key else 'is not in both states'}"
     console.print(f"whole rows are compared, since {escape(why)}", soft_wrap=True)
-
-
-def _counts(found: "Difference") -> str:
-    from foss_platform.lake.diff import Kind
-
-    changed = f", {found.counts[Kind.CHANGED]:,} changed" if found.key else ""
-    return f"{found.counts[Kind.ADDED]:,} rows added, {found.counts[Kind.REMOVED]:,} removed{changed}"
-
-
-def _print(found: "Difference") -> None:
-    from foss_platform.lake.diff import Kind
-
-    console = output()
-    for kind, count in found.counts.items():
-        if not count:
-            continue
-        shown = found.first(kind, _SHOWN_ROWS)
-        title = kind.value if count == len(shown) else f"{kind.value}: the first {len(shown)} of {count:,}, by key"
-        if kind is Kind.CHANGED:
-            columns, rows = (*found.key, "what changed"), [_changed(found, *row) for row in shown]
-        else:
-            columns, rows = _whole(found, [row[kind is Kind.ADDED] for row in shown], console.width)
-        # as a line of its own: the title of a narrow table would be broken to its width
-        console.print(f"[bold]{title}[/]")
-        console.print(table_of("", [escape(column) for column in columns], rows))
-
-
-def _whole(found: "Difference", rows: list[dict[str, Any]], width: int) -> tuple[tuple[str, ...], list[list[str]]]:
-    """One column each where that fits; else what is not the key in one cell, which wraps between its words."""
-    cells = [["" if value is None else _text(value) for value in row.values()] for row in rows]
-    widths = [max(map(len, column)) + 3 for column in zip(found.columns, *cells, strict=True)]
-    if sum(widths) <= width:
-        return found.columns, cells
-    lists = [
-        [_text(row[column]) for column in found.key]
-        + [", ".join(f"{escape(c)}: {_text(v)}" for c, v in row.items() if c not in found.key and v is not None)]
-        for row in rows
-    ]
-    return (*found.key, "row"), lists
-
-
-def _changed(found: "Difference", earlier: dict[str, Any], later: dict[str, Any]) -> list[str]:
-    changes = [
-        f"{escape(column)}: {_text(earlier[column])} → {_text(later[column])}"
-        for column in found.columns
-        if earlier[column] != later[column]
-    ]
-    return [_text(later[column]) for column in found.key] + ["\n".join(changes)]
-
-
-def _text(value: Any) -> str:
-    # in full: of what differs by a millisecond or in the third decimal, both sides would else look the same
-    return "null" if value is None else escape(str(value))

@@ -14,6 +14,7 @@ from foss_platform.cli.diff import diff
 from foss_platform.cli.feed import feed
 from foss_platform.cli.history import history
 from foss_platform.cli.move import move
+from foss_platform.cli.parity import parity
 from foss_platform.cli.quarantine import app as quarantine
 from foss_platform.cli.rebuild import rebuild
 from foss_platform.cli.replay import replay
@@ -46,6 +47,7 @@ app.command()(move)
 app.command()(replay)
 app.add_typer(quarantine, name="quarantine")
 app.command()(rebuild)
+app.command()(parity)
 app.command()(feed)
 app.command()(dev)
 app.command()(demo)

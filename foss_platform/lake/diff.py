@@ -4,7 +4,7 @@ All of it is SQL in DuckDB: a full outer join by the key, or without one a count
 differs is kept in a temporary table, and both that and the join spill to disk, so memory is bounded.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,7 +85,12 @@ class Difference:
 
 @contextmanager
 def compared(
-    settings: Settings, earlier: Pin, later: Pin, key: Sequence[str], ignored: Collection[str] = ()
+    settings: Settings,
+    earlier: Pin,
+    later: Pin,
+    key: Sequence[str],
+    ignored: Collection[str] = (),
+    tolerances: Mapping[str, float] | None = None,
 ) -> Iterator[Difference]:
     """Compare two states of one table.
 
@@ -96,6 +101,8 @@ def compared(
         whole rows are compared, each as often as it occurs.
     ignored
         Columns that say nothing of a row's content.
+    tolerances
+        By column, how far apart two numbers may be and still be the same; only where rows are told apart by the key.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def compared(
     connection = connect(settings)
     try:
         try:
-            found = _compare(connection, earlier, later, tuple(key), ignored)
+            found = _compare(connection, earlier, later, tuple(key), ignored, tolerances or {})
         except duckdb.Error as error:
             raise PassingError(
                 f"The states of {later.name} could not be compared: {first_line(error)}",
@@ -119,7 +126,12 @@ def compared(
 
 
 def _compare(
-    connection: duckdb.DuckDBPyConnection, earlier: Pin, later: Pin, key: tuple[str, ...], ignored: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    earlier: Pin,
+    later: Pin,
+    key: tuple[str, ...],
+    ignored: Collection[str],
+    tolerances: Mapping[str, float],
 ) -> Difference:
     before, after = _columns(connection, earlier), _columns(connection, later)
     common = [column for column in after if column in before and column not in ignored]
@@ -138,7 +150,8 @@ def _compare(
     ]
     repeated = bool(key) and any(_repeats(connection, side, len(key)) for side in sides)
     key = () if repeated else key
-    query = _by_key(sides, len(columns), len(key)) if key else _by_whole_rows(sides, len(columns))
+    allowed = {columns.index(column): far for column, far in tolerances.items() if column in columns}
+    query = _by_key(sides, len(columns), len(key), allowed) if key else _by_whole_rows(sides, len(columns))
     connection.execute(f"create temp table differences as {query}")
     totals = connection.execute("select kind, count(*) from differences group by kind").fetchall()
     found = {Kind(kind): count for kind, count in totals}
@@ -169,9 +182,9 @@ def _repeats(connection: duckdb.DuckDBPyConnection, side: str, key_width: int) -
     return connection.execute(query).fetchone() is not None
 
 
-def _by_key(sides: Sequence[str], width: int, key_width: int) -> str:
+def _by_key(sides: Sequence[str], width: int, key_width: int, allowed: Mapping[int, float]) -> str:
     same_key = " and ".join(f"earlier.c{n} is not distinct from later.c{n}" for n in range(key_width))
-    other = "".join(f" or earlier.c{n} is distinct from later.c{n}" for n in range(key_width, width))
+    other = "".join(f" or {_differs(n, allowed.get(n))}" for n in range(key_width, width))
     values = [f"{side}.c{n} as {side}{n}" for side in ("earlier", "later") for n in range(width)]
     return (
         f"select case when earlier.present is null then '{Kind.ADDED}' when later.present is null then "
@@ -180,6 +193,12 @@ def _by_key(sides: Sequence[str], width: int, key_width: int) -> str:
         f"full outer join (select true as present, {sides[1]}) as later on {same_key} "
         f"where earlier.present is null or later.present is null{other}"
     )
+
+
+def _differs(place: int, tolerance: float | None) -> str:
+    one, other = f"earlier.c{place}", f"later.c{place}"
+    differs = f"{one} is distinct from {other}"
+    return differs if tolerance is None else f"({differs} and coalesce(abs({one} - {other}) > {tolerance!r}, true))"
 
 
 def _by_whole_rows(sides: Sequence[str], width: int) -> str:

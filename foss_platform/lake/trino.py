@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 #: Seconds until a request is given up: to connect, and between two bytes of an answer. A query may take any
 #: time, since the client asks again and again and the coordinator answers each within a second.
-_CONNECT_SECONDS, _READ_SECONDS = 5.0, 20.0
-_ATTEMPTS = 2
+REQUEST_SECONDS = (5.0, 20.0)
+#: How often a request is tried that nobody answers.
+ATTEMPTS = 2
 
 # https://trino.io/docs/current/develop/client-protocol.html: errorType of a failed query
 _PASSING_NAMES = re.compile(
@@ -29,6 +30,20 @@ _PASSING_NAMES = re.compile(
     r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
 )
 _MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
+
+
+def refuse_without_trino(settings: Settings) -> None:
+    """One error that names all that is missing.
+
+    Raises
+    ------
+    ConfigurationError
+        When the settings do not say how Trino is reached.
+    """
+    if problems := trino_problems(settings):
+        raise ConfigurationError(
+            f"Trino cannot be used: {'; '.join(problems)}.", "docs/OPERATIONS.md lists each setting."
+        )
 
 
 def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connection":
@@ -47,10 +62,7 @@ def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connect
     from trino.auth import BasicAuthentication
     from trino.dbapi import connect
 
-    if problems := trino_problems(settings):
-        raise ConfigurationError(
-            f"Trino cannot be asked: {'; '.join(problems)}.", "docs/OPERATIONS.md has the settings."
-        )
+    refuse_without_trino(settings)
     url = urlsplit(settings.trino_url or "")
     password = settings.trino_password
     return connect(
@@ -63,8 +75,8 @@ def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connect
         catalog=catalog or settings.trino_catalog,
         source="foss",
         timezone="UTC",
-        max_attempts=_ATTEMPTS,
-        request_timeout=(_CONNECT_SECONDS, _READ_SECONDS),
+        max_attempts=ATTEMPTS,
+        request_timeout=REQUEST_SECONDS,
     )
 
 
@@ -88,17 +100,27 @@ def trino_failures(settings: Settings) -> Iterator[None]:
         yield
     except FossError:
         raise
-    except requests.exceptions.SSLError as error:
-        raise ConfigurationError(
-            f"Trino's certificate at {settings.trino_url} cannot be trusted.",
-            "Let FOSS_TRINO_CA_FILE name the certificate that signed it, and FOSS_TRINO_URL its host name.",
-        ) from error
     except requests.RequestException as error:
-        raise away(settings) from error
+        raise (untrusted(settings) if is_about_certificate(str(error)) else away(settings)) from error
     except TrinoQueryError as error:
         raise query_failure(str(error.error_name), str(error.message)) from error
     except (HttpError, Error) as error:
         raise http_failure(settings, str(error)) from error
+
+
+def is_about_certificate(text: str) -> bool:
+    """Whether a failure of TLS tells of the certificate, rather than of a server that ended in the middle of it."""
+    return (
+        re.search(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|doesn't match|not valid for", text) is not None
+    )
+
+
+def untrusted(settings: Settings) -> ConfigurationError:
+    """The error for a certificate that is not what it should be."""
+    return ConfigurationError(
+        f"Trino's certificate at {settings.trino_url} cannot be trusted.",
+        "Let FOSS_TRINO_CA_FILE name the certificate that signed it, and FOSS_TRINO_URL its host name.",
+    )
 
 
 def away(settings: Settings) -> PassingError:

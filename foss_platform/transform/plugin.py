@@ -30,6 +30,7 @@ from foss_platform.lake.derived import (
 from foss_platform.lake.duck import connection_config, create_view, pin, prepare, quote_text
 from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions, position_properties
+from foss_platform.lake.reference import attach_reference
 from foss_platform.lake.statistics import newest_value
 from foss_platform.lake.tables import list_tables, load_table
 from foss_platform.transform.handover import handed_over
@@ -59,6 +60,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Pin every table and make its view."""
         prepare(conn)
+        attach_reference(conn, self._settings)
         self._connection = conn.cursor()
         self._catalog = open_catalog(self._settings)
         conn.create_function(  # type: ignore[call-overload]  # its stubs know no text for a type

@@ -19,7 +19,7 @@ from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
 
 #: Parts of the project folder that decide what dbt does.
-_PROJECT_FILES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**/*")
+_PROJECT_FILES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**/*", "analyses/**/*")
 
 
 def dbt_folder(settings: Settings) -> Path:

@@ -1,4 +1,4 @@
-"""Running dbt in this process. What belongs here: invoking it and turning its events into plain results.
+"""Running dbt in this process. What belongs here: invoking it; what its events mean is `results`.
 
 In process a build of six models takes 2.4 s, as a subprocess through `DbtCliResource` 12.8 s: what
 it saves is dbt's start-up, its version check and a second parse.
@@ -7,62 +7,34 @@ it saves is dbt's start-up, its version check and a second parse.
 import json
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 from typing import Any
 
 from foss_platform.engine import Engine
-from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.errors import ConfigurationError, FossError, LastingError
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import dbt_with
 from foss_platform.transform.project import dbt_folder, manifest_file, target_folder
+from foss_platform.transform.results import NodeResult, NodeStatus, failure_of_engine, node_result
 
 
-class NodeStatus(StrEnum):
-    """How a node ended, in dbt's words."""
-
-    SUCCESS = "success"
-    PASS = "pass"  # noqa: S105  # not a password
-    WARN = "warn"
-    FAIL = "fail"
-    ERROR = "error"
-    SKIPPED = "skipped"
-    NO_OP = "no-op"
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether the build as a whole has failed because of it."""
-        return self in (NodeStatus.FAIL, NodeStatus.ERROR, NodeStatus.SKIPPED)
-
-
-@dataclass(frozen=True)
-class NodeResult:
-    """What became of one node.
-
-    Attributes
-    ----------
-    failures
-        Rows that a test found; None for other nodes.
-    message
-        dbt's message, for tests and errors.
-    """
-
-    unique_id: str
-    status: NodeStatus
-    seconds: float
-    failures: int | None
-    message: str
-
-
-def build(settings: Settings, selection: Sequence[str] = (), *, full_refresh: bool = False) -> Iterator[NodeResult]:
+def build(
+    settings: Settings,
+    selection: Sequence[str] = (),
+    *,
+    full_refresh: bool = False,
+    stop_at: Mapping[str, int] | None = None,
+) -> Iterator[NodeResult]:
     """Run `dbt build` on nodes and yield each one's result as it ends.
 
     Parameters
     ----------
     selection
         Fully qualified names of nodes, and none but these; all nodes where empty.
+    stop_at
+        By source, the sequence number beyond which none of it is read, on Trino; DuckDB reads what is there.
 
     Raises
     ------
@@ -76,25 +48,28 @@ def build(settings: Settings, selection: Sequence[str] = (), *, full_refresh: bo
         arguments.append("--full-refresh")
     results: queue.SimpleQueue[NodeResult | None] = queue.SimpleQueue()
     outcome: list[Any] = []
+    refused: list[FossError] = []
 
     def work() -> None:
         try:
-            outcome.append(_invoke(settings, arguments, results.put))
+            outcome.append(_invoke(settings, arguments, results.put, stop_at or {}))
+        except FossError as error:
+            refused.append(error)
         finally:
             results.put(None)
 
     worker = threading.Thread(target=work, name="dbt", daemon=True)
     worker.start()
     while (result := results.get()) is not None:
-        if settings.engine is Engine.TRINO and result.status is NodeStatus.SUCCESS:
-            from foss_platform.transform.trino_run import finish_table
-
-            finish_table(settings, json.loads(manifest_file(settings).read_text()), result.unique_id)
-        yield result
+        yield _finished(settings, result) if settings.engine is Engine.TRINO else result
     worker.join()
+    if refused:
+        raise refused[0]
     error = outcome[0].exception if outcome else None
     if error is not None or not outcome:
-        raise LastingError(f"dbt could not run: {_first_lines(error)}", "See <home>/dbt/logs/dbt.log.")
+        raise failure_of_engine(settings, str(error)) or LastingError(
+            f"dbt could not run: {_first_lines(error)}", "See <home>/dbt/logs/dbt.log."
+        )
 
 
 def parse(settings: Settings) -> None:
@@ -105,17 +80,32 @@ def parse(settings: Settings) -> None:
     ConfigurationError
         When the project does not parse.
     """
-    outcome = _invoke(settings, ["parse"], lambda _: None)
+    outcome = _invoke(settings, ["parse"], lambda _: None, {})
     if not outcome.success:
         raise ConfigurationError(f"The dbt project does not parse: {_first_lines(outcome.exception)}")
 
 
-def _invoke(settings: Settings, arguments: Sequence[str], report: Any) -> Any:
+def compiled(settings: Settings, text: str) -> str:
+    """The SQL that a text of SQL and the project's macros stands for on the settings' engine; nothing is built.
+
+    Raises
+    ------
+    ConfigurationError
+        When it does not compile.
+    """
+    outcome = _invoke(settings, ["compile", "--inline", text], lambda _: None, {})
+    if not outcome.success:
+        raise ConfigurationError(f"The text does not compile: {_first_lines(outcome.exception)}")
+    sql: str = outcome.result.results[0].node.compiled_code
+    return sql
+
+
+def _invoke(settings: Settings, arguments: Sequence[str], report: Any, stop_at: Mapping[str, int]) -> Any:
     from dbt.cli.main import dbtRunner
 
     def on_event(event: Any) -> None:
         if event.info.name == "NodeFinished":
-            report(_node_result(event.data))
+            report(node_result(settings, event.data))
 
     settings.spill_directory.mkdir(parents=True, exist_ok=True)
     common = [
@@ -129,18 +119,20 @@ def _invoke(settings: Settings, arguments: Sequence[str], report: Any) -> Any:
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
     ]  # fmt: skip
-    with dbt_with(settings), _engine(settings, parsed=arguments[0] != "parse"):
+    with dbt_with(settings), _engine(settings, stop_at, parsed=arguments[0] != "parse"):
         return dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
 
 
 @contextmanager
-def _engine(settings: Settings, *, parsed: bool) -> Iterator[None]:
+def _engine(settings: Settings, stop_at: Mapping[str, int], *, parsed: bool) -> Iterator[None]:
     """What an engine wants before dbt runs on it, and after."""
     if settings.engine is Engine.TRINO:
-        from foss_platform.transform.trino_run import handed_to_dbt, variables_set
+        from foss_platform.transform.environment import variables_set
+        from foss_platform.transform.trino_failures import noticed_in_time
+        from foss_platform.transform.trino_run import handed_to_dbt
 
         manifest = json.loads(manifest_file(settings).read_text()) if parsed else None
-        with variables_set(handed_to_dbt(settings, manifest)):
+        with variables_set(handed_to_dbt(settings, manifest, stop_at)), noticed_in_time():
             yield
         return
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -153,16 +145,17 @@ def _engine(settings: Settings, *, parsed: bool) -> Iterator[None]:
         DuckDBConnectionManager.close_all_connections()
 
 
-def _node_result(data: Any) -> NodeResult:
-    run = data.run_result
-    is_test = data.node_info.resource_type == "test"
-    return NodeResult(
-        unique_id=data.node_info.unique_id,
-        status=NodeStatus(data.node_info.node_status),
-        seconds=float(run.execution_time),
-        failures=int(run.num_failures) if is_test else None,
-        message=str(run.message),
-    )
+def _finished(settings: Settings, result: NodeResult) -> NodeResult:
+    """A node of Trino's with what its table still wants; an error of that is the node's, and dbt goes on to its end."""
+    from foss_platform.transform.trino_run import finish_table
+
+    if result.status is NodeStatus.SUCCESS:
+        try:
+            finish_table(settings, json.loads(manifest_file(settings).read_text()), result.unique_id)
+        except FossError as error:
+            lasting = isinstance(error, LastingError)
+            return replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting)
+    return result
 
 
 def _first_lines(error: BaseException | None) -> str:

@@ -5,22 +5,21 @@ macros read from the environment; after a node, what Trino's SQL cannot say of i
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from os import environ
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
 
-from foss_platform.errors import ConfigurationError
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.changes import follow_properties
+from foss_platform.lake.commit import keep_up
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions
 from foss_platform.lake.tables import TableSpec, list_tables, load_table
-from foss_platform.settings import Settings, trino_problems
+from foss_platform.lake.trino import refuse_without_trino
+from foss_platform.settings import Settings
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
 
@@ -29,23 +28,22 @@ from foss_platform.transform.logic import logic_hash
 _RUN = "DBT_FOSS_RUN"
 
 
-def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None) -> dict[str, str]:
+def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None, stop_at: Mapping[str, int]) -> dict[str, str]:
     """The variables that the profile and the macros read.
 
     Parameters
     ----------
     manifest
         The prepared one; None while it is made, when no macro asks.
+    stop_at
+        By source, the sequence number beyond which this run reads none of it; all where it is not named.
 
     Raises
     ------
     ConfigurationError
         When the settings do not say how Trino is reached.
     """
-    if problems := trino_problems(settings):
-        raise ConfigurationError(
-            f"Trino cannot build: {'; '.join(problems)}.", "docs/OPERATIONS.md lists each setting."
-        )
+    refuse_without_trino(settings)
     url = urlsplit(settings.trino_url or "")
     password = settings.trino_password
     variables = {
@@ -57,37 +55,28 @@ def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None) -> dic
         "DBT_ENV_SECRET_FOSS_TRINO_PASSWORD": password.get_secret_value() if password else "",
     }
     if manifest is not None:
-        variables[_RUN] = json.dumps(_state_of_lake(settings, manifest))
+        variables[_RUN] = json.dumps(_state_of_lake(settings, manifest, stop_at))
     return variables
 
 
-def _state_of_lake(settings: Settings, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _state_of_lake(settings: Settings, manifest: Mapping[str, Any], stop_at: Mapping[str, int]) -> dict[str, Any]:
     catalog = open_catalog(settings)
     tables = {str(name): load_table(catalog, name) for name in list_tables(catalog)}
     return {
-        "positions": {name: known_positions(TableName(*name.split(".")), tables) for name in tables},
+        "positions": {
+            name: {
+                source: (source_uuid, min(number, stop_at.get(source, number)))
+                for source, (source_uuid, number) in known_positions(TableName(*name.split(".")), tables).items()
+            }
+            for name in tables
+        },
         "logic": {unique_id: logic_hash(manifest, unique_id) for unique_id in manifest["nodes"]},
         "built_with": {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()},
     }
 
 
-@contextmanager
-def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of this process while dbt runs in it, which reads them when it is invoked."""
-    before = {name: environ.get(name) for name in variables}
-    environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                environ.pop(name, None)
-            else:
-                environ[name] = value
-
-
 def finish_table(settings: Settings, manifest: Mapping[str, Any], unique_id: str) -> None:
-    """Give the table that Trino built its key, upkeep and docs; commits only what differs.
+    """Give the table that Trino built its key, policy and docs, and the upkeep that is due; commits only what differs.
 
     Raises
     ------
@@ -107,3 +96,4 @@ def finish_table(settings: Settings, manifest: Mapping[str, Any], unique_id: str
         with lake_failures(), table.update_schema() as update:
             for field in stale:
                 update.update_column(field.name, doc=docs.get(field.name.lower(), ""))
+    keep_up(catalog, name, table)

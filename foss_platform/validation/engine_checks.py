@@ -10,6 +10,7 @@ from foss_platform.engine import Engine
 from foss_platform.validation.duckdb_engine import DuckdbEngine
 from foss_platform.validation.results import Check, Finding, Service
 from foss_platform.validation.trial import Trial
+from foss_platform.validation.trino_engine import TrinoEngine
 
 
 class EngineProbe(Protocol):
@@ -23,7 +24,7 @@ class EngineProbe(Protocol):
 
 
 # an engine that is added to the setting is added here
-_ENGINES: Mapping[Engine, EngineProbe] = {Engine.DUCKDB: DuckdbEngine()}
+_ENGINES: Mapping[Engine, EngineProbe] = {Engine.DUCKDB: DuckdbEngine(), Engine.TRINO: TrinoEngine()}
 
 
 def engine_starts(trial: Trial) -> Finding:

@@ -1,0 +1,140 @@
+"""Building silver and gold by each engine from the same bronze, into namespaces of their own, to be compared.
+
+What belongs here: the two builds, and taking away what they made. What does not: comparing (`lake.parity`). The
+lake's own silver and gold are neither read nor touched.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchNamespaceError
+from pyiceberg.table import Table
+
+from foss_platform.engine import Engine
+from foss_platform.errors import LastingError
+from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.names import TableName
+from foss_platform.lake.positions import consumed_positions
+from foss_platform.lake.storage import Storage
+from foss_platform.lake.tables import load_table
+from foss_platform.lake.trino import refuse_without_trino
+from foss_platform.settings import Settings
+from foss_platform.transform.environment import variables_set
+from foss_platform.transform.project import read_manifest
+from foss_platform.transform.runner import build
+
+#: What the macro `generate_schema_name` puts before a model's namespace.
+_PREFIX = "DBT_FOSS_NAMESPACE_PREFIX"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model or seed as both engines made it.
+
+    Attributes
+    ----------
+    tolerances
+        By column, as the model's `meta.foss.parity` says, where each has its reason.
+    seconds
+        By engine, of the build.
+    """
+
+    name: TableName
+    tables: Mapping[Engine, Table]
+    tolerances: Mapping[str, float]
+    seconds: Mapping[Engine, float]
+
+
+@contextmanager
+def built_by_both(settings: Settings) -> Iterator[list[Built]]:
+    """Build all models and seeds twice; the tables are there inside the block, and gone after it.
+
+    Raises
+    ------
+    LastingError
+        When a model fails on one of the engines, naming both.
+    """
+    refuse_without_trino(settings)
+    catalog = open_catalog(settings, create=False)
+    _remove(catalog)
+    try:
+        manifest, seconds = _build(settings, Engine.DUCKDB, {})
+        read_to: dict[str, tuple[str, int]] = {}
+        for name in _names(manifest):
+            read_to |= consumed_positions(load_table(catalog, _scratch(Engine.DUCKDB, name)))
+        # bronze may have grown since: Trino stops where DuckDB did
+        _, trino_seconds = _build(settings, Engine.TRINO, {source: number for source, (_, number) in read_to.items()})
+        yield [
+            Built(
+                name,
+                {engine: load_table(catalog, _scratch(engine, name)) for engine in Engine},
+                _tolerances(node),
+                {Engine.DUCKDB: seconds[unique_id], Engine.TRINO: trino_seconds[unique_id]},
+            )
+            for name, (unique_id, node) in _names(manifest).items()
+        ]
+    finally:
+        _remove(catalog)
+
+
+def _build(settings: Settings, engine: Engine, stop_at: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, float]]:
+    # dbt's files of their own, or the next ordinary run would parse the project anew
+    own = settings.model_copy(update={"engine": engine, "home": settings.home / "parity"})
+    with variables_set({_PREFIX: _prefix(engine)}):
+        manifest = read_manifest(own)
+        names = [".".join(node["fqn"]) for _, node in _nodes(manifest)]
+        results = list(build(own, names, full_refresh=True, stop_at=stop_at))
+    if failed := [result for result in results if result.status.is_failure]:
+        said = "; ".join(f"{result.unique_id}: {result.message.splitlines()[0]}" for result in failed if result.message)
+        raise LastingError(f"{engine} cannot build what it is to be compared by: {said}.")
+    return manifest, {result.unique_id: result.seconds for result in results}
+
+
+def _nodes(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for unique_id, node in manifest["nodes"].items():
+        if node["resource_type"] in ("model", "seed") and node["config"]["materialized"] != "ephemeral":
+            yield unique_id, node
+
+
+def _names(manifest: Mapping[str, Any]) -> dict[TableName, tuple[str, Any]]:
+    """By the name that a table has in the lake."""
+    prefix = _prefix(Engine.DUCKDB)
+    return {
+        TableName(node["schema"].removeprefix(prefix), node["alias"]): (unique_id, node)
+        for unique_id, node in _nodes(manifest)
+    }
+
+
+def _tolerances(node: Mapping[str, Any]) -> dict[str, float]:
+    said = ((node["config"].get("meta") or {}).get("foss") or {}).get("parity") or {}
+    if unfounded := sorted(column for column, rule in said.items() if not str(rule.get("reason", "")).strip()):
+        raise LastingError(f"meta.foss.parity of {node['name']} gives no reason for {', '.join(unfounded)}.")
+    return {column: float(rule["tolerance"]) for column, rule in said.items()}
+
+
+def _prefix(engine: Engine) -> str:
+    return f"parity_{engine}_"
+
+
+def _scratch(engine: Engine, name: TableName) -> TableName:
+    return TableName(f"{_prefix(engine)}{name.namespace}", name.name)
+
+
+def _remove(catalog: Catalog) -> None:
+    """Drop what a comparison made, with its files; also what a killed one left."""
+    with lake_failures():
+        prefixes = tuple(_prefix(engine) for engine in Engine)
+        for namespace in [found[0] for found in catalog.list_namespaces() if found[0].startswith(prefixes)]:
+            for identifier in catalog.list_tables(namespace):
+                storage = Storage(catalog.load_table(identifier))
+                catalog.drop_table(identifier)
+                for _ in storage.delete_all([file.path for file in storage.list_files()]):
+                    pass
+            try:
+                catalog.drop_namespace(namespace)
+            except NoSuchNamespaceError:
+                continue
