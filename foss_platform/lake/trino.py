@@ -4,6 +4,7 @@ How Trino is reached is settings (`FOSS_TRINO_…`). The client's own time-outs 
 retries take a coordinator that is briefly busy.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,13 @@ _PASSING_NAMES = re.compile(
     r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
 )
 _MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
+
+
+def quiet_client() -> None:
+    """Keep the client from telling on the terminal what it does without; it sets its level when it is imported."""
+    from trino.logging import get_logger
+
+    get_logger("trino", logging.WARNING)
 
 
 def refuse_without_trino(settings: Settings) -> None:
@@ -59,10 +67,11 @@ def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connect
     ConfigurationError
         When the settings do not say how Trino is reached.
     """
+    refuse_without_trino(settings)
+    quiet_client()
     from trino.auth import BasicAuthentication
     from trino.dbapi import connect
 
-    refuse_without_trino(settings)
     url = urlsplit(settings.trino_url or "")
     password = settings.trino_password
     return connect(

@@ -18,7 +18,7 @@ from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions
 from foss_platform.lake.tables import TableSpec, list_tables, load_table
-from foss_platform.lake.trino import refuse_without_trino
+from foss_platform.lake.trino import quiet_client, refuse_without_trino
 from foss_platform.settings import Settings
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
@@ -44,6 +44,7 @@ def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None, stop_a
         When the settings do not say how Trino is reached.
     """
     refuse_without_trino(settings)
+    quiet_client()
     url = urlsplit(settings.trino_url or "")
     password = settings.trino_password
     variables = {

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from foss_platform.lake.object_store import open_s3
+
 # the first part tells when it was made, so that one of an interrupted validation can be told from one under way
 _NAME = re.compile(r"validation_probe_([0-9a-f]{8})[0-9a-f]{12}")
 _LEFT_AFTER_SECONDS = 900
@@ -122,7 +124,7 @@ class BucketFiles:
     def remove(self, name: str) -> None:
         """Remove all objects of a probe."""
         _refuse_other(name)
-        files = self._s3fs()
+        files = open_s3(self.properties)
         # one listing, so that a store which never answers costs one time-out
         if found := files.find(f"{self.root}/{name}"):
             files.rm(found)
@@ -131,28 +133,6 @@ class BucketFiles:
         from pyiceberg.io.pyarrow import PyArrowFileIO
 
         return PyArrowFileIO(dict(self.properties)).fs_by_scheme("s3", self.root.partition("/")[0])
-
-    def _s3fs(self) -> Any:
-        import s3fs
-
-        times = {"connect_timeout": 3, "read_timeout": 6, "retries": {"max_attempts": 0}}
-        virtual = str(self.properties.get("s3.force-virtual-addressing", "false")).lower() == "true"
-        endpoint = self.properties.get("s3.endpoint")
-        style = {} if endpoint is None else {"s3": {"addressing_style": "virtual" if virtual else "path"}}
-        region = self.properties.get("s3.region")
-        files = s3fs.S3FileSystem(
-            key=self.properties.get("s3.access-key-id"),
-            secret=self.properties.get("s3.secret-access-key"),
-            token=self.properties.get("s3.session-token"),
-            endpoint_url=endpoint,
-            client_kwargs={"region_name": region} if region else {},
-            config_kwargs={**times, **style},
-            use_listings_cache=False,
-            skip_instance_cache=True,
-        )
-        # its own tries, beside botocore's
-        files.retries = 1
-        return files
 
 
 def only_probes(names: list[str]) -> Iterator[str]:

@@ -8,6 +8,9 @@ from pathlib import Path
 from foss_platform.validation.results import Check, Finding, Service, failed, passed, skipped, warning
 from foss_platform.validation.trial import Trial
 
+#: Also the name under which a configuration that cannot be read is reported.
+SETTINGS_WHOLE = "settings_whole"
+
 _GIBIBYTE = 2**30
 
 
@@ -63,7 +66,7 @@ def space_of(folder: Path, what: str) -> Finding:
 
 CHECKS = (
     Check(
-        "settings_whole",
+        SETTINGS_WHOLE,
         Service.SETTINGS,
         "The settings name all that the platform needs.",
         settings_are_whole,

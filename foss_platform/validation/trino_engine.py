@@ -1,4 +1,4 @@
-"""Trino as the engine: its version, workers and catalog, and a table of the lake read and built by it. Not here: others."""
+"""Trino as the engine: its version, workers and catalog, and a table read and built by it. Not here: other engines."""
 
 import re
 from typing import TYPE_CHECKING, Any

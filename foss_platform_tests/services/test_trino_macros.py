@@ -20,7 +20,8 @@ LOCAL_TEXTS = (
     "25.10.2020 01:59", "25.10.2020 02:00", "25.10.2020 02:30", "25.10.2020 02:59", "25.10.2020 03:00",
     "29.03.2020 01:59", "29.03.2020 02:00", "29.03.2020 02:30", "29.03.2020 03:00", "29.02.2020 12:00",
     "29.02.2021 12:00", "31.04.2020 10:00", "5.1.2020 7:05", "05.01.2020 7:5", "05.01.2020 24:00", "05.01.2020 07:60",
-    "05.01.2020 07:05:30", "05.01.20 07:05", "05-01-2020 07:05", "05.01.10000 07:05", "05.01.1850 07:05", "05.01.1900 07:05", "05.01.2199 07:05", "05.13.2020 07:05", " 05.01.2020 07:05",
+    "05.01.2020 07:05:30", "05.01.20 07:05", "05-01-2020 07:05", "05.01.10000 07:05",
+    "05.01.1850 07:05", "05.01.1900 07:05", "05.01.2199 07:05", "05.13.2020 07:05", " 05.01.2020 07:05",
     "05.01.2020 07:05 ", "05.01.2020  07:05", "", "x", None,
 )  # fmt: skip
 MOMENTS = (
@@ -30,10 +31,11 @@ MOMENTS = (
 )  # fmt: skip
 DAYS = ("2020-10-25", "2020-03-29", "2020-02-29", "1970-01-01", "2020-11-01", "2020-11-02", None)
 NUMBERS = (
-    "58.9", " 58.9", "58.9 ", "58,9", "5e1", "5E-3", "+1.5", "-0", "-0.0", ".5", "5.", "", ".", "1_000", "1d", "1f", "0x10",
-    "inf", "Infinity", "NaN", "nan", "1e400", "1e-400", "0.1", "123456789.123456789", "١", None,
+    "58.9", " 58.9", "58.9 ", "58,9", "5e1", "5E-3", "+1.5", "-0", "-0.0", ".5", "5.", "", ".", "1_000", "1d", "1f",
+    "0x10", "inf", "Infinity", "NaN", "nan", "1e400", "1e-400", "0.1", "123456789.123456789", "١", None,
 )  # fmt: skip
 BLANKS = ("a", " a ", "\ta\n", "\r\na b\r\n", "\va\v", "\f a", "\u00a0a", "\u2003a", "", " ", "a\n", "\na", None)
+COUNTS = (*NUMBERS, "12", "12,0", "12.00", "12\n", "1234567890")
 FREE = (None, 7, 3, 3, 9, None, 1, 4, 8, 2, 2, 6)
 
 
@@ -60,9 +62,9 @@ CASES = [
     Case("local_text_to_instant", "{{ local_text_to_instant('x', 'Europe/Oslo') }}", LOCAL_TEXTS),
     Case("on_clock_of", "{{ on_clock_of('x', 'Europe/Oslo') }}", MOMENTS, INSTANT),
     Case("start_of_local_day", "{{ start_of_local_day('x', 'Europe/Oslo') }}", DAYS, "date"),
-    Case("minutes_between", "{{ minutes_between(instant('2020-10-24 22:00:00.123457 UTC'), 'x') }}", MOMENTS, INSTANT),
+    Case("minutes_between", "{{ minutes_between(instant('2020-10-24 22:00:00.1 UTC'), 'x') }}", MOMENTS, INSTANT),
     Case("trimmed", "{{ trimmed('x') }}", BLANKS),
-    Case("matches", "{{ matches('x', '^[0-9]{1,9}([.,]0+)?$') }}", (*NUMBERS, "12", "12,0", "12.00", "12\n", "1234567890")),
+    Case("matches", "{{ matches('x', '^[0-9]{1,9}([.,]0+)?$') }}", COUNTS),
     Case("text_to_double", "{{ text_to_double('x') }}", NUMBERS),
     Case("percentile_10", "{{ exact_percentile('x', 10) }}", FREE, "integer", True),
     Case("percentile_50", "{{ exact_percentile('x', 50) }}", FREE, "integer", True),
@@ -108,7 +110,7 @@ def literal(value: Any) -> str:
     if value is None or isinstance(value, int):
         return "null" if value is None else str(value)
     # a text that both engines take as it is: control characters inside too
-    return "'" + value.replace("'", "''") + "'"
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def test_macros_agree(settings: Settings) -> None:
