@@ -8,9 +8,9 @@ import typer
 from rich.markup import escape
 
 from foss_platform.cli.durations import parse_duration
-from foss_platform.cli.lake_tables import complete_table, confirm, find_named, moment_text, size_text, trouble
+from foss_platform.cli.lake_tables import complete_table, confirm, find_named, minute_text, size_text, trouble
 from foss_platform.cli.pages import feeds
-from foss_platform.cli.terminal import messages, output, show_error, table_of
+from foss_platform.cli.terminal import messages, output, show_error, show_table
 from foss_platform.errors import FossError
 
 if TYPE_CHECKING:
@@ -119,11 +119,10 @@ def _list_files(done: "Sequence[Care]") -> None:
 
 
 def _summarize(catalog: "Catalog", done: "Sequence[Care]", spare: timedelta | None, *, dry_run: bool) -> None:
-    columns = ["table", "points", "removed", "freed", "spared", "until (UTC)"]
+    columns = ["table", "points", "removed", "freed", "spared", "until"]
     columns[1:1] = [] if dry_run else ["merged"]
     rows = [_line(catalog, care, spare, dry_run=dry_run) for care in done]
-    if rows:
-        output().print(table_of("", columns, rows, right=columns[1:-1]))
+    show_table(columns, rows, right=columns[1:-1])
     freed = sum(care.removal.bytes for care in done)
     files = sum(len(care.removal.files) for care in done)
     if dry_run:
@@ -137,7 +136,6 @@ def _line(catalog: "Catalog", care: "Care", spare: timedelta | None, *, dry_run:
 
     removal, merged = care.removal, care.compaction
     points = sum(file.name.startswith(PINNED_PREFIX) for file in removal.files)
-    earliest = moment_text(removal.next_at)[:16] if removal.next_at is not None else ""
     return [
         escape(str(care.name)),
         *([] if dry_run else [f"{merged.files_before:,} → {merged.files_after:,}" if merged.files_before else ""]),
@@ -145,5 +143,5 @@ def _line(catalog: "Catalog", care: "Care", spare: timedelta | None, *, dry_run:
         f"{len(removal.files):,}",
         size_text(removal.bytes),
         f"{len(removal.spared):,}, {size_text(removal.spared_bytes)}" if removal.spared else "",
-        earliest,
+        minute_text(removal.next_at),
     ]

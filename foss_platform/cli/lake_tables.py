@@ -62,6 +62,11 @@ def moment_text(moment: datetime) -> str:
     return f"{moment.astimezone(UTC).isoformat(sep=' ', timespec='milliseconds').removesuffix('+00:00')}Z"
 
 
+def minute_text(moment: datetime | None) -> str:
+    """A moment in UTC, to the minute, with its zone; nothing for none."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%MZ}" if moment is not None else ""
+
+
 def size_text(size: int) -> str:
     """Bytes for a person."""
     return filesize.decimal(size)

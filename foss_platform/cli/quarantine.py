@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from foss_platform.cli.lake_tables import minute_text
 from foss_platform.cli.pages import complete_pipeline, find_feed
 from foss_platform.cli.terminal import messages, output, table_of
 
@@ -34,10 +35,10 @@ def list_(pipeline: _Pipeline, since: _Since = None, reason: _Reason = None) -> 
         first[key] = min(first.get(key, record.polled_at), record.polled_at)
         last[key] = max(last.get(key, record.polled_at), record.polled_at)
     rows = [
-        (escape(key[0]), key[1], f"{count:,}", f"{first[key]:%Y-%m-%d %H:%M}", f"{last[key]:%Y-%m-%d %H:%M}")
+        (escape(key[0]), key[1], f"{count:,}", minute_text(first[key]), minute_text(last[key]))
         for key, count in groups.most_common()
     ]
-    output().print(table_of("", ("reason", "state", "records", "first (UTC)", "last (UTC)"), rows, right=("records",)))
+    output().print(table_of("", ("reason", "state", "records", "first", "last"), rows, right=("records",)))
     messages().print(f"{sum(groups.values()):,} records")
 
 

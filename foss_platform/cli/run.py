@@ -12,10 +12,17 @@ def run(
 ) -> None:
     """Poll PIPELINE once and build silver and gold; exit 0 only if all of it worked."""
     from foss_platform.cli.graph import run_job
+    from foss_platform.cli.instance import require_writable
     from foss_platform.cli.summary import show_run
+    from foss_platform.cli.terminal import messages
+    from foss_platform.lake.catalog import open_catalog
     from foss_platform.settings import load_settings
 
-    feed = find_feed(pipeline)
-    result = run_job(load_settings(), feed.name)
+    feed, settings = find_feed(pipeline), load_settings()
+    # what keeps a run from its work is told before Dagster and dbt are loaded, which takes many seconds
+    require_writable(settings.home)
+    open_catalog(settings)
+    with messages().status("polling, then silver and gold …"):
+        result = run_job(settings, feed.name)
     show_run(pipeline, result)
     raise typer.Exit(0 if result.works else 1)

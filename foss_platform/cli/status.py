@@ -4,11 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from foss_platform.cli.pages import feeds
-from foss_platform.cli.terminal import output, table_of
+from foss_platform.cli.terminal import show_table
 from foss_platform.settings import Feed, Settings
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
+
+#: What is added of a run, by Dagster's name of its status.
+_ENDS = {"SUCCESS": "", "FAILURE": "; the run failed", "CANCELED": "; the run was cancelled"}
+_UNDER_WAY = "; the run is under way"
 
 
 def status() -> None:
@@ -19,8 +23,8 @@ def status() -> None:
     settings = load_settings()
     catalog = open_catalog(settings, create=False)
     rows = [_line(settings, catalog, name) for name in sorted(feeds())]
-    columns = ("pipeline", "last poll", "ended", "last reading", "age", "rejected", "checks of the last run")
-    output().print(table_of("", columns, rows))
+    columns = ("pipeline", "last poll", "ended", "last reading", "age", "rejected", "last run's checks")
+    show_table(columns, rows)
 
 
 def _line(settings: Settings, catalog: "Catalog", name: str) -> tuple[Any, ...]:
@@ -48,18 +52,28 @@ def _time(moment: datetime | None) -> str:
 
 
 def _checks(settings: Settings, name: str) -> str:
-    """The verdicts of the pipeline's last run, as Dagster has recorded them."""
+    """What the checks of the pipeline's last run said, and how it ended, as Dagster has recorded it."""
     from dagster import DagsterEventType, RunsFilter
 
     from foss_platform.cli.instance import open_instance
 
+    evaluated, planned = DagsterEventType.ASSET_CHECK_EVALUATION, DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
     with open_instance(settings) as instance:
         runs = instance.get_runs(RunsFilter(job_name=name), limit=1)
         if not runs:
             return "no run yet"
-        records = instance.get_records_for_run(runs[0].run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION).records
-    found = [
-        r.event_log_entry.dagster_event.asset_check_evaluation_data for r in records if r.event_log_entry.dagster_event
-    ]
-    passed = sum(evaluation.passed for evaluation in found)
-    return f"{passed} of {len(found)} passed"
+        records = instance.get_records_for_run(runs[0].run_id, of_type={evaluated, planned}).records
+    # a poll that failed judges the log alone: what it was to judge besides counts as well
+    passed: dict[tuple[str, str], bool | None] = {}
+    for event in (record.event_log_entry.dagster_event for record in records):
+        if event is None:
+            continue
+        if event.event_type is planned:
+            data = event.asset_check_planned_data
+            passed.setdefault((data.asset_key.to_user_string(), data.check_name), None)
+        else:
+            verdict = event.asset_check_evaluation_data
+            passed[verdict.asset_key.to_user_string(), verdict.check_name] = verdict.passed
+    verdicts = list(passed.values())
+    missing = f", {verdicts.count(None)} not judged" if None in verdicts else ""
+    return f"{verdicts.count(True)} of {len(verdicts)} passed{missing}{_ENDS.get(runs[0].status.value, _UNDER_WAY)}"

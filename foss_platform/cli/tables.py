@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from foss_platform.cli.lake_tables import moment_text, size_text, trouble
-from foss_platform.cli.terminal import messages, output, show_error, table_of
+from foss_platform.cli.lake_tables import minute_text, size_text, trouble
+from foss_platform.cli.terminal import messages, show_error, show_table
 from foss_platform.errors import FossError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _look(catalog: "Catalog", name: "TableName", *, quick: bool) -> TableLine:
 
 def _print(lines: list[TableLine], *, quick: bool) -> None:
     numbers = ("rows", "files", "average", "small", "snapshots", "live", "reclaimable")
-    columns = ["table", "rows", "files", "average", "small", "snapshots", "readable from (UTC)", "live"]
+    columns = ["table", "rows", "files", "average", "small", "snapshots", "readable from", "live"]
     columns += [] if quick else ["reclaimable"]
     rows = [
         [
@@ -126,12 +126,11 @@ def _print(lines: list[TableLine], *, quick: bool) -> None:
             size_text(line.average_file_bytes),
             f"{line.small_files:,}",
             f"{line.live_snapshots:,}",
-            moment_text(line.oldest_readable)[:16] if line.oldest_readable else "",
+            minute_text(line.oldest_readable),
             size_text(line.live_bytes),
             *([] if line.reclaimable_bytes is None else [size_text(line.reclaimable_bytes)]),
             escape("; ".join(line.needs)) or "[green]none[/]",
         ]
         for line in lines
     ]
-    if rows:
-        output().print(table_of("", [*columns, "needs"], rows, right=numbers))
+    show_table([*columns, "needs"], rows, right=numbers)

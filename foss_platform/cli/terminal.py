@@ -7,11 +7,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from foss_platform.errors import FossError
 
-_UNBOUNDED = 240
+_UNBOUNDED, _UNFOLDED = 240, 10_000
 
 VERDICTS = {"passed": "[green]✓ passed[/]", "warning": "[yellow]! warning[/]", "failed": "[red]✗ failed[/]"}
 
@@ -31,6 +33,28 @@ def show_error(error: FossError) -> None:
     """One paragraph: what is wrong, and what to do."""
     remedy = f" {escape(error.remedy)}" if error.remedy else ""
     messages().print(f"[bold red]error:[/] {escape(error.problem)}{remedy}", soft_wrap=True)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
+    """Print a table; where its cells would be folded, each row as a paragraph with its first cell as the heading."""
+    if not rows:
+        return
+    console, table = output(), table_of("", columns, rows, right=right)
+    unbounded = console.options.update(max_width=_UNFOLDED)
+    if Measurement.get(console, unbounded, table).maximum <= console.width:
+        console.print(table)
+        return
+    for heading, *cells in rows:
+        console.print(f"[bold]{heading}[/]")
+        named = zip(columns[1:], cells, strict=True)
+        line = ""
+        for part in (f"{column} {cell}" for column, cell in named if cell not in (None, "")):
+            longer = f"{line} · {part}" if line else f"  {part}"
+            if line and Text.from_markup(longer).cell_len > console.width:
+                console.print(line)
+                longer = f"  {part}"
+            line = longer
+        console.print(line)
 
 
 def table_of(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:

@@ -1,15 +1,17 @@
 """`foss validate`: each service of the environment as configured. Not here: the checks (`validation`)."""
 
+import os
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from foss_platform.cli.terminal import VERDICTS, messages, output, table_of
+from foss_platform.errors import ConfigurationError
 from foss_platform.validation.results import Service, Status
 
 if TYPE_CHECKING:
-    from foss_platform.settings import Settings
     from foss_platform.validation.results import Check, Result
 
 _VERDICTS = {**VERDICTS, "skipped": "[dim]- skipped[/]"}
@@ -22,13 +24,20 @@ def validate(
     ] = None,
 ) -> None:
     """Check that every service answers and does what the platform asks of it; leaves nothing behind."""
+    from dataclasses import asdict
+
     from foss_platform.settings import load_settings
     from foss_platform.validation.suite import chosen, works
     from foss_platform.validation.suite import validate as run_checks
     from foss_platform.validation.trial import new_trial
 
-    settings = load_settings()
-    trial = new_trial(settings)
+    try:
+        settings = load_settings()
+        trial = new_trial(settings)
+    except ConfigurationError as error:
+        if as_json:
+            _print_json(os.environ.get("FOSS_ENVIRONMENT", ""), [_unread(error)])
+        raise
     with messages().status("validating …") as status:
 
         def show(check: "Check") -> None:
@@ -36,7 +45,7 @@ def validate(
 
         results = list(run_checks(trial, chosen(only), show))
     if as_json:
-        _print_json(settings, results)
+        _print_json(settings.environment, [asdict(result) for result in results])
     else:
         _print_table(results)
     raise typer.Exit(0 if works(results) else 1)
@@ -60,17 +69,31 @@ def _print_table(results: "list[Result]") -> None:
     console.print(f"\n{told} in {sum(result.seconds for result in results):.1f} s")
 
 
-def _print_json(settings: "Settings", results: "list[Result]") -> None:
-    import json
-    from dataclasses import asdict
+def _unread(error: ConfigurationError) -> dict[str, Any]:
+    """The result of the one check that could be made, as the others look."""
+    from foss_platform.validation.redaction import redact, secrets_among
+    from foss_platform.validation.settings_checks import SETTINGS_WHOLE
 
-    from foss_platform.validation.suite import works
+    secrets = secrets_among({}, os.environ)
+    return {
+        "name": SETTINGS_WHOLE,
+        "service": Service.SETTINGS,
+        "status": Status.FAILED,
+        "seconds": 0.0,
+        "detail": redact(error.problem, secrets),
+        "remedy": redact(error.remedy, secrets),
+        "blocks": True,
+    }
+
+
+def _print_json(environment: str, results: Sequence[Mapping[str, Any]]) -> None:
+    import json
 
     document = {
-        "works": works(results),
-        "environment": settings.environment,
+        "works": all(result["status"] != Status.FAILED for result in results),
+        "environment": environment,
         "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(sum(result.seconds for result in results), 3),
-        "results": [asdict(result) for result in results],
+        "seconds": round(sum(result["seconds"] for result in results), 3),
+        "results": results,
     }
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -58,7 +58,7 @@ def _poll_feed(
         context.log.warning("An earlier run ended between its commits; %s polls were added to ops.polls.", taken.healed)
     metadata, rows = _poll_metadata(taken.log), 0
     if taken.written is None:
-        context.log.info("Batch %s is in already; nothing is polled again.", cause.batch_id)
+        context.log.info("Batch %s is in already, by another try.", cause.batch_id)
     else:
         _log_to_poll_log(context, catalog, metadata)
         if taken.error is not None:

@@ -1,7 +1,8 @@
 """Taking in one poll exactly once: heal, ask whether its batch is in, poll, commit. Not here: how it is shown.
 
 The order makes a retry safe after a crash at any instant: what an earlier run left is healed first, and a
-batch that is in is not polled again.
+batch that is in is not polled again. A commit of an earlier try may land even later, when a catalog that did not
+answer in time goes on: at any moment of this try, which then ends with what that one brought.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import FossError, PassingError
+from foss_platform.errors import FossError, LastingError
 from foss_platform.ingest.batch import Cause
 from foss_platform.ingest.bronze import Written, commit_polls, ensure_feed_tables, is_in_bronze
 from foss_platform.ingest.feed import Feed
@@ -30,7 +31,7 @@ class TakenIn:
     reasons
         Why records were rejected, one reason a record.
     written
-        What was committed; None where the batch was in already and nothing was polled.
+        What was committed; None where another try brought the batch.
     error
         Why the poll failed; it is in the log all the same.
     healed
@@ -60,18 +61,31 @@ def take_in_poll(
     ------
     PassingError
         When the store or catalog failed; the same call again brings what is missing.
+    LastingError
+        When the batch is in and neither the log nor bronze's snapshots tell of its poll.
     """
     ensure_feed_tables(catalog, feed)
     healed = heal_poll_log(catalog, feed, summary)
-    if is_in_bronze(catalog, feed, cause.batch_id):
-        log = find_accepted(catalog, cause.batch_id)
-        if log is None:
-            raise PassingError(
-                f"{cause.batch_id} is in {feed.bronze} and not yet in {POLLS}: another run is writing it."
-            )
-        return TakenIn(
-            log, rejection_reasons(catalog, feed, cause.batch_id, log["polled_at"]), None, None, healed.added
+    if not is_in_bronze(catalog, feed, cause.batch_id):
+        polled = poll(cause)
+        written = commit_polls(catalog, feed, [polled], summary, healed.logged_until)
+        if cause.batch_id not in written.known_batches:
+            reasons = [verdict.reason for _, verdict in polled.rejected]
+            return TakenIn(polled.log, reasons, written, polled.error, healed.added)
+    return _taken_in_by_another(catalog, feed, cause.batch_id, summary, healed.added)
+
+
+def _taken_in_by_another(
+    catalog: Catalog, feed: Feed, batch_id: str, summary: Mapping[str, str], healed: int
+) -> TakenIn:
+    log = find_accepted(catalog, batch_id)
+    if log is None:
+        # it landed after the healing, and its own try may never come to log it
+        healed += heal_poll_log(catalog, feed, summary).added
+        log = find_accepted(catalog, batch_id)
+    if log is None:
+        raise LastingError(
+            f"{batch_id} is in {feed.bronze}, and its poll is neither in {POLLS} nor noted in a live snapshot.",
+            f"Restore {POLLS} from a backup; the records are in, and other batches come in as before.",
         )
-    polled = poll(cause)
-    written = commit_polls(catalog, feed, [polled], summary, healed.logged_until)
-    return TakenIn(polled.log, [verdict.reason for _, verdict in polled.rejected], written, polled.error, healed.added)
+    return TakenIn(log, rejection_reasons(catalog, feed, batch_id, log["polled_at"]), None, None, healed)

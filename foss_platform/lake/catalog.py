@@ -48,7 +48,7 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
     if configured is None and settings.environment is not Environment.LOCAL:
         raise ConfigurationError(
             "FOSS_ENVIRONMENT is production, but no Iceberg catalog named 'lake' is configured.",
-            "Set PYICEBERG_CATALOG__LAKE__URI and its companions, or write .pyiceberg.yaml.",
+            "Set PYICEBERG_CATALOG__LAKE__URI and PYICEBERG_CATALOG__LAKE__WAREHOUSE, or write .pyiceberg.yaml.",
         )
     from sqlalchemy import URL
 

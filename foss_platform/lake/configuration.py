@@ -29,6 +29,7 @@ _POSTGRES_DEFAULTS = {"pool_pre_ping": "true"}
 # libpq's; a catalog that is slow or locked is an error soon, and the next run tries again
 _POSTGRES_QUERY = {"connect_timeout": "5", "options": "-c statement_timeout=15000 -c lock_timeout=10000"}
 _SUPPORTED = ("sql", "rest")
+_NEEDED = f"{_PREFIX}URI and {_PREFIX}WAREHOUSE"
 
 
 def catalog_properties(environment: Mapping[str, str]) -> dict[str, Any] | None:
@@ -97,7 +98,7 @@ def catalog_kind(properties: Mapping[str, Any]) -> str | None:
 def catalog_problems(properties: Mapping[str, Any] | None) -> list[str]:
     """Everything that is missing or contradictory in the catalog's configuration, each with its remedy."""
     if properties is None:
-        return [f"no Iceberg catalog named '{CATALOG_NAME}': set {_PREFIX}URI and its companions, or .pyiceberg.yaml"]
+        return [f"no Iceberg catalog named '{CATALOG_NAME}': set {_NEEDED}, or write .pyiceberg.yaml"]
     problems = []
     kind, uri = catalog_kind(properties), str(properties.get("uri", ""))
     if not uri:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # AWS's names of errors as PyArrow prints them, then the words of MinIO and of a REST catalog's S3 client
 _KEY_REFUSED = re.compile(
     r"ACCESS_DENIED|SIGNATURE_DOES_NOT_MATCH|INVALID_ACCESS_KEY_ID|INVALID_CLIENT_TOKEN_ID|UNRECOGNIZED_CLIENT"
-    r"|HTTP 403|Status Code: 403"
+    r"|AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|HTTP 403|Status Code: 403"
 )
 _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|NoSuchBucket|specified bucket does not exist")
 _STORE_FULL = re.compile(

@@ -5,14 +5,13 @@ server that stands still with its connections open: libpq then waits for ever, a
 """
 
 import os
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from pyiceberg.catalog import Catalog
 from sqlalchemy import Engine, event
+
+from foss_platform.lake.watchdog import watchdog_of
 
 #: A little more than the server gives a statement itself.
 ANSWER_SECONDS = 17.0
@@ -37,7 +36,7 @@ def _with_factory(_dialect: Any, _record: Any, _arguments: Any, parameters: dict
 
     class BoundedCursor(extensions.cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002  # psycopg2's own name
-            with _cut_off_late(self.connection.fileno()):
+            with _bounded(self.connection.fileno()):
                 super().execute(query, vars)
 
     class BoundedConnection(extensions.connection):
@@ -45,28 +44,16 @@ def _with_factory(_dialect: Any, _record: Any, _arguments: Any, parameters: dict
             return super().cursor(*arguments, **{"cursor_factory": BoundedCursor, **options})
 
         def commit(self) -> None:
-            with _cut_off_late(self.fileno()):
+            with _bounded(self.fileno()):
                 super().commit()
 
         def rollback(self) -> None:
-            with _cut_off_late(self.fileno()):
+            with _bounded(self.fileno()):
                 super().rollback()
 
     parameters["connection_factory"] = BoundedConnection
 
 
-@contextmanager
-def _cut_off_late(descriptor: int) -> Iterator[None]:
+def _bounded(descriptor: int) -> AbstractContextManager[None]:
     """End the connection after its time: libpq then raises, as if the server had closed it."""
-    timer = threading.Timer(ANSWER_SECONDS, _cut_off, [descriptor])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _cut_off(descriptor: int) -> None:
-    with socket.socket(fileno=os.dup(descriptor)) as connection:
-        connection.shutdown(socket.SHUT_RDWR)
+    return watchdog_of(os.getpid(), ANSWER_SECONDS).watching(descriptor)

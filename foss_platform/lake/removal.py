@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
@@ -134,9 +135,11 @@ def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callab
         # the notes first: a clean-up that ends in the middle must not forget since when the rest is spared
         notes = {path: moment.isoformat() for path, moment in sorted(removal.first_seen.items())}
         storage.write_whole(NOTES, json.dumps(notes, indent=0).encode())
-        for file in removal.files:
-            storage.delete(file.path)
-            progress(file)
+        # the plan's order holds between the two: all pinned states are gone before anything that they refer to goes
+        for _, files in groupby(removal.files, lambda file: file.name.startswith(PINNED_PREFIX)):
+            by_path = {file.path: file for file in files}
+            for path in storage.delete_all(list(by_path)):
+                progress(by_path[path])
 
 
 def _refuse_damage(name: TableName, references: References, listed: Mapping[str, StoredFile], storage: Storage) -> None:

@@ -7,13 +7,20 @@ which has the same settings and the same bounded timeouts.
 import os
 import posixpath
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
 
 from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
+
+from foss_platform.lake.object_store import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
+
+#: So many files are deleted one by one in the time that the first request of s3fs takes to be prepared.
+FEW = 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Storage:
         self._properties = table.io.properties
         self.root = posixpath.normpath(path)
         self._is_local = isinstance(self._files, fs.LocalFileSystem)
+        self._has_bulk = isinstance(self._files, fs.S3FileSystem) and reaches_alike(table.io.properties)
 
     @property
     def place(self) -> str:
@@ -126,9 +134,52 @@ class Storage:
         OSError
             When the store refuses.
         """
-        if not self.is_own(path) or self._is_through_link(path):
-            raise ValueError(f"{path} lies outside of {self.root}")
+        self._refuse_foreign(path)
         try:
             self._files.delete_file(path)
         except FileNotFoundError:
             return
+
+    def delete_all(self, paths: Sequence[str]) -> Iterator[str]:
+        """Delete files of the table, many in one request where the store offers that, and so in no order.
+
+        Yields
+        ------
+        Each that is gone, also before an error.
+
+        Raises
+        ------
+        ValueError
+            When one of the paths lies outside of the table's location; it is not deleted, nor what would come after it.
+        OSError
+            When the store refuses any; those of later requests are not asked for.
+        """
+        if not self._has_bulk or len(paths) <= FEW:
+            yield from self._delete_each(paths)
+            return
+        for path in paths:
+            self._refuse_foreign(path)
+        for start in range(0, len(paths), BATCH):
+            batch = paths[start : start + BATCH]
+            try:
+                deleted = delete_objects(self._bulk, batch)
+            except NotOffered:
+                yield from self._delete_each(paths[start:])
+                return
+            yield from deleted.gone
+            for path, reason in deleted.refused.items():
+                bucket = path.partition("/")[0]
+                raise OSError(f"{len(deleted.refused)} objects in bucket '{bucket}' stay, as {path} does: {reason}")
+
+    @cached_property
+    def _bulk(self) -> Any:
+        return open_s3(self._properties)
+
+    def _delete_each(self, paths: Sequence[str]) -> Iterator[str]:
+        for path in paths:
+            self.delete(path)
+            yield path
+
+    def _refuse_foreign(self, path: str) -> None:
+        if not self.is_own(path) or self._is_through_link(path):
+            raise ValueError(f"{path} lies outside of {self.root}")

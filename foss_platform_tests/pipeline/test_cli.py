@@ -2,15 +2,18 @@
 
 import gzip
 import json
+import shlex
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from foss_platform.settings import Settings
+from foss_platform.settings import PROJECT_ROOT, Settings
 from foss_platform_tests.pipeline.command_line import Foss, foss_in
 from foss_platform_tests.tables import read
 
@@ -82,6 +85,27 @@ def test_replay_then_ask_then_replay_again(foss: Foss, recording: Path, settings
     assert code == 1
     assert "silver.parking_readings held no rows yet" in err
     assert "The oldest moment that can be read is" in err
+
+
+def test_the_commands_of_the_readme_work_as_typed(foss: Foss, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    then = (PROJECT_ROOT / "README.md").read_text().partition("## Then")[2].partition("\n## ")[0]
+    typed = [shlex.split(line, comments=True)[1:] for line in then.splitlines() if line.startswith("$ ")]
+    # `foss demo` makes its lake in the folder demo of the home
+    assert ["export", "FOSS_HOME=.foss/demo", "FOSS_FEED=recorded"] in typed
+    (replayed,) = [words[-1] for words in typed if "replay" in words]
+    assert (PROJECT_ROOT / replayed).exists()
+    called = [words[1:] for words in typed[: typed.index(["unset", "FOSS_HOME", "FOSS_FEED"])] if words[0] == "foss"]
+    assert [words[0] for words in called] == ["status", "tables", "sql", "sql", "history", "quarantine"]
+
+    monkeypatch.setenv("FOSS_FEED", "recorded")
+    assert foss("replay", PIPELINE, str(recording))[0] == 0
+    (state,) = json.loads(foss("history", "silver.parking_readings", "--json")[1])
+    # one command asks for the state of a second ago
+    time.sleep(max(0.0, 1 - (datetime.now(UTC) - datetime.fromisoformat(state["committed_at"])).total_seconds()))
+    for words in called:
+        code, out, err = foss(*words)
+        assert (code, "error" in err) == (0, False), (words, err)
+        assert out
 
 
 @pytest.mark.parametrize(

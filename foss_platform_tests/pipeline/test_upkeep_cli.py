@@ -265,8 +265,27 @@ def test_tables_tells_each_ones_size_history_and_what_is_reclaimable(
     (quick,) = json.loads(foss("tables", "--quick", "--json")[1])
     assert quick == {**line, "reclaimable_bytes": None}
     code, out, _ = foss("tables")
-    assert (code, "gold.things" in out, "2044-03-01 08:50" in out, "reclaimable" in out) == (0, True, True, True)
+    assert (code, "gold.things" in out, "2044-03-01 08:50Z" in out, "reclaimable" in out) == (0, True, True, True)
     assert "reclaimable" not in foss("tables", "--quick")[1]
+
+
+def test_on_a_narrow_terminal_no_cell_is_folded(
+    foss: Foss, settings: Settings, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan(settings, THINGS)
+    for words, says in (
+        (("tables",), ["rows 3", "readable from 2044-03-01 08:50Z", "needs none"]),
+        (("tables", "--quick"), ["rows 3", "readable from 2044-03-01 08:50Z"]),
+        (("cleanup", "--table", "gold.things"), ["points 0", "until 2044-03-01 16:50Z"]),
+    ):
+        monkeypatch.setenv("COLUMNS", "80")
+        heading, *narrow = foss(*words)[1].splitlines()
+        assert heading == "gold.things"
+        assert all(line.startswith("  ") and len(line) <= 80 for line in narrow)
+        parts = " · ".join(line.strip() for line in narrow).split(" · ")
+        assert [part for part in says if part not in parts] == []
+        monkeypatch.setenv("COLUMNS", "200")
+        assert [says[1].split()[-1] in line for line in foss(*words)[1].splitlines()] == [False, False, True]
 
 
 def test_cleanup_removes_what_two_looks_found_unreferenced(
@@ -275,7 +294,7 @@ def test_cleanup_removes_what_two_looks_found_unreferenced(
     file, before = orphan(settings, THINGS), read(settings, "gold.things")
     code, out, _ = foss("cleanup")
     assert (code, file.exists()) == (0, True)
-    assert "2044-03-01 16:50" in out
+    assert "2044-03-01 16:50Z" in out
     clock.shift(timedelta(hours=5))
     assert (foss("cleanup")[0], file.exists()) == (0, True)
     clock.shift(timedelta(hours=1))

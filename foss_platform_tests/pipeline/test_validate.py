@@ -108,11 +108,31 @@ def test_one_service_is_checked_with_what_it_needs(foss: Foss, lake: Settings) -
     assert foss("--only", "nothing")[0] == 2
 
 
-def test_half_a_configuration_is_an_error_before_any_check(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FOSS_ENVIRONMENT", "production")
-    code, out, err = foss("--json")
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("FOSS_ENVIRONMENT", "production", "its configuration is not whole"),
+        ("FOSS_ENVIRONMENT", "prod", "FOSS_ENVIRONMENT"),
+        ("FOSS_FEED", "dead", "FOSS_FEED"),
+        ("PYICEBERG_CATALOG__LAKE__URI_FILE", "/nowhere", "/nowhere"),
+    ],
+)
+def test_half_a_configuration_is_an_error_before_any_check(
+    foss: Foss, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, out, err = foss()
     assert (code, out) == (2, "")
-    assert "its configuration is not whole" in err.replace("\n", " ")
+    assert says in err.replace("\n", " ")
+    code, out, same = foss("--json")
+    assert (code, same) == (2, err)
+    document = json.loads(out)
+    assert document["works"] is False
+    (result,) = document["results"]
+    assert result.keys() == FRAME
+    assert (result["name"], result["status"]) == (CHECKS[0].name, "failed")
+    assert says in result["detail"]
+    assert result["remedy"]
 
 
 def test_a_lost_catalog_is_a_failure_with_its_remedy(lake: Settings) -> None:

@@ -50,6 +50,18 @@ def test_a_whole_configuration_is_taken_with_its_secret_and_our_defaults(whole: 
     assert "s3.secret-access-key-file" not in properties
 
 
+def test_with_nothing_set_it_names_where_tables_and_catalog_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOSS_ENVIRONMENT", "production")
+    said = problem()
+    for name in (
+        "FOSS_ENGINE",
+        "FOSS_AUTOMATION",
+        "PYICEBERG_CATALOG__LAKE__URI",
+        "PYICEBERG_CATALOG__LAKE__WAREHOUSE",
+    ):
+        assert name in said
+
+
 def test_every_problem_is_named_at_once_and_no_secret(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FOSS_ENGINE")
     monkeypatch.delenv("FOSS_AUTOMATION")

@@ -1,0 +1,114 @@
+"""What PyArrow's file system cannot ask of an object store, through s3fs. Not here: which objects, or why.
+
+s3fs tries again for minutes when a store accepts and never answers; here it makes one try within the time-outs
+that PyArrow has.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: S3 takes up to 1000 keys in a request; MinIO deletes so many within the time-out when it has little to run on.
+BATCH = 500
+
+_CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 8.0
+
+# all that is known here of how to reach the store; the last is PyArrow's alone, and there is one try anyway
+_KNOWN = {
+    "s3.endpoint",
+    "s3.access-key-id",
+    "s3.secret-access-key",
+    "s3.session-token",
+    "s3.region",
+    "s3.force-virtual-addressing",
+    "s3.connect-timeout",
+    "s3.request-timeout",
+    "s3.retry-strategy-impl",
+}
+_NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "MissingContentMD5", "501", "405"}
+
+
+class NotOffered(Exception):  # noqa: N818  # it is a finding, not a failure
+    """The store does not delete several objects at once."""
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What came of deleting several objects at once.
+
+    Attributes
+    ----------
+    gone
+        Paths that the store says are gone.
+    refused
+        By path, the store's reason why it is not.
+    """
+
+    gone: list[str]
+    refused: dict[str, str]
+
+
+def open_s3(properties: Mapping[str, Any]) -> Any:
+    """The store that the `s3.…` properties of a catalog name, by s3fs; asks it nothing yet."""
+    import s3fs
+
+    times = {
+        "connect_timeout": float(properties.get("s3.connect-timeout", _CONNECT_SECONDS)),
+        "read_timeout": float(properties.get("s3.request-timeout", _ANSWER_SECONDS)),
+        "retries": {"max_attempts": 0},
+    }
+    virtual = str(properties.get("s3.force-virtual-addressing", "false")).lower() == "true"
+    endpoint, region = properties.get("s3.endpoint"), properties.get("s3.region")
+    style = {} if endpoint is None else {"s3": {"addressing_style": "virtual" if virtual else "path"}}
+    files = s3fs.S3FileSystem(
+        key=properties.get("s3.access-key-id"),
+        secret=properties.get("s3.secret-access-key"),
+        token=properties.get("s3.session-token"),
+        endpoint_url=endpoint,
+        client_kwargs={"region_name": region} if region else {},
+        config_kwargs={**times, **style},
+        use_listings_cache=False,
+        skip_instance_cache=True,
+    )
+    # its own tries, beside botocore's
+    files.retries = 1
+    return files
+
+
+def reaches_alike(properties: Mapping[str, Any]) -> bool:
+    """Whether s3fs reaches the same store as PyArrow does, in the same role: not with a property unknown here."""
+    return {name for name in properties if name.startswith(("s3.", "client."))} <= _KNOWN
+
+
+def delete_objects(files: Any, paths: Sequence[str]) -> Deleted:
+    """Delete up to `BATCH` objects of one bucket in one request; one that is gone already is no failure.
+
+    Raises
+    ------
+    NotOffered
+        When the store does not know the request; nothing is deleted then.
+    OSError
+        When the store does not answer or refuses all of it.
+    """
+    (bucket,) = {path.partition("/")[0] for path in paths}
+    keys = {path.partition("/")[2]: path for path in paths}
+    try:
+        answer = files.call_s3("delete_objects", Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+    except Exception as error:
+        # botocore's for what is not answered, s3fs's translation of what is refused, whose code is in its cause
+        said = getattr(error.__cause__, "response", {}).get("Error", {})
+        if said.get("Code") in _NOT_OFFERED:
+            raise NotOffered from error
+        told = f"{said.get('Code', type(error).__name__)}: {said.get('Message', error)}"
+        raise OSError(f"deleting {len(paths)} objects in bucket '{bucket}': {told}") from error
+    errors = {found["Key"]: found for found in answer.get("Errors", [])}
+    done = {found["Key"] for found in answer.get("Deleted", [])}
+    done |= {key for key, found in errors.items() if found.get("Code") == "NoSuchKey"}
+    return Deleted(
+        gone=[path for key, path in keys.items() if key in done],
+        refused={path: _reason(errors.get(key)) for key, path in keys.items() if key not in done},
+    )
+
+
+def _reason(found: Mapping[str, Any] | None) -> str:
+    return "no answer" if found is None else f"{found.get('Code')}: {found.get('Message')}"
