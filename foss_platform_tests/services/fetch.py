@@ -4,22 +4,20 @@ What belongs here: the list of them. What does not: starting them (`servers`).
 
 Nothing is trusted that is not pinned: Go checks each module of MinIO against `docker/minio/go.sum`; Maven checks each
 download against the repository's own checksums (`-C`), and each jar is held against `docker/rest-catalog/SHA256SUMS`
-before it is used. `python -m foss_platform_tests.services.fetch sums` writes those after a change of versions.
+before it is used; Trino against `docker/trino/SHA256SUMS`, and pip a Java against `docker/trino/java.txt`.
+`python -m foss_platform_tests.services.fetch sums` writes those of the jars after a change of versions.
 """
 
 import hashlib
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from foss_platform_tests.services.cache import kept, run
 from foss_platform_tests.services.places import DOCKER, REST_CATALOG_SUMS, Missing, postgres_programs, versions
-from foss_platform_tests.services.toolchain import go_program
-
-_MAVEN_REMEDY = "apt-get install maven; is Maven Central reachable?"
+from foss_platform_tests.services.toolchain import go_program, java_home, run_maven
+from foss_platform_tests.services.trino_program import trino
 
 
 def minio() -> Path:
@@ -51,17 +49,9 @@ def java() -> str:
     Raises
     ------
     Missing
-        When there is none, or it is too old.
+        When there is none, or it is too old, and none can be fetched.
     """
-    wanted = int(versions()["java"]["minimum"])
-    program = shutil.which("java")
-    if program is None:
-        raise Missing(f"Java {wanted} or newer is missing: apt-get install default-jre-headless")
-    told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', told)
-    if found is None or int(found[1]) < wanted:
-        raise Missing(f"Java {wanted} or newer is missing ({program} is older): apt-get install default-jre-headless")
-    return program
+    return str(java_home() / "bin" / "java")
 
 
 def _build_minio(folder: Path) -> None:
@@ -100,16 +90,13 @@ def _fetch_rest_catalog(folder: Path) -> None:
 
 
 def _copy_jars(folder: Path) -> None:
-    run(
+    run_maven(
         "Iceberg's REST catalog from Maven Central",
         [
-            *("mvn", "--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never"),
             *("-f", str(DOCKER / "rest-catalog" / "pom.xml")),
             f"{versions()['maven']['copier']}:copy-dependencies",
             f"-DoutputDirectory={folder}",
         ],
-        remedy=_MAVEN_REMEDY,
-        environment={},
         folder=folder,
     )
 
@@ -131,7 +118,7 @@ def main(arguments: list[str]) -> int:
         _write_sums()
         return 0
     problems = []
-    for get in (postgres_programs, java, rest_catalog, minio):
+    for get in (postgres_programs, java, rest_catalog, trino, minio):
         try:
             get()
         except Missing as error:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.settings import Engine, Environment, Settings, Switch, load_settings
+from foss_platform.engine import Engine
+from foss_platform.settings import Environment, Settings, Switch, load_settings
 from foss_platform_tests.services.minio import Minio
 from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import Server

@@ -8,6 +8,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
 REST_CATALOG_SUMS = DOCKER / "rest-catalog" / "SHA256SUMS"
+TRINO = DOCKER / "trino"
 
 
 class Missing(Exception):  # noqa: N818  # it is what the user reads

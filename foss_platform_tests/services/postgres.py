@@ -68,14 +68,14 @@ class Postgres(Server):
         except psycopg2.OperationalError as error:
             raise NotReady(str(error)) from error
 
-    def run(self, *statements: str) -> None:
+    def run(self, *statements: str, database: str = "postgres") -> None:
         """Run statements as the superuser, each for itself."""
         connection = psycopg2.connect(
             host="127.0.0.1",
             port=self.port,
             user="postgres",
             password=self.superuser_password,
-            dbname="postgres",
+            dbname=database,
             connect_timeout=2,
         )
         try:
@@ -94,6 +94,10 @@ class Postgres(Server):
     def drop_database(self, name: str) -> None:
         """Drop it with whoever is connected."""
         self.run(f'drop database if exists "{name}" with (force)')
+
+    def forget_dagster(self) -> None:
+        """Drop all that Dagster keeps: a daemon's heartbeats outlive it, and with them the test that it ran in."""
+        self.run("drop owned by dagster", database="dagster")
 
     def _make_cluster(self) -> None:
         password = self.folder / "password"

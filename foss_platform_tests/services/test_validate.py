@@ -1,7 +1,6 @@
 """`foss validate` over the four kinds of lake: nothing is left behind, and what is away is the check that fails."""
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from foss_platform.validation.suite import CHECK_SECONDS, CHECKS
 from foss_platform.validation.suite import validate as run_checks
 from foss_platform.validation.trial import new_trial
 from foss_platform_tests.services.lakes import Kind, Lake
-from foss_platform_tests.services.places import DOCKER
 from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import Server
 
@@ -193,17 +191,21 @@ def test_what_goes_away_in_the_middle(lake: Lake, taken: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.SQLITE_FOLDER], indirect=True)
-def test_dagster_on_postgres(lake: Lake, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_dagster_on_postgres(
+    lake: Lake,
+    postgres: Postgres,
+    dagster_environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     checks = [check for check in CHECKS if check.service is Service.DAGSTER]
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     storage, daemon = run_checks(new_trial(lake.settings), checks)
     assert (storage.status, daemon.status) == (Status.FAILED, Status.SKIPPED)
     assert "DAGSTER_HOME" in storage.remedy
 
-    shutil.copy(DOCKER / "dagster" / "dagster.yaml", tmp_path)
-    monkeypatch.setenv("DAGSTER_POSTGRES_HOST", "127.0.0.1")
-    monkeypatch.setenv("DAGSTER_POSTGRES_PORT", str(postgres.port))
-    monkeypatch.setenv("DAGSTER_PASSWORD", postgres.dagster_password)
+    for name, value in dagster_environment.items():
+        monkeypatch.setenv(name, value)
     storage, daemon = run_checks(new_trial(lake.settings), checks)
     assert (storage.status, daemon.status) == (Status.PASSED, Status.FAILED)
     assert "Postgres keeps" in storage.detail

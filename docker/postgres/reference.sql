@@ -1,0 +1,11 @@
+-- The reference tables for Trino, from the files of the dbt project; again when those have changed, as the owner of the
+-- database that TRINO_REFERENCE_URL names, from the project's root:
+--     psql --dbname "host=… dbname=lake user=lake" --file docker/postgres/reference.sql
+\set ON_ERROR_STOP on
+begin;
+create schema if not exists reference;
+set local search_path to reference;
+drop table if exists parking_sites;
+\i dbt_project/reference/parking_sites.sql
+\copy parking_sites from 'dbt_project/reference/parking_sites.csv' with (format csv, header match)
+commit;

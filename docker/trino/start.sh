@@ -1,0 +1,26 @@
+#!/bin/sh
+# Start Trino: `start.sh coordinator|worker [options of Trino's launcher]`. The tests start it so too.
+# Secrets are files of TRINO_SECRETS, which settings can name only as variables; a catalog's file may hold no setting
+# that its store does not use, so each is put together here from who uses it (catalog/) and what it is (lake/).
+set -eu
+role=$1
+shift
+TRINO_ETC=$(cd "$(dirname "$0")" && pwd)
+TRINO_INTERNAL_SECRET=$(cat "$TRINO_SECRETS/trino_internal_secret")
+TRINO_LAKE_PASSWORD=$(cat "$TRINO_SECRETS/lake_password")
+TRINO_REFERENCE_PASSWORD=$(cat "$TRINO_SECRETS/reference_password")
+if [ "$TRINO_LAKE_STORE" = s3 ]; then
+    TRINO_S3_ACCESS_KEY=$(cat "$TRINO_SECRETS/s3_access_key")
+    TRINO_S3_SECRET_KEY=$(cat "$TRINO_SECRETS/s3_secret_key")
+    export TRINO_S3_ACCESS_KEY TRINO_S3_SECRET_KEY
+fi
+export TRINO_ETC TRINO_INTERNAL_SECRET TRINO_LAKE_PASSWORD TRINO_REFERENCE_PASSWORD
+
+mkdir -p "$TRINO_RUN/catalog" "$TRINO_RUN/spill" "$TRINO_RUN/data"
+for name in engineer analyst; do
+    cat "$TRINO_ETC/catalog/$name.properties" "$TRINO_ETC/lake/catalog-$TRINO_LAKE_CATALOG.properties" \
+        "$TRINO_ETC/lake/store-$TRINO_LAKE_STORE.properties" >"$TRINO_RUN/catalog/$name.properties"
+done
+cp "$TRINO_ETC/catalog/reference.properties" "$TRINO_RUN/catalog/"
+exec "${TRINO_HOME:-/usr/lib/trino}/bin/launcher" run --etc-dir "$TRINO_ETC" --config "$TRINO_ETC/$role.properties" \
+    --data-dir "$TRINO_RUN/data" "$@"

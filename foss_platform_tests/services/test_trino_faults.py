@@ -1,0 +1,145 @@
+"""Trino fails while it builds: one clear error in time, the tables as they were or whole, and the next run heals it.
+
+A worker that is lost is in `test_trino_cluster`.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import trino.dbapi
+
+from foss_platform.engine import Engine
+from foss_platform.errors import PassingError
+from foss_platform.settings import load_settings
+from foss_platform.transform.runner import build
+from foss_platform_tests.faults.trial import attempt
+from foss_platform_tests.pipeline.test_law import SILVER
+from foss_platform_tests.services.polling import refused
+from foss_platform_tests.services.postgres import Postgres
+from foss_platform_tests.services.process import Server
+from foss_platform_tests.services.trino_building import FEW, Standing, is_committing, is_running
+from foss_platform_tests.services.trino_on_lake import TrinoOnLake
+from foss_platform_tests.tables import content
+
+
+def set_environment(stand: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.set_environment(monkeypatch)
+    monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
+
+
+@pytest.fixture(scope="module")
+def built(trino_on_folder: TrinoOnLake) -> Iterator[Standing]:
+    """The first build takes longest, so it is made once; each test leaves a lake that is healed."""
+    trino_on_folder.renew()
+    with pytest.MonkeyPatch.context() as patched:
+        set_environment(trino_on_folder, patched)
+        standing = Standing(trino_on_folder)
+    yield standing
+    trino_on_folder.server.revive()
+
+
+@pytest.fixture
+def standing(built: Standing, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Standing]:
+    set_environment(built.stand, monkeypatch)
+    built.more()
+    yield built
+    postgres.revive()
+    built.stand.server.revive()
+
+
+@pytest.mark.parametrize(
+    ("away", "is_there", "full_refresh"),
+    [
+        (Server.kill, is_running, True),
+        (Server.kill, is_committing, False),
+        (Server.freeze, is_running, False),
+        (Server.freeze, is_committing, True),
+    ],
+)
+def test_away_in_mid_model(
+    standing: Standing,
+    away: Callable[[Server], None],
+    is_there: Callable[[Standing, str], bool],
+    full_refresh: bool,
+) -> None:
+    before = standing.at()
+    with standing.held():
+        result = standing.failed_by(partial(away, standing.stand.server), is_there, full_refresh=full_refresh)
+        assert "does not answer" in result.message
+        assert not result.is_lasting
+        assert standing.at() == before
+    # Postgres may do now what a Trino asked for that is gone: then the table is whole
+    standing.stand.server.revive()
+    standing.heal()
+
+
+@pytest.mark.parametrize("away", [Server.kill, Server.freeze])
+def test_away_from_the_start(standing: Standing, away: Callable[[Server], None]) -> None:
+    before = standing.at()
+    away(standing.stand.server)
+    error = refused(standing.stand.lake, standing.results)
+    assert isinstance(error, PassingError)
+    assert "Trino" in str(error)
+    assert standing.at() == before
+    standing.stand.server.revive()
+    standing.heal()
+
+
+@pytest.mark.parametrize("full_refresh", [True, False])
+def test_the_catalog_away_in_mid_model(standing: Standing, postgres: Postgres, full_refresh: bool) -> None:
+    before = standing.at()
+    with standing.held():
+        result = standing.failed_by(postgres.kill, is_committing, full_refresh=full_refresh)
+    assert not result.is_lasting
+    error = refused(standing.stand.lake, standing.results)
+    assert isinstance(error, PassingError)
+    assert "catalog" in str(error)
+    postgres.revive()
+    assert standing.at() == before
+    standing.heal()
+
+
+@pytest.mark.parametrize("full_refresh", [True, False])
+def test_out_of_memory(standing: Standing, monkeypatch: pytest.MonkeyPatch, full_refresh: bool) -> None:
+    before, connect = standing.at(), trino.dbapi.connect
+
+    def with_little(**arguments: Any) -> Any:
+        return connect(**{**arguments, "session_properties": {"query_max_memory": "1kB"}})
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trino.dbapi, "connect", with_little)
+        result = standing.told(standing.results(full_refresh=full_refresh))
+    assert "ran out of memory" in result.message
+    assert result.is_lasting
+    assert standing.at() == before
+    standing.heal()
+
+
+def build_until_a_note() -> None:
+    """Build, and end as a crash does when a step's rows are in and what they were made from is about to be noted."""
+    execute = trino.dbapi.Cursor.execute
+
+    def killed(self: Any, operation: str, *arguments: Any, **named: Any) -> Any:
+        if "set properties" in operation:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return execute(self, operation, *arguments, **named)
+
+    with patch.object(trino.dbapi.Cursor, "execute", killed):
+        list(build(load_settings(), FEW))
+
+
+def test_killed_between_a_step_and_the_note_of_what_it_has_read(standing: Standing) -> None:
+    before, noted = standing.at(), standing.read_to()
+    assert attempt(build_until_a_note).killed
+    assert standing.at()[SILVER] != before[SILVER]
+    assert standing.read_to() == noted
+    rows = content(standing.settings, (SILVER,))
+    # the next step reads the same rows again, and changes none
+    standing.heal()
+    assert content(standing.settings, (SILVER,)) == rows
+    assert standing.read_to() != noted

@@ -1,0 +1,93 @@
+"""Trino beside PyIceberg on one lake: both read and write the same tables, over a folder and an object store."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import tenacity
+from trino.exceptions import TrinoQueryError
+
+from foss_platform.lake.catalog import open_catalog
+from foss_platform_tests.services.family import descendants, is_alive
+from foss_platform_tests.services.lakes import Kind
+from foss_platform_tests.services.places import ROOT
+from foss_platform_tests.services.postgres import Postgres
+from foss_platform_tests.services.trino_on_lake import TrinoOnLake
+
+
+@pytest.mark.parametrize("trino_kind", [Kind.POSTGRES_FOLDER, Kind.POSTGRES_MINIO])
+def test_each_reads_and_writes_what_the_other_made(trino: TrinoOnLake) -> None:
+    ask, catalog = trino.access.rows, open_catalog(trino.lake.settings)
+    catalog.create_namespace("gold")
+    rows = pa.table({"n": pa.array([1, 2], pa.int64())})
+    catalog.create_table("gold.ours", rows.schema).append(rows)
+    assert ask("insert into gold.ours values 3") == [[1]]
+    assert ask("delete from gold.ours where n = 1") == [[1]]
+    table = catalog.load_table("gold.ours")
+    assert {row["n"] for row in table.scan().to_arrow().to_pylist()} == {2, 3}
+    table.append(rows)
+    assert ask("select sum(n) from gold.ours") == [[8]]
+    # as the models write it
+    ask("create table gold.theirs with (extra_properties = map(array['foss.engine'], array['trino'])) as select 1 as n")
+    theirs = catalog.load_table("gold.theirs")
+    assert theirs.properties["foss.engine"] == "trino"
+    assert theirs.location().startswith(trino.lake.warehouse)
+    theirs.append(pa.table({"n": pa.array([5], pa.int32())}))
+    assert ask("select sum(n) from gold.theirs") == [[6]]
+    trino.run_on_postgres("create schema reference", "create table reference.sites as select 2 as n, 'P2' as name")
+    joined = "select s.name, count(*) from gold.ours as o join reference.reference.sites as s using (n) group by 1"
+    assert ask(joined) == [["P2", 2]]
+
+
+@pytest.mark.parametrize("trino_kind", [Kind.POSTGRES_FOLDER, Kind.POSTGRES_MINIO])
+def test_no_secret_is_printed_or_an_argument(trino: TrinoOnLake) -> None:
+    server = trino.server
+    files = [path for path in server.secrets.iterdir() if path.name != "trino_ca.pem"]
+    secrets = {line for path in files for line in path.read_text().splitlines() if not line.startswith("-----")}
+    assert len(secrets) > len(files)
+    commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in (server.pid, *descendants(server.pid))]
+    assert [secret for secret in secrets if secret in server.log.read_text() + "".join(commands)] == []
+    assert {path.stat().st_mode & 0o077 for path in server.secrets.iterdir()} == {0}
+
+
+def test_a_postgres_started_anew_fails_no_query(trino: TrinoOnLake, postgres: Postgres) -> None:
+    trino.access.rows("create schema gold")
+    trino.access.rows("create table gold.t as select 1 as n")
+    postgres.restart()
+    assert trino.access.rows("select n from gold.t") == [[1]]
+    postgres.restart()
+    assert trino.access.rows("insert into gold.t values 2") == [[1]]
+
+
+def test_a_query_that_is_too_large_ends_alone(trino: TrinoOnLake) -> None:
+    with pytest.raises(TrinoQueryError) as caught:
+        # what is kept for a comparison with every row grows page by page, and is nothing that is put on disk instead
+        trino.access.rows(
+            "select count_if(a.n < b.n) from table(sequence(1, 2)) as a(n), table(sequence(1, 100000000)) as b(n)"
+        )
+    assert caught.value.error_name == "EXCEEDED_LOCAL_MEMORY_LIMIT"
+    assert trino.access.rows("select 1") == [[1]]
+
+
+def test_all_servers_die_with_who_started_them(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "foss_platform_tests.services.trino_dev"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as starter:
+        assert starter.stdout is not None
+        lines = [
+            line.split("=")[0] for line in iter(starter.stdout.readline, "unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE\n")
+        ]
+        family = descendants(starter.pid)
+        starter.kill()
+    assert "export FOSS_TRINO_CA_FILE" in lines
+    assert len(family) > 1
+    tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool), stop=tenacity.stop_after_delay(15), wait=tenacity.wait_fixed(0.05)
+    )(lambda: [pid for pid in family if is_alive(pid)])
