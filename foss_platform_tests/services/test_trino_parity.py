@@ -57,14 +57,16 @@ def test_a_difference_is_found(trino: TrinoOnLake) -> None:
     settings = load_settings()
     catalog = open_catalog(settings)
     catalog.create_namespace("silver")
-    of_one = pa.schema({"site": pa.string(), "share": pa.float64(), "count": pa.int64()})
-    of_other = pa.schema({"site": pa.string(), "share": pa.float64(), "count": pa.int32()})
+    rows = {
+        "one": pa.table({"site": ["a", "b"], "share": [0.1, 0.3], "count": pa.array([1, 1], pa.int64())}),
+        "other": pa.table({"site": ["a", "c"], "share": [0.1 + 2**-56, 0.3], "count": pa.array([1, 1], pa.int32())}),
+    }
     one, other = (
-        ensure_derived_table(catalog, TableName("silver", name), schema, {}, "", DerivedLayout(("site",)))
-        for name, schema in {"one": of_one, "other": of_other}.items()
+        ensure_derived_table(catalog, TableName("silver", name), table.schema, {}, "", DerivedLayout(("site",)))
+        for name, table in rows.items()
     )
-    one.append(pa.table({"site": ["a", "b"], "share": [0.1, 0.3], "count": pa.array([1, 1], pa.int64())}))
-    other.append(pa.table({"site": ["a", "c"], "share": [0.1 + 2**-56, 0.3], "count": pa.array([1, 1], pa.int32())}))
+    one.append(rows["one"])
+    other.append(rows["other"])
     with parity_of(settings, TableName("silver", "one"), one, other, {}) as found:
         assert found.types == ("count: long and int",)
         assert {str(kind): count for kind, count in found.difference.counts.items()} == {
