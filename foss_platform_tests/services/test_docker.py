@@ -66,12 +66,27 @@ def test_what_people_use_is_published_and_only_to_this_host() -> None:
     }
 
 
-def test_compose_accepts_its_file(tmp_path: Path) -> None:
+def test_building_on_trino_adds_to_services_that_there_are() -> None:
+    added = yaml.safe_load((DOCKER / "compose.trino.yaml").read_text())
+    for name, service in added["services"].items():
+        # a list replaces the one before it, so each must name all
+        assert set(SERVICES[name]["secrets"]) < set(service["secrets"])
+        assert set(service["secrets"]) <= set(COMPOSE["secrets"]) | set(added["secrets"])
+        assert service["environment"]["FOSS_ENGINE"] == "trino"
+
+
+@pytest.mark.parametrize("more", [(), ("compose.trino.yaml",)], ids=["alone", "with Trino"])
+def test_compose_accepts_its_files(tmp_path: Path, more: tuple[str, ...]) -> None:
     found = _compose()
     if found is None:
         pytest.skip("docker compose is not on this machine; the file's YAML is tested by the others")
     done = subprocess.run(
-        [*found, "-f", str(DOCKER / "compose.yaml"), "config", "--quiet"],
+        [
+            *found,
+            *(part for name in ("compose.yaml", *more) for part in ("-f", str(DOCKER / name))),
+            "config",
+            "--quiet",
+        ],
         capture_output=True,
         text=True,
         check=False,
