@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from foss_platform.lake.points import Point
 
 #: What a snapshot's summary may say of its making, and how that is said to a person.
-_REASONS = {"foss.build": "{}", "foss.upkeep": "{}", "foss.rollback-to": "rollback to {}", "foss.replayed": "{} again"}
+_REASONS = {
+    "foss.build": "{}",
+    "foss.upkeep": "{}",
+    "foss.rollback-to": "rollback to {}",
+    "foss.replayed": "{} again",
+    # Iceberg's own, of other engines
+    "engine-name": "{}",
+}
 
 
 def history(
@@ -61,6 +68,7 @@ def _state(name: "TableName", table: "Table", point: "Point") -> dict[str, Any]:
         "metadata_location": point.metadata_location,
     }
     from foss_platform.lake.points import point_table
+    from foss_platform.lake.statistics import rows_by
 
     try:
         snapshot = point_table(table, point).snapshot_by_id(point.snapshot_id)
@@ -73,7 +81,7 @@ def _state(name: "TableName", table: "Table", point: "Point") -> dict[str, Any]:
     reasons = [text.format(noted[name]) for name, text in _REASONS.items() if name in noted]
     return {
         **state,
-        "rows": int(noted["total-records"]) if "total-records" in noted else None,
+        "rows": rows_by(noted),
         "operation": snapshot.summary.operation.value,
         "made_by": ", ".join(reasons),
     }

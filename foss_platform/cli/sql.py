@@ -10,6 +10,7 @@ from rich.markup import escape
 from foss_platform.cli.formats import Format, write_rows
 from foss_platform.cli.terminal import messages, output, table_of
 from foss_platform.engine import Engine
+from foss_platform.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +19,8 @@ _SHOWN_ROWS = 200
 
 
 def sql(
-    query: Annotated[str, typer.Argument(metavar="QUERY")],
+    query: Annotated[str | None, typer.Argument(metavar="QUERY")] = None,
+    file: Annotated[Path | None, typer.Option("--file", "-F", help="Read the query from this file.")] = None,
     format_: Annotated[Format, typer.Option("--format", "-f", help="How the rows are written.")] = Format.TABLE,
     at: Annotated[
         str | None, typer.Option("--at", help="Read the tables as they stood: an ISO time, or '2 hours ago'.")
@@ -34,21 +36,33 @@ def sql(
     from foss_platform.lake.query import ask, parse_moment
     from foss_platform.settings import load_settings
 
+    asked = _query(query, file)
     settings = load_settings()
     moment = parse_moment(at, datetime.now(UTC)) if at is not None else None
     catalog = open_catalog(settings, create=False)
     if (engine or settings.engine) is Engine.TRINO:
         from foss_platform.lake.trino_query import ask_trino
 
-        answer = ask_trino(settings, catalog, query, moment)
+        answer = ask_trino(settings, catalog, asked, moment)
     else:
-        answer = ask(settings, catalog, query, moment)
+        answer = ask(settings, catalog, asked, moment)
     for name, point in answer.points.items():
         messages().print(f"{name} as committed at {point.committed_at.isoformat()}", soft_wrap=True)
     if format_ is Format.TABLE and out is None:
         _print_table(answer.reader)
         return
     write_rows(answer.reader, format_, out)
+
+
+def _query(query: str | None, file: Path | None) -> str:
+    if query is not None and file is None:
+        return query
+    if file is None or query is not None:
+        raise ConfigurationError("What is asked is either a QUERY or a --file.", "foss sql --help shows both.")
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file} is no text in UTF-8.") from None
 
 
 def _print_table(reader: "pa.RecordBatchReader") -> None:

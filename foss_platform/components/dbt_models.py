@@ -23,7 +23,8 @@ from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.names import TableName
 from foss_platform.lake.tables import load_table
 from foss_platform.transform.project import read_manifest
-from foss_platform.transform.runner import NodeResult, NodeStatus, build
+from foss_platform.transform.results import NodeResult, NodeStatus
+from foss_platform.transform.runner import build
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
 #: Run tag or op tag that asks for everything anew.
@@ -99,8 +100,7 @@ def _build(
         if result.status in (NodeStatus.ERROR, NodeStatus.FAIL):
             failed.append(result)
     if failed:
-        if all(result.status is NodeStatus.FAIL for result in failed):
-            # tests, and they would find the same rows again
+        if all(result.is_lasting for result in failed):
             forbid_retries(context)
         raise dg.Failure(description="dbt: " + "\n".join(f"{r.unique_id}: {r.message}" for r in failed))
     if waiting:

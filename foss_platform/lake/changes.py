@@ -1,7 +1,7 @@
 """Changing a table: append or replace, judged against the state that the commit lands on.
 
-What belongs here: the one loop that writes, commits and on a conflict asks again, and the limit on
-live snapshots. What does not: what the rows are, or the care that follows a commit (`lake.commit`).
+What belongs here: the one loop that writes, commits and on a conflict asks again. What does not: what the rows
+are, or the care that follows a commit (`lake.commit`).
 
 PyIceberg's own retry is off (`lake.tables.DEFAULT_PROPERTIES`): it rebases a commit without asking
 whether the same batch has meanwhile arrived, so two stale handles appended one batch twice.
@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table, Transaction
-from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from foss_platform.errors import PassingError
 from foss_platform.lake.data_files import FULL_ROWS_PROPERTY, DataFiles, Rows, Slices, rows_outside, write_data_files
+from foss_platform.lake.delete_files import replacement
+from foss_platform.lake.expiry import expire_surplus
 from foss_platform.lake.failures import expired_elsewhere, lake_failures
 from foss_platform.lake.names import TableName
-from foss_platform.lake.points import pin_state, pinnable_hour
-from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
+from foss_platform.lake.pins import pin_state, pinnable_hour
 from foss_platform.lake.positions import build_properties
 from foss_platform.lake.tables import load_table
 from foss_platform.lake.transaction import SteadyTransaction
@@ -95,7 +95,7 @@ def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transactio
 
     def once() -> Table:
         table = load_table(catalog, name)
-        with lake_failures(), SteadyTransaction(table) as transaction:
+        with lake_failures(), expired_elsewhere(), SteadyTransaction(table) as transaction:
             change(table, transaction)
         return table
 
@@ -157,7 +157,7 @@ def _commit_files(catalog: Catalog, name: TableName, table: Table, files: DataFi
         if change.forgets:
             transaction.remove_properties(*change.forgets)
         if files.added or files.removed:
-            _expire_surplus(transaction, table)
+            expire_surplus(transaction, table, coming=1)
             _stage_snapshot(transaction, table, files, change)
             # after the snapshot has its time, and before the commit that may expire the state before it
             staged = transaction.table_metadata.current_snapshot()
@@ -201,25 +201,14 @@ def _stage_snapshot(transaction: Transaction, table: Table, files: DataFiles, ch
     # what the rows contain stands in the snapshot as well: a roll back to it sets the table's properties again
     standing = {name: value for name, value in table.properties.items() if name not in change.forgets}
     contained = build_properties({**standing, **change.properties})
-    update = transaction.update_snapshot(snapshot_properties={**contained, **change.summary})
+    summary = {**contained, **change.summary}
     # one overwrite snapshot, not PyIceberg's delete-then-append pair, of which the first is readable
     # by time travel and holds neither the old rows nor the new ones
-    producer = update.overwrite() if files.removed else update.merge_append()
-    for data_file in files.removed:
-        producer.delete_data_file(data_file)
+    producer = (
+        replacement(transaction, table, files.removed, summary)
+        if files.removed
+        else transaction.update_snapshot(snapshot_properties=summary).merge_append()
+    )
     for data_file in files.added:
         producer.append_data_file(data_file)
     producer.commit()
-
-
-def _expire_surplus(transaction: Transaction, table: Table) -> None:
-    """Expire the oldest snapshots, so that with the one to come as many stay live as the policy keeps."""
-    keep = policy_of(table.properties, ".".join(table.name())).keep_commits
-    protected = {reference.snapshot_id for reference in table.metadata.refs.values()}
-    oldest_first = sorted(table.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
-    free = [snapshot.snapshot_id for snapshot in oldest_first if snapshot.snapshot_id not in protected]
-    # the current snapshot is protected as the branch's head and is one of those to keep, as is the coming one
-    room = min(keep - 2, MAX_LIVE_SNAPSHOTS - 1 - len(protected))
-    expired = free[: max(0, len(free) - max(0, room))]
-    if expired:
-        ExpireSnapshots(transaction).by_ids(expired).commit()

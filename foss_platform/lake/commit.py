@@ -1,7 +1,7 @@
 """Committing to a table that looks after itself: a change, and the compaction that it may have made necessary.
 
-What belongs here: what every append does besides appending. What does not: the change itself
-(`lake.changes`), or upkeep that takes long or deletes (`lake.upkeep`).
+What belongs here: what every append does besides appending, for another engine's commit too. What does not: the
+change itself (`lake.changes`), or upkeep that takes long or deletes (`lake.upkeep`).
 """
 
 import logging
@@ -10,19 +10,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
 
 from foss_platform.errors import FossError
 from foss_platform.lake.changes import Change, alter, apply_change
 from foss_platform.lake.compaction import compact, is_due
+from foss_platform.lake.expiry import expire_surplus, surplus_snapshots
 from foss_platform.lake.maintenance_log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
 from foss_platform.lake.names import TableName
+from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.tables import find_table, load_table
 
-__all__ = ["Change", "alter", "commit"]
+__all__ = ["Change", "alter", "commit", "expire", "keep_up"]
 
 #: A commit merges no more than this; larger groups are left to the upkeep job. So many rows take 0.2 s.
 _CHEAP_ROWS = 100_000
+
+#: So many snapshots that are kept no longer expire at once after another engine's commits: a commit each was dear.
+_SURPLUS = 10
 
 _logger = logging.getLogger(__name__)
 
@@ -54,6 +59,43 @@ def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | N
         _logger.warning("The files of %s could not be merged now: %s", name, error)
         return table
     return load_table(catalog, name)
+
+
+def keep_up(catalog: Catalog, name: TableName, table: Table) -> None:
+    """What a commit of ours does for a table besides, after one that another engine made: one commit now and then.
+
+    That engine expires nothing, and pins no state that it ends. What fails is no failure of its commit: the next
+    one tries again, or the scheduled care.
+
+    Parameters
+    ----------
+    table
+        The table after that commit.
+    """
+    try:
+        if is_due(table):
+            # the commit of a merge expires what is surplus
+            _compact_and_log(catalog, name)
+        elif len(surplus_snapshots(table)) >= _SURPLUS or len(table.metadata.snapshots) > MAX_LIVE_SNAPSHOTS:
+            expire(catalog, name)
+    except FossError as error:
+        _logger.warning("%s could not be kept up after another engine's commit: %s", name, error)
+
+
+def expire(catalog: Catalog, name: TableName) -> None:
+    """Expire the snapshots that the policy keeps no longer, with pins of what is promised; one commit, or none.
+
+    Raises
+    ------
+    PassingError
+        When others kept winning, or the store or catalog failed.
+    """
+
+    def change(table: Table, transaction: Transaction) -> None:
+        expire_surplus(transaction, table)
+
+    if surplus_snapshots(load_table(catalog, name)):
+        alter(catalog, name, change)
 
 
 def _compact_and_log(catalog: Catalog, name: TableName) -> None:

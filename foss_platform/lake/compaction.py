@@ -2,7 +2,8 @@
 
 Files of the newest week are merged day by day, so that an increment that replaces a late day rewrites
 little; older ones are merged over days, up to the target size. Which files are small and how many call for
-a compaction is the table's policy.
+a compaction is the table's policy. Files that delete files cover are always among them, since a commit that replaces
+files takes all delete files out (`lake.delete_files`).
 
 What belongs here: choosing files, rewriting and swapping them. What does not: when that is done (`lake.upkeep`).
 """
@@ -25,13 +26,14 @@ from pyiceberg.types import DateType, PrimitiveType
 from foss_platform.errors import LastingError, PassingError
 from foss_platform.lake.changes import Change, apply_change, follow_properties
 from foss_platform.lake.data_files import FULL_ROWS_PROPERTY, DataFiles, rows_of, write_data_files
+from foss_platform.lake.delete_files import all_delete_files, covering
 from foss_platform.lake.duck import quote_name
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy, policy_of
 from foss_platform.lake.tables import CLUSTER_PROPERTY, key_of, load_table
 
-#: Set by a compaction: how many data files it left, so that an append can tell at no cost how many came since.
+#: Set by a compaction: how many data and delete files it left, so that a commit can tell at no cost what came since.
 COMPACTED_FILES_PROPERTY = "foss.compacted.files"
 #: In a snapshot's summary: the kind of upkeep that made it, of which the rows are those of its parent.
 UPKEEP_SUMMARY = "foss.upkeep"
@@ -59,7 +61,8 @@ def is_due(table: Table) -> bool:
     snapshot = table.current_snapshot()
     if snapshot is None or snapshot.summary is None:
         return False
-    files = int(snapshot.summary.additional_properties.get("total-data-files", 0))
+    totals = snapshot.summary.additional_properties
+    files = int(totals.get("total-data-files", 0)) + int(totals.get("total-delete-files", 0))
     left = int(table.properties.get(COMPACTED_FILES_PROPERTY, 0))
     # a replacement may have taken files away since; then what is left counts from there
     return files - min(left, files) >= policy_of(table.properties, ".".join(table.name())).compact_at_files
@@ -74,46 +77,51 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
         Merge every group of two small files or more.
     max_rows
         Leave groups alone that hold more than this; rows and not bytes, since a megabyte may hold 400,000 of them.
+        Where delete files cover a file of such a group, nothing is merged.
 
     Raises
     ------
     PassingError
         When another commit took away what was being merged; nothing is changed then.
+    LastingError
+        When the table holds equality deletes.
     """
     table = load_table(catalog, name)
     if table.current_snapshot() is None:
         return Compaction()
     policy = policy_of(table.properties, str(name))
     with damage(name), lake_failures():
+        deletes = all_delete_files(table)
         tasks = list(table.scan().plan_files())
         groups = _groups(table, tasks, policy, 2 if everything else policy.compact_at_files)
-        if max_rows is not None:
-            groups = [group for group in groups if sum(task.file.record_count for task in group) <= max_rows]
-        old = [task.file for group in groups for task in group]
-        if not old:
+        cheap = [
+            group for group in groups if max_rows is None or sum(task.file.record_count for task in group) <= max_rows
+        ]
+        is_barred = not covering(tasks).keys() <= covering(task for group in cheap for task in group).keys()
+        old = [] if is_barred else [task for group in cheap for task in group]
+        if is_barred or not (old or deletes):
             # noted, or every commit from now on would look for what is not there
-            follow_properties(catalog, name, table, {COMPACTED_FILES_PROPERTY: str(len(tasks))})
+            follow_properties(catalog, name, table, {COMPACTED_FILES_PROPERTY: str(len(tasks) + len(deletes))})
             return Compaction()
-        written = [_rewrite(table, group) for group in groups]
+        written = [_rewrite(table, group) for group in cheap]
         new = [data_file for files in written for data_file in files]
         done = Compaction(
             len(old),
             len(new),
             sum(file.record_count for file in new),
-            sum(file.file_size_in_bytes for file in old),
+            sum(task.file.file_size_in_bytes for task in old),
             sum(file.file_size_in_bytes for file in new),
         )
         # where the swap fails its outcome may be unknown, so the new files stay: as orphans the clean-up finds them
-        _refuse_other_rows(name, groups, done)
+        _refuse_other_rows(name, old, done)
         full = [file.record_count for files in written for file in files[:-1]]
         left = {COMPACTED_FILES_PROPERTY: str(len(tasks) - len(old) + len(new))}
         _swap(catalog, name, old, new, {**left, **({FULL_ROWS_PROPERTY: str(min(full))} if full else {})})
     return done
 
 
-def _refuse_other_rows(name: TableName, groups: Sequence[Sequence[FileScanTask]], done: Compaction) -> None:
+def _refuse_other_rows(name: TableName, tasks: Sequence[FileScanTask], done: Compaction) -> None:
     """A file with delete files holds rows that are gone; where there is none, the counts have to agree."""
-    tasks = [task for group in groups for task in group]
     held = sum(task.file.record_count for task in tasks)
     if done.rows > held or (done.rows < held and not any(task.delete_files for task in tasks)):
         raise LastingError(
@@ -123,19 +131,23 @@ def _refuse_other_rows(name: TableName, groups: Sequence[Sequence[FileScanTask]]
 
 
 def _swap(
-    catalog: Catalog, name: TableName, old: Sequence[DataFile], new: Sequence[DataFile], properties: dict[str, str]
+    catalog: Catalog, name: TableName, old: Sequence[FileScanTask], new: Sequence[DataFile], properties: dict[str, str]
 ) -> None:
-    paths = {file.file_path for file in old}
+    paths, covered = {task.file.file_path for task in old}, covering(old)
 
     def plan(table: Table) -> Change:
-        standing = {task.file.file_path: task.file for task in table.scan().plan_files()}
-        if not paths <= standing.keys():
+        deletes = all_delete_files(table)
+        tasks = list(table.scan().plan_files())
+        standing = {task.file.file_path: task.file for task in tasks}
+        # what another engine deleted meanwhile is in the new files still
+        if not paths <= standing.keys() or covering(tasks) != covered:
             raise PassingError(
                 f"Another commit replaced files of {name} while they were being merged; nothing was changed.",
                 "The next upkeep merges what is left.",
             )
-        files = DataFiles(list(new), [standing[path] for path in sorted(paths)])
-        return Change(files=files, properties=properties, summary={UPKEEP_SUMMARY: "compact"})
+        # without a data file to merge, it is for delete files of which the data file is gone
+        removed = [standing[path] for path in sorted(paths)] or deletes
+        return Change(files=DataFiles(list(new), removed), properties=properties, summary={UPKEEP_SUMMARY: "compact"})
 
     apply_change(catalog, name, plan)
 
@@ -146,7 +158,7 @@ def _groups(
     """The small files to merge, in groups: one a day for the newest days, one for all before them."""
     full_rows = int(table.properties.get(FULL_ROWS_PROPERTY, 0))
     small = [task for task in tasks if task.delete_files or _is_small(task.file, policy, full_rows)]
-    if len(small) < at_least:
+    if len(small) < at_least and not any(task.delete_files for task in small):
         return []
     days = {id(task): _last_day(table, task.file) for task in tasks}
     newest = max((day for day in days.values() if day is not None), default=None)
@@ -155,7 +167,23 @@ def _groups(
         day = days[id(task)]
         settled = newest is None or day is None or (newest - day).days >= _RECENT_DAYS
         groups.setdefault(None if settled else day, []).append(task)
-    return [group for group in groups.values() if len(group) >= at_least]
+    return [
+        group
+        for day, group in groups.items()
+        if len(group) >= _enough(day, newest, at_least) or any(task.delete_files for task in group)
+    ]
+
+
+def _enough(day: date | None, newest: date | None, at_least: int) -> int:
+    """How many small files of a day call for a merge: few where no more are to come.
+
+    Left alone until the day was old, the last files of each of eight days made a table of 20,000 commits read 1.7 times
+    as slow as one written at once.
+    """
+    if day is None:
+        # that of all older days, which is rewritten as a whole
+        return max(2, at_least // 4)
+    return at_least if newest is None or day >= newest else 2
 
 
 def _is_small(data_file: DataFile, policy: TablePolicy, full_rows: int) -> bool:

@@ -22,6 +22,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table, WriteTask
 
 from foss_platform.lake.conditions import at_least, below, is_missing
+from foss_platform.lake.delete_files import has_delete_files
 
 Rows = pa.Table | pa.RecordBatchReader
 
@@ -66,7 +67,7 @@ EVERY_ROW = Slices(column=None)
 
 @dataclass(frozen=True)
 class DataFiles:
-    """The files that a commit adds and removes."""
+    """The files that a commit adds and removes; where it removes any, all delete files of the table go besides."""
 
     added: list[DataFile] = field(default_factory=list)
     removed: list[DataFile] = field(default_factory=list)
@@ -89,13 +90,23 @@ def write_data_files(table: Table, rows: Rows) -> list[DataFile]:
 
 
 def rows_outside(table: Table, replaced: Slices) -> tuple[pa.RecordBatchReader, list[DataFile]]:
-    """What the files that hold rows inside `replaced` also hold, and these files.
+    """What the files that hold rows inside `replaced` also hold, and these files; also those that delete files cover.
 
     Returns
     -------
     A reader over the rows to keep, one file in memory at a time, and the files to remove.
+
+    Raises
+    ------
+    LastingError
+        When the table holds equality deletes.
     """
+    is_covered = has_delete_files(table)
     tasks = list(table.scan(row_filter=replaced.matching()).plan_files())
+    if is_covered and replaced.column is not None:
+        matching = {task.file.file_path for task in tasks}
+        covered = [task for task in table.scan().plan_files() if task.delete_files]
+        tasks += [task for task in covered if task.file.file_path not in matching]
     kept = tasks if replaced.column is not None else []
     return rows_of(table, kept, replaced.outside()), [task.file for task in tasks]
 

@@ -112,7 +112,7 @@ def reading_cursor(settings: Settings, *tables: Table) -> duckdb.DuckDBPyConnect
     """
     cursor = _shared_database(settings).cursor()
     for store in {store_of(table) for table in tables}:
-        _reach(cursor, store)
+        reach(cursor, store)
     return cursor
 
 
@@ -139,13 +139,20 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 def create_view(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> None:
     """Make or move the view of one table onto what `pinned` names."""
-    _reach(connection, pinned.store)
+    reach(connection, pinned.store)
     schema, name = quote_name(pinned.name.namespace), quote_name(pinned.name.name)
     connection.execute(f"create schema if not exists {schema}")
     connection.execute(f"create or replace view {schema}.{name} as select * from {pinned.relation}")
 
 
-def _reach(connection: duckdb.DuckDBPyConnection, store: Store | None) -> None:
+def reach(connection: duckdb.DuckDBPyConnection, store: Store | None) -> None:
+    """Let a connection read from a store; None is a folder, which needs nothing.
+
+    Raises
+    ------
+    ConfigurationError
+        When DuckDB refuses the store's settings.
+    """
     # the extension for stores costs 0.3 s, so a lake in a folder does without it
     if store is not None:
         open_store(connection, store, _extension_file("httpfs"))

@@ -10,6 +10,8 @@ from pyiceberg.manifest import DataFileContent
 from pyiceberg.table import Table
 
 from foss_platform.lake.data_files import FULL_ROWS_PROPERTY
+from foss_platform.lake.delete_files import covering
+from foss_platform.lake.expiry import SURPLUS_OVERDUE, surplus_snapshots
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.points import live_points
 from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
@@ -75,11 +77,18 @@ def table_health(table: Table) -> TableHealth:
         return _look(table)
 
 
+def _needs_for_deletes(table: Table, deletes: int, many: int) -> list[str]:
+    used = frozenset[str]().union(*covering(table.scan().plan_files()).values())
+    if len(used) < deletes:
+        return [f"{deletes - len(used)} delete files outlived their data files, so DuckDB may fail to read it"]
+    return [f"{deletes} delete files slow down every read: merge them away"] if deletes >= many else []
+
+
 def _look(table: Table) -> TableHealth:
     policy = policy_of(table.properties, ".".join(table.name()))
     size = table_size(table)
     full_rows = int(table.properties.get(FULL_ROWS_PROPERTY, 0))
-    small = deletes = manifests = 0
+    small = deletes = equality = manifests = 0
     snapshot = table.current_snapshot()
     for manifest in snapshot.manifests(table.io) if snapshot is not None else ():
         manifests += 1
@@ -87,6 +96,7 @@ def _look(table: Table) -> TableHealth:
             file = entry.data_file
             if file.content != DataFileContent.DATA:
                 deletes += 1
+                equality += file.content == DataFileContent.EQUALITY_DELETES
             elif file.file_size_in_bytes < policy.small_file_bytes and not 0 < full_rows / 2 <= file.record_count:
                 small += 1
     tags = sum(reference.snapshot_ref_type == "tag" for reference in table.metadata.refs.values())
@@ -94,10 +104,18 @@ def _look(table: Table) -> TableHealth:
     needs = []
     if small >= _OVERDUE * policy.compact_at_files:
         needs.append(f"{small} small files wait to be merged")
-    if deletes:
-        needs.append(f"{deletes} delete files slow down every read: merge them away")
+    if equality:
+        needs.append(
+            f"{equality} files of equality deletes cannot be applied: rewrite it with the engine that wrote them"
+        )
+    elif deletes:
+        needs += _needs_for_deletes(table, deletes, policy.compact_at_files)
+    surplus = len(surplus_snapshots(table))
+    if surplus >= SURPLUS_OVERDUE:
+        needs.append(f"{surplus} snapshots are kept no longer and wait to expire")
     if live > MAX_LIVE_SNAPSHOTS:
-        needs.append(f"{live} live snapshots, {tags} of them tagged, slow down every commit: remove tags")
+        remedy = ": remove tags" if tags else ""
+        needs.append(f"{live} live snapshots, {tags} of them tagged, slow down every commit{remedy}")
     if manifests > _MANIFESTS:
         needs.append(f"{manifests} manifests slow down every read")
     points = live_points(table)

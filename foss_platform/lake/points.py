@@ -5,7 +5,7 @@ its metadata, with this one snapshot in it, is written to a file of its own besi
 before the commit that follows it. The file's name says which state it is and until when it stood, so that a
 listing finds it, and any reader of Iceberg can open it by its path.
 
-What belongs here: making, finding and choosing points. What does not: removing files.
+What belongs here: finding and choosing points. What does not: making them (`lake.pins`), or removing files.
 """
 
 import re
@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 
 from pyiceberg.table import StaticTable, Table
+from pyiceberg.table.snapshots import Snapshot
 
 from foss_platform.errors import LastingError
 from foss_platform.lake.failures import damage, lake_failures
@@ -22,8 +23,11 @@ from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.storage import Storage
 
 PINNED_PREFIX = "pinned-"
+#: In a snapshot's summary: which engine made it, where Iceberg's Java library did; PyIceberg notes none.
+ENGINE_SUMMARY = "engine-name"
 _PINNED = re.compile(r"pinned-(\d{8}T\d{2})Z-(\d+)-(\d+)-(\d+)-([0-9a-f]{8})\.metadata\.json")
-_METADATA = "metadata"
+#: Where pinned states lie, below the table's location.
+METADATA_FOLDER = "metadata"
 
 
 @dataclass(frozen=True)
@@ -55,45 +59,20 @@ class Point:
         return self.committed_at <= moment and (self.until is None or moment <= self.until)
 
 
-def pinnable_hour(table: Table, before: datetime) -> datetime | None:
-    """The last full hour before the moment at which a commit ends the current state, if it stood then already."""
-    if table.current_snapshot() is None:
-        return None
-    hour = _hour(before - timedelta(milliseconds=1))
-    return hour if _since(table) <= hour else None
-
-
-def pin_state(table: Table, hour: datetime) -> Point:
-    """Pin the current state as that of a full hour at which it stood (`pinnable_hour`); a commit is to follow.
-
-    Raises
-    ------
-    OSError
-        When the store refuses.
-    """
-    snapshot = table.current_snapshot()
-    assert snapshot is not None
-    since, sequence = _since(table), snapshot.sequence_number or 0
-    state = f"{_milliseconds(since)}-{sequence}-{snapshot.snapshot_id}-{_short_uuid(table)}"
-    name = f"{PINNED_PREFIX}{hour:%Y%m%dT%H}Z-{state}.metadata.json"
-    location = Storage(table).write_whole(f"{_METADATA}/{name}", _only_current(table).encode())
-    return Point(snapshot.snapshot_id, sequence, since, hour, location, is_pinned=True)
-
-
 def pinned_points(table: Table) -> list[Point]:
     """The pinned states, oldest first; by the listing alone, without reading them."""
     storage = Storage(table)
     with lake_failures():
-        paths = [file.path for file in storage.list_files(_METADATA)]
+        paths = [file.path for file in storage.list_files(METADATA_FOLDER)]
     points = []
     for path in paths:
         name = path.rpartition("/")[2]
-        found = _PINNED.fullmatch(name) if path == f"{storage.root}/{_METADATA}/{name}" else None
+        found = _PINNED.fullmatch(name) if path == f"{storage.root}/{METADATA_FOLDER}/{name}" else None
         # a table that was dropped and made anew in the same place left pins that are not this one's
-        if found is not None and found[5] == _short_uuid(table):
+        if found is not None and found[5] == short_uuid(table):
             hour = datetime.strptime(f"{found[1]}+0000", "%Y%m%dT%H%z")
-            location = f"{storage.location}/{_METADATA}/{name}"
-            points.append(Point(int(found[4]), int(found[3]), _moment(int(found[2])), hour, location, is_pinned=True))
+            location = f"{storage.location}/{METADATA_FOLDER}/{name}"
+            points.append(Point(int(found[4]), int(found[3]), moment_of(int(found[2])), hour, location, is_pinned=True))
     return sorted(points, key=lambda point: (point.committed_at, point.sequence_number, point.until))
 
 
@@ -103,17 +82,26 @@ def live_points(table: Table) -> list[Point]:
     log = [entry for entry in table.history() if entry.snapshot_id in live]
     points = []
     for entry, following in zip_longest(log, log[1:]):
-        committed_at = _moment(entry.timestamp_ms)
+        committed_at = moment_of(entry.timestamp_ms)
         until: datetime | None = committed_at
         if following is None:
             until = None
-        elif live[following.snapshot_id].parent_snapshot_id == entry.snapshot_id:
-            until = _moment(following.timestamp_ms) - timedelta(microseconds=1)
+        elif _follows(live[following.snapshot_id], live[entry.snapshot_id]):
+            until = moment_of(following.timestamp_ms) - timedelta(microseconds=1)
         # where the next one's parent has expired, only the instant of the commit itself is known
         sequence = live[entry.snapshot_id].sequence_number or 0
         location = table.metadata_location
         points.append(Point(entry.snapshot_id, sequence, committed_at, until, location, is_pinned=False))
     return points
+
+
+def _follows(later: Snapshot, earlier: Snapshot) -> bool:
+    """Whether no other state lay between two that follow each other in the log."""
+    if later.parent_snapshot_id is not None:
+        return later.parent_snapshot_id == earlier.snapshot_id
+    # what Trino's CREATE OR REPLACE makes has no parent, though it is the next in number
+    engine = later.summary.additional_properties.get(ENGINE_SUMMARY) if later.summary is not None else None
+    return engine is not None and later.sequence_number == (earlier.sequence_number or 0) + 1
 
 
 def all_points(table: Table) -> list[Point]:
@@ -165,7 +153,7 @@ def point_table(table: Table, point: Point) -> Table:
 
 def promised_moments(policy: TablePolicy, now: datetime) -> list[datetime]:
     """The moments that a policy promises beyond the newest commits: full hours and midnights (UTC), oldest first."""
-    hour = _hour(now)
+    hour = full_hour(now)
     midnight = hour.replace(hour=0)
     hours = {hour - timedelta(hours=back) for back in range(policy.keep_hours + 1)}
     days = {midnight - timedelta(days=back) for back in range(policy.keep_days + 1)}
@@ -196,45 +184,16 @@ def _nearest(points: Sequence[Point], moment: datetime) -> str:
     return f"{text[0].upper()}{text[1:]}; `foss history` lists all of them."
 
 
-def _only_current(table: Table) -> str:
-    """The table's metadata with its current snapshot alone: as a root it holds on to nothing else."""
-    snapshot = table.current_snapshot()
-    assert snapshot is not None
-    metadata = table.metadata
-    return metadata.model_copy(
-        update={
-            "snapshots": [snapshot],
-            "snapshot_log": [entry for entry in metadata.snapshot_log if entry.snapshot_id == snapshot.snapshot_id][
-                -1:
-            ],
-            "metadata_log": [],
-            "refs": {name: ref for name, ref in metadata.refs.items() if name == "main"},
-            "statistics": [file for file in metadata.statistics if file.snapshot_id == snapshot.snapshot_id],
-            "partition_statistics": [
-                file for file in metadata.partition_statistics if file.snapshot_id == snapshot.snapshot_id
-            ],
-        }
-    ).model_dump_json(by_alias=True, exclude_none=True)
-
-
-def _since(table: Table) -> datetime:
-    """From when on the current snapshot is the table's state: somebody may have gone back to an older one."""
-    snapshot = table.current_snapshot()
-    assert snapshot is not None
-    return _moment(max([snapshot.timestamp_ms, *(entry.timestamp_ms for entry in table.history()[-1:])]))
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _short_uuid(table: Table) -> str:
+def short_uuid(table: Table) -> str:
+    """What the names of a table's pinned states bear, to tell them from another table's in the same place."""
     return table.metadata.table_uuid.hex[:8]
 
 
-def _hour(moment: datetime) -> datetime:
+def full_hour(moment: datetime) -> datetime:
+    """The full hour (UTC) that a moment lies in or on."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _moment(milliseconds: int) -> datetime:
+def moment_of(milliseconds: int) -> datetime:
+    """A moment as Iceberg counts it, since 1970."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,4 +1,4 @@
-"""Asking the lake in SQL: only the tables a query names, now or as they stood. Not here: printing."""
+"""Asking the lake in SQL: only what a query names, tables now or as they stood, and raw files. Not here: printing."""
 
 import difflib
 import json
@@ -14,10 +14,13 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError, PassingError
-from foss_platform.lake.duck import connect, create_view, first_line, pin
+from foss_platform.lake.duck import connect, create_view, first_line, pin, reach
 from foss_platform.lake.failures import store_failure
 from foss_platform.lake.names import NAMESPACES, TableName
 from foss_platform.lake.points import Point, point_at, point_table
+from foss_platform.lake.query_names import NOTHING, Named, names_in
+from foss_platform.lake.reference import attach_reference
+from foss_platform.lake.store import store_at
 from foss_platform.lake.tables import find_table, list_tables
 from foss_platform.settings import Settings
 
@@ -25,6 +28,9 @@ _ROWS_PER_BATCH = 65_536
 
 # DuckDB's words for a store that refuses, is away or does not answer
 _OF_THE_STORE = re.compile(r"^HTTP Error|error for HTTP (HEAD|GET)")
+
+# and for a file that is not there, by its name or by a pattern
+_NOT_THERE = re.compile(r"HTTP 404|No files found")
 
 
 class QueryError(LastingError):
@@ -46,12 +52,12 @@ class Answer:
 
 
 def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None) -> Answer:
-    """Run one SELECT over the tables that it names.
+    """Run one SELECT over the tables that it names; files in the object store are read by their address.
 
     Parameters
     ----------
     at
-        Read each table as it stood at this moment (UTC).
+        Read each table of the lake as it stood at this moment (UTC); reference tables and files are as they are now.
 
     Raises
     ------
@@ -62,17 +68,24 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
     """
     connection = connect(settings)
     points: dict[str, Point] = {}
+    named = NOTHING
     try:
         _only_a_query(connection, query)
-        for name, table in _named_tables(connection, catalog, query):
+        named = names_in(_parsed(connection, query))
+        if named.reference:
+            attach_reference(connection, settings)
+        for store in {store_at(file, catalog.properties) for file in named.files}:
+            reach(connection, store)
+        for name, table in _named_tables(catalog, named):
             if at is None:
                 create_view(connection, pin(name, table))
                 continue
             point = points[str(name)] = point_at(table, at)
             create_view(connection, pin(name, point_table(table, point), point.snapshot_id))
-        return Answer(connection.execute(query).to_arrow_reader(_ROWS_PER_BATCH), points)
+        rows = connection.execute(query).to_arrow_reader(_ROWS_PER_BATCH)
+        return Answer(_telling(rows, catalog, named), points)
     except duckdb.Error as error:
-        _refuse(error, catalog)
+        _refuse(error, catalog, named)
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
@@ -109,40 +122,24 @@ def _only_a_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         raise QueryError("Only a SELECT is answered: tables change through their pipelines.")
 
 
-def _named_tables(
-    connection: duckdb.DuckDBPyConnection, catalog: Catalog, query: str
-) -> Sequence[tuple[TableName, Table]]:
+def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    said = re.sub(r"^\s*explain(\s+analyze)?\s", "", query, flags=re.IGNORECASE)
+    row = connection.execute("select json_serialize_sql(?)", [said]).fetchone()
+    parsed = json.loads(row[0]) if row else {}
+    if parsed.get("error"):
+        raise QueryError(f"{parsed.get('error_message', 'The SQL cannot be parsed')}.")
+    return parsed
+
+
+def _named_tables(catalog: Catalog, named: Named) -> Sequence[tuple[TableName, Table]]:
     found: list[tuple[TableName, Table]] = []
-    for name in sorted(_base_tables(connection, query), key=str):
+    for name in sorted(named.tables, key=str):
         table = find_table(catalog, name)
         if table is not None:
             found.append((name, table))
         elif name.namespace in NAMESPACES:
             raise QueryError(f"There is no table {name}.", what_there_is(catalog, str(name)))
     return found
-
-
-def _base_tables(connection: duckdb.DuckDBPyConnection, query: str) -> set[TableName]:
-    """The tables that a query names with their namespace, by DuckDB's own parser.
-
-    `get_table_names` binds the query as well, which fails before the views are there, and takes aliases for names.
-    """
-    said = re.sub(r"^\s*explain(\s+analyze)?\s", "", query, flags=re.IGNORECASE)
-    row = connection.execute("select json_serialize_sql(?)", [said]).fetchone()
-    parsed = json.loads(row[0]) if row else {}
-    if parsed.get("error"):
-        raise QueryError(f"{parsed.get('error_message', 'The SQL cannot be parsed')}.")
-    return set(_tables_below(parsed))
-
-
-def _tables_below(node: Any) -> Iterator[TableName]:
-    if isinstance(node, dict):
-        if node.get("type") == "BASE_TABLE" and node.get("schema_name"):
-            yield TableName(node["schema_name"], node["table_name"])
-        node = list(node.values())
-    if isinstance(node, list):
-        for part in node:
-            yield from _tables_below(part)
 
 
 def what_there_is(catalog: Catalog, wanted: str) -> str:
@@ -153,8 +150,24 @@ def what_there_is(catalog: Catalog, wanted: str) -> str:
     return f"The lake holds: {', '.join(names) or 'no table yet'}."
 
 
-def _refuse(error: duckdb.Error, catalog: Catalog) -> NoReturn:
+def _telling(rows: pa.RecordBatchReader, catalog: Catalog, named: Named) -> pa.RecordBatchReader:
+    """The same rows; what goes wrong only as they are read is said like what goes wrong at once."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows
+        except (OSError, pa.ArrowException) as error:
+            _refuse(error, catalog, named)
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
+
+
+def _refuse(error: Exception, catalog: Catalog, named: Named) -> NoReturn:
     line = first_line(error)
+    if _NOT_THERE.search(line) and (missing_files := sorted(file for file in named.files if file in line)):
+        raise QueryError(
+            f"There is no file {', '.join(missing_files)}.", "Check the bucket and the path; a * stands for any name."
+        ) from None
     if _OF_THE_STORE.search(line):
         raise store_failure(line) or PassingError(
             f"The warehouse could not be read: {line}.", "Check that the object store is up."

@@ -1,5 +1,6 @@
 """What Iceberg knows of a table without reading its rows: counts, and the bounds of columns by its files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +25,17 @@ def table_size(table: Table) -> TableSize:
         return TableSize()
     totals = snapshot.summary.additional_properties
     return TableSize(
-        rows=int(totals.get("total-records", 0)),
+        rows=rows_by(totals) or 0,
         data_files=int(totals.get("total-data-files", 0)),
         data_bytes=int(totals.get("total-files-size", 0)),
     )
+
+
+def rows_by(totals: Mapping[str, str]) -> int | None:
+    """The rows of a state by its snapshot's summary, less those that delete files take away; None if it is silent."""
+    if "total-records" not in totals:
+        return None
+    return max(0, int(totals["total-records"]) - int(totals.get("total-position-deletes", 0)))
 
 
 def newest_value(table: Table, column: str) -> Any:

@@ -46,12 +46,26 @@ class Store:
     options: Mapping[str, str | bool] = field(repr=False, hash=False)
 
 
+def lies_in_a_store(address: str) -> bool:
+    """Whether a text is the address of something in an object store."""
+    return address.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES))
+
+
 def store_of(table: Table) -> Store | None:
     """The store in which a table's current metadata lies; None for a folder."""
-    location = urlsplit(table.metadata_location)
-    if location.scheme not in _SCHEMES:
-        return None
-    return Store(f"{location.scheme}://{location.netloc}/", _secret_options(table.io.properties))
+    return store_at(table.metadata_location, table.io.properties) if lies_in_a_store(table.metadata_location) else None
+
+
+def store_at(address: str, properties: Mapping[str, str]) -> Store:
+    """The store of an address, reached as the lake's own is: its keys decide what may be read.
+
+    Parameters
+    ----------
+    properties
+        Of the catalog or of one of its tables.
+    """
+    location = urlsplit(address)
+    return Store(f"{location.scheme}://{location.netloc}/", _secret_options(properties))
 
 
 def open_store(connection: duckdb.DuckDBPyConnection, store: Store, extension: str) -> None:

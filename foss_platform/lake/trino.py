@@ -30,6 +30,8 @@ _PASSING_NAMES = re.compile(
     r"|ICEBERG_FILESYSTEM_ERROR|ICEBERG_METADATA_FETCH|ICEBERG_CANNOT_OPEN_SPLIT|ICEBERG_WRITER|EXCEEDED_TIME_LIMIT"
     r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
 )
+# a catalog in Postgres, whose driver's failures have no name of their own
+_CATALOG_WORDS = re.compile(r"PSQLException|UncheckedSQLException|SQLTransientConnectionException")
 _MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
 
 
@@ -138,7 +140,9 @@ def away(settings: Settings) -> PassingError:
 
 
 def http_failure(settings: Settings, text: str) -> FossError:
-    """The error for an answer that is no result."""
+    """The error for an answer that is no result, or for none, by the client's words."""
+    if is_about_certificate(text):
+        return untrusted(settings)
     if re.search(r"\b401\b|Invalid credentials|Unauthorized", text):
         return ConfigurationError(
             f"Trino at {settings.trino_url} refuses user {settings.trino_user}: wrong name or password.",
@@ -160,6 +164,11 @@ def query_failure(name: str, message: str) -> FossError:
         Its text; the first line is shown.
     """
     line = message.strip().splitlines()[0] if message.strip() else name
+    if name == "GENERIC_INTERNAL_ERROR" and _CATALOG_WORDS.search(line):
+        return PassingError(
+            f"Trino lost the lake's catalog: {line.partition(' [statement:')[0].rstrip('.')}.",
+            "Check that the catalog is up, and run again.",
+        )
     said = line if line.endswith((".", "!", "?")) else f"{line}."
     if _MEMORY_NAMES.search(name):
         return LastingError(f"Trino ran out of memory for this query: {said}", "Give it more, or let it spill.")

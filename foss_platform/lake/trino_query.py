@@ -24,6 +24,9 @@ from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 10_000
 
+# DuckDB's ways to read a file, of which Trino would say that its grammar is wrong
+_FILE_FUNCTIONS = ("read_", "parquet_", "iceberg_scan", "delta_scan")
+
 
 def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None) -> Answer:
     """Run one SELECT of Trino's dialect, with the lake's tables as `namespace.table`.
@@ -36,13 +39,14 @@ def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | N
     Raises
     ------
     QueryError
-        When it is no single query, or names a table that is not there.
+        When it is no single query, names a table that is not there, or reads a file.
     LastingError
         When a table's state at `at` is no live snapshot, or Trino refuses the query.
     PassingError
         When Trino is away.
     """
     parsed = _only_a_query(query)
+    _refuse_files(parsed)
     points: dict[str, Point] = {}
     for node, name in list(_named_tables(parsed)):
         table = find_table(catalog, name)
@@ -73,6 +77,17 @@ def _only_a_query(query: str) -> exp.Expr:
     if not isinstance(statement, exp.Query) and not explained:
         raise QueryError("Only a SELECT is answered: tables change through their pipelines.")
     return statement
+
+
+def _refuse_files(parsed: exp.Expr) -> None:
+    for node in parsed.find_all(exp.Table):
+        read = node.this
+        called = read.name if isinstance(read, exp.Anonymous) else read.sql_name() if isinstance(read, exp.Func) else ""
+        if called.lower().startswith(_FILE_FUNCTIONS) or "://" in node.name:
+            raise QueryError(
+                f"Trino reads no files: {called.lower() or node.name} is DuckDB's.",
+                "Ask with --engine duckdb, which reads the same tables beside the file.",
+            )
 
 
 def _named_tables(parsed: exp.Expr) -> Iterator[tuple[exp.Table, TableName]]:

@@ -1,4 +1,4 @@
-"""Caring for a table: merge small files, let go of points that no promise needs, remove what nothing refers to.
+"""Caring for a table: merge small files, let go of what no promise needs, remove what nothing refers to.
 
 What belongs here: the order of these steps and what is logged of them. What does not: how each works, or
 what asks for it (a schedule, a check, `foss cleanup`). A run that ends anywhere leaves a table that can be
@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from pyiceberg.catalog import Catalog
 
+from foss_platform.lake.commit import expire
 from foss_platform.lake.compaction import Compaction, compact
 from foss_platform.lake.maintenance_log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
 from foss_platform.lake.names import TableName
@@ -78,6 +79,8 @@ def care_for(
         seconds, counts = time.monotonic() - began, (compaction.files_before, compaction.files_after)
         # before the removal, which may be refused
         _log(catalog, Maintenance(str(name), Action.COMPACT, trigger, now, seconds, *counts, bytes_freed=0))
+    # after the merge, whose commit does the same; of what only other engines commit to, this is what expires
+    expire(catalog, name)
     began = time.monotonic()
     removal = plan_removal(catalog, name, policy, now, spare)
     remove(catalog, name, removal, progress)

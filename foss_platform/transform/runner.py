@@ -16,7 +16,7 @@ from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError, FossError, LastingError
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import dbt_with
-from foss_platform.transform.project import dbt_folder, manifest_file, target_folder
+from foss_platform.transform.project import dbt_folder, manifest_file, prepare_manifest, target_folder
 from foss_platform.transform.results import NodeResult, NodeStatus, failure_of_engine, node_result
 
 
@@ -41,6 +41,7 @@ def build(
     LastingError
         When dbt itself failed, rather than one of its nodes.
     """
+    prepare_manifest(settings)
     arguments = ["build"]
     if selection:
         arguments += ["--select", *selection, "--indirect-selection", "empty"]

@@ -25,7 +25,7 @@ _BOUNDED = ("live snapshots", "data files", "manifests", "metadata bytes", "byte
 def run(bench: Bench) -> Report:
     """Measure, and draw the picture."""
     _, cared = polled_lake(bench)
-    count = bench.choose(1_500, 300)
+    count = bench.choose(700, 300)
     off: dict[str, Any] = bench.made_once("upkeep-off", neglected, count, _NEGLECTED_LIMIT_SECONDS)[1]
     picture = (bench.folder if bench.quick else PROJECT_ROOT / "docs") / "upkeep.png"
     draw(picture, cared, off)

@@ -194,7 +194,7 @@ def _moved_clock() -> time_machine.travel:
 def _no_upkeep() -> Iterator[None]:
     """What no policy allows: it bounds the live snapshots whatever it says."""
     with ExitStack() as stack:
-        stack.enter_context(patch("foss_platform.lake.changes._expire_surplus"))
+        stack.enter_context(patch("foss_platform.lake.changes.expire_surplus"))
         stack.enter_context(patch("foss_platform.lake.changes.pin_state"))
         stack.enter_context(patch("foss_platform.lake.commit.is_due", return_value=False))
         yield

@@ -28,10 +28,10 @@ from pyiceberg.table import Table, Transaction
 
 from foss_platform.errors import LastingError
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.commit import Change, alter, commit
+from foss_platform.lake.commit import Change, alter, commit, keep_up
 from foss_platform.lake.compaction import compact
 from foss_platform.lake.data_files import DataFiles, Slices, write_data_files
-from foss_platform.lake.points import PINNED_PREFIX, point_at, point_table
+from foss_platform.lake.points import ENGINE_SUMMARY, PINNED_PREFIX, point_at, point_table
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.positions import own_position
 from foss_platform.lake.removal import Removal, plan_removal, remove
@@ -61,6 +61,7 @@ from foss_platform_tests.faults.upkeep import (
     rows_in,
     state_at,
 )
+from foss_platform_tests.foreign import merge_elsewhere
 
 assert hypothesis_profile
 
@@ -131,6 +132,22 @@ class UpkeepMachine(RuleBasedStateMachine):
         slices = Slices("at", ((start.isoformat(), (start + DAY).isoformat()),))
         self._change(lambda: commit(self.catalog, NAME, lambda _: Change(arrow(rows), slices)), kept + rows)
 
+    @precondition(lambda self: self.states)
+    @rule(pauses=st.lists(st.integers(0, 90), min_size=1, max_size=4), data=st.data())
+    def another_engine_merges(self, pauses: list[int], data: st.DataObject) -> None:
+        """Some times, so that its own commits end states that stood at full hours."""
+        for minutes in pauses:
+            self.clock.shift(timedelta(minutes=minutes))
+            gone = data.draw(st.sets(st.sampled_from(self.rows), max_size=3)) if self.rows else set()
+            self._merge_elsewhere(gone, self._new_rows(data.draw(st.lists(st.integers(0, 2), max_size=2))))
+
+    def _merge_elsewhere(self, gone: set[tuple[int, datetime]], rows: Rows) -> None:
+        def act() -> None:
+            numbers = {number for number, _ in gone}
+            keep_up(self.catalog, NAME, merge_elsewhere(self.catalog, NAME, numbers, arrow(rows)))
+
+        self._change(act, tuple(row for row in self.rows if row not in gone) + rows)
+
     @rule(value=st.integers(0, 3))
     def set_property(self, value: int) -> None:
         def change(_: Table, transaction: Transaction) -> None:
@@ -158,6 +175,11 @@ class UpkeepMachine(RuleBasedStateMachine):
         table = self.table
         snapshots = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
         protected = {reference.snapshot_id for reference in table.metadata.refs.values()}
+        # a state that another engine's commit ended is pinned by our own expiry alone, so nobody else's may come first
+        foreign = [s.summary is not None and ENGINE_SUMMARY in s.summary.additional_properties for s in snapshots]
+        for place, is_foreign in enumerate(foreign):
+            if is_foreign:
+                protected |= {s.snapshot_id for s in snapshots[max(0, place - 1) : place + 1]}
         surplus = [s.snapshot_id for s in snapshots[: len(snapshots) - kept] if s.snapshot_id not in protected]
         if surplus:
             table.maintenance.expire_snapshots().by_ids(surplus).commit()

@@ -19,7 +19,8 @@ from foss_platform.lake import changes, compaction, data_files, maintenance_log
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.changes import Change, apply_change
 from foss_platform.lake.names import TableName
-from foss_platform.lake.points import Point, pin_state
+from foss_platform.lake.pins import pin_state
+from foss_platform.lake.points import Point
 from foss_platform.lake.removal import NOTES
 from foss_platform.lake.storage import Storage
 from foss_platform.lake.upkeep import care_for

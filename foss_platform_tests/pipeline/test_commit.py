@@ -10,7 +10,7 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake import changes as commit_module
-from foss_platform.lake import data_files
+from foss_platform.lake import data_files, expiry
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.data_files import EVERY_ROW, Slices
@@ -234,7 +234,7 @@ def test_tagged_snapshots_count_and_stay(catalog: Catalog) -> None:
 
 
 def test_tags_leave_less_room_and_too_many_are_no_error(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_module, "MAX_LIVE_SNAPSHOTS", 4)
+    monkeypatch.setattr(expiry, "MAX_LIVE_SNAPSHOTS", 4)
     for number in range(3):
         tag(put(catalog, (number, DAY), replaces=EVERY_ROW), f"tag-{number}")
     for number in range(3, 6):

@@ -51,6 +51,8 @@ def test_every_dbt_source_is_an_asset_of_the_same_key(defs: dg.Definitions, pars
     sources = {
         dg.AssetKey([source["schema"], source["identifier"]])
         for source in read_manifest(parsed_settings)["sources"].values()
+        # people's own tables, which no model may read
+        if source["source_name"] != "reference"
     }
     assert sources == {BRONZE, dg.AssetKey(["ops", "polls"])}
     # an asset that nothing but a dependency names would have no description

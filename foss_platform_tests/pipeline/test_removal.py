@@ -22,7 +22,8 @@ from foss_platform.lake.changes import Change, apply_change
 from foss_platform.lake.compaction import compact
 from foss_platform.lake.data_files import DataFiles, write_data_files
 from foss_platform.lake.names import TableName
-from foss_platform.lake.points import pin_state, pinned_points, point_at, point_table
+from foss_platform.lake.pins import pin_state
+from foss_platform.lake.points import pinned_points, point_at, point_table
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.removal import NOTES, Removal, plan_removal, remove
 from foss_platform.lake.storage import Storage

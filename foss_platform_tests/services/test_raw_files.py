@@ -14,7 +14,6 @@ from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.names import TableName
 from foss_platform.lake.query import QueryError, ask
 from foss_platform.lake.tables import TableSpec, ensure_table
-from foss_platform.lake.trino_query import ask_trino
 from foss_platform_tests.services.lakes import Kind, Lake
 
 NAME = TableName("gold", "sites")
@@ -123,9 +122,3 @@ def test_a_query_cannot_look_at_the_keys(lake: Lake, catalog: Catalog, raw: str,
     except QueryError as error:
         found = [{"error": str(error)}]
     assert not any(secret in str(found) for secret in lake.secrets)
-
-
-def test_trino_says_that_it_reads_no_files(lake: Lake, catalog: Catalog, raw: str) -> None:
-    for source in (f"read_csv('{raw}/x.csv')", f"read_json_auto('{raw}/x.json')", f"'{raw}/x.parquet'"):
-        with pytest.raises(QueryError, match="Trino reads no files"):
-            ask_trino(lake.settings, catalog, f"select * from {source}")

@@ -43,7 +43,7 @@ def compare(settings: Settings, text: str, at: datetime | None = None) -> None:
     catalog = open_catalog(settings)
     duckdb, trino = (each(settings, catalog, text, at).reader.read_all() for each in (ask, ask_trino))
     assert trino.to_pylist() == duckdb.to_pylist()
-    assert trino.schema.names == duckdb.schema.names
+    assert trino.schema == duckdb.schema
 
 
 def take_in_excerpt(settings: Settings) -> None:

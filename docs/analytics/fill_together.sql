@@ -1,0 +1,32 @@
+/* Which car parks fill together? 1 is in step, -1 the other way round; scaling to a share of the spaces changes nothing. */
+
+with hours as (
+    select
+        hourly.site,
+        hourly.hour,
+        hourly.free_avg,
+        hourly.free_avg - week.free_p50 as beyond_usual
+    from gold.parking_hourly as hourly
+    -- Sunday is 0 to one engine and 7 to the other
+    join gold.parking_typical_week as week
+        on hourly.site = week.site
+        and (extract(dow from hourly.local_hour) + 6) % 7 + 1 = week.iso_weekday
+        and extract(hour from hourly.local_hour) = week.local_hour_of_day
+)
+
+select
+    one.site,
+    other.site as other_site,
+    count(*) as hours,
+    round(corr(one.free_avg, other.free_avg), 2) as together,
+    -- without what every weekday and hour brings
+    round(corr(one.beyond_usual, other.beyond_usual), 2) as together_beyond_usual
+from hours as one
+join hours as other on one.hour = other.hour and one.site < other.site
+group by one.site, other.site
+-- what stands still is in step with nothing, which one engine calls null and the other not a number
+having min(one.free_avg) < max(one.free_avg)
+    and min(other.free_avg) < max(other.free_avg)
+    and min(one.beyond_usual) < max(one.beyond_usual)
+    and min(other.beyond_usual) < max(other.beyond_usual)
+order by one.site, other.site

@@ -1,0 +1,1 @@
+"""The questions of docs/ANALYTICS.md: asked of a lake, drawn, and put into the document."""
