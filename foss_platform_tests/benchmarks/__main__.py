@@ -24,6 +24,9 @@ BENCHMARKS = {
     "stock": "poll to gold, against Dagster and dbt put together the stock way",
     "dlt": "writing polls into Iceberg, against dlt",
     "store": "append, replay, rebuild and clean-up on Postgres + MinIO, against SQLite + folder (after make services)",
+    "trino": "silver and gold of a million rows on Trino, against its SQL by hand and DuckDB (after make services)",
+    "trino_20m": "the same with 20 million rows (some twenty minutes)",
+    "trino_100m": "the same with 100 million rows (hours, 40 GB)",
     "append": "whether the three hundredth poll costs what the first ones do",
     "upkeep": "20,000 polls with upkeep: what a poll and the lake cost in the end (an hour or two)",
     "history": "a step of silver and gold with 1 million and with 100 million rows of history (15 GB)",
@@ -51,7 +54,7 @@ def main(
     console = Console(highlight=False)
     if listed:
         for name, summary in BENCHMARKS.items():
-            console.print(f"{name:9} {summary}", soft_wrap=True)
+            console.print(f"{name:11} {summary}", soft_wrap=True)
         return
     if unknown := sorted(set(names or ()) - BENCHMARKS.keys()):
         console.print(f"There is no benchmark {', '.join(unknown)}. There is: {', '.join(BENCHMARKS)}.")

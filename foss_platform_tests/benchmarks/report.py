@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-_PACKAGES = ("dagster", "dagster-dbt", "dbt-core", "dbt-duckdb", "duckdb", "pyiceberg", "pyarrow", "dlt")
+_PACKAGES = ("dagster", "dagster-dbt", "dbt-core", "dbt-duckdb", "dbt-trino", "duckdb", "pyiceberg", "pyarrow", "dlt")
 _HEAD = """\
 # Benchmarks
 

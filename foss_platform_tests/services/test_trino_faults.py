@@ -95,6 +95,7 @@ def test_the_catalog_away_in_mid_model(standing: Standing, postgres: Postgres, f
     before = standing.at()
     with standing.held():
         result = standing.failed_by(postgres.kill, is_committing, full_refresh=full_refresh)
+    assert "catalog" in result.message
     assert not result.is_lasting
     error = refused(standing.stand.lake, standing.results)
     assert isinstance(error, PassingError)
@@ -109,7 +110,7 @@ def test_out_of_memory(standing: Standing, monkeypatch: pytest.MonkeyPatch, full
     before, connect = standing.at(), trino.dbapi.connect
 
     def with_little(**arguments: Any) -> Any:
-        return connect(**{**arguments, "session_properties": {"query_max_memory": "1kB"}})
+        return connect(**{**arguments, "session_properties": {"query_max_memory_per_node": "200kB"}})
 
     with monkeypatch.context() as patched:
         patched.setattr(trino.dbapi, "connect", with_little)

@@ -1,0 +1,181 @@
+"""Silver and gold of one bronze, made by Trino, by hand on Trino, and by DuckDB. Not here: what is reported.
+
+Servers and lake belong to the process that measures, so that no secret is handed to it: they end with it.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foss_platform.engine import Engine
+from foss_platform.ingest.recording import RecordedPoll
+from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.statistics import newest_value
+from foss_platform.settings import load_settings
+from foss_platform.transform.project import prepare_manifest
+from foss_platform.transform.runner import build
+from foss_platform_tests.benchmarks.measure import BenchmarkError
+from foss_platform_tests.benchmarks.polls import PACE, made_up_body, take_in
+from foss_platform_tests.benchmarks.rebuild_benchmark import compiled_models
+from foss_platform_tests.benchmarks.synthetic import BRONZE, make_lake
+from foss_platform_tests.pipeline.test_law import NODES
+from foss_platform_tests.services.cache import kept_folder
+from foss_platform_tests.services.lakes import Kind, made_lake
+from foss_platform_tests.services.places import TRINO, Missing, postgres_programs
+from foss_platform_tests.services.postgres import Postgres
+from foss_platform_tests.services.process import running
+from foss_platform_tests.services.trino import Trino
+from foss_platform_tests.services.trino_lake import trino_lake
+from foss_platform_tests.services.trino_on_lake import TrinoOnLake
+
+#: By what was done, the seconds of each time.
+Seconds = dict[str, list[float]]
+
+#: The heap of Trino, which plans and works in one process; DuckDB has as much.
+HEAP = "4G"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SCRATCH = "by_hand"
+# as the profile has it, with the reason
+_SESSION = {"optimize_top_n_ranking": "false"}
+
+
+class LargeTrino(Trino):
+    """As in production: all of the JVM's compilers, and a heap for work."""
+
+    def environment(self) -> dict[str, str]:
+        """With what the JVM may take."""
+        return {**super().environment(), "JDK_JAVA_OPTIONS": f"-Xmx{HEAP}"}
+
+
+def refuse_missing_trino() -> None:
+    """Say so when a server is not on this machine yet.
+
+    Raises
+    ------
+    BenchmarkError
+        When one is missing.
+    """
+    try:
+        postgres_programs()
+    except Missing as error:
+        raise BenchmarkError(f"{error}; run make services first.") from None
+    if not kept_folder("trino", [TRINO / "SHA256SUMS", TRINO / "plugins.txt"]).is_dir():
+        raise BenchmarkError("Trino has not been fetched; run make services first.")
+
+
+def measure(folder: str, rows: int, rounds: int, steps: int) -> Seconds:
+    """Fill bronze once, and work on it in turn."""
+    with standing(Path(folder) / "home") as stand:
+        make_lake(str(load_settings().home), rows)
+        sides = Sides(stand)
+        for _ in range(rounds):
+            sides.whole()
+        sides.refuse_differences()
+        # the first one pays for what the whole left to be done
+        for _ in range(steps + 1):
+            sides.step()
+        return {what: taken[1:] if "step" in what else taken for what, taken in sides.seconds.items()}
+
+
+@contextmanager
+def standing(home: Path) -> Iterator[TrinoOnLake]:
+    """Postgres, an empty lake in a folder and a large Trino on it, which the environment names meanwhile."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        postgres = stack.enter_context(running(Postgres()))
+        lake = stack.enter_context(made_lake(Kind.POSTGRES_FOLDER, home, postgres, None))
+        for name, value in lake.environment.items():
+            patch.setenv(name, value)
+        # the first connection makes the catalog's own tables, which Trino does not
+        open_catalog(lake.settings).close()
+        server = stack.enter_context(running(LargeTrino(trino_lake(lake.environment))))
+        made = TrinoOnLake(lake, server)
+        made.set_environment(patch)
+        yield made
+
+
+class Sides:
+    """The lake and what is timed on it."""
+
+    def __init__(self, stand: TrinoOnLake) -> None:
+        self._ask = stand.access.rows
+        common = load_settings().model_copy(update={"duckdb_memory_limit": f"{HEAP}B"})
+        self._engines = {engine: common.model_copy(update={"engine": engine}) for engine in Engine}
+        for settings in self._engines.values():
+            prepare_manifest(settings)
+        self.seconds: Seconds = {}
+        # makes the tables, warms the server and leaves the SQL for the other side
+        self._built(Engine.TRINO, full_refresh=True)
+        self._by_hand = compiled_models(self._engines[Engine.TRINO])
+        self._ask(f"create schema {_SCRATCH}")
+        self._ask(f"create table {_SCRATCH}.parking_sites as select * from silver.parking_sites")
+        self._found: dict[str, Any] = {}
+
+    def whole(self) -> None:
+        """Silver and gold, anew from all of bronze, once by each side."""
+        self._timed("trino", lambda: self._built(Engine.TRINO, full_refresh=True))
+        self._found["trino"] = self._contents()
+        for name in self._by_hand:
+            self._ask(f"drop table if exists {_scratch(name)}")
+        self._timed("by hand", self._type_in)
+        self._timed("duckdb", lambda: self._built(Engine.DUCKDB, full_refresh=True))
+
+    def step(self) -> None:
+        """One more poll, once for each engine."""
+        for engine in Engine:
+            newest = newest_value(open_catalog(self._engines[engine]).load_table(BRONZE.identifier), "_polled_at")
+            polled_at = _EPOCH + timedelta(microseconds=newest) + PACE
+            take_in(self._engines[engine], [RecordedPoll(polled_at, made_up_body(polled_at))])
+            self._timed(f"{engine} step", lambda engine=engine: self._built(engine))
+
+    def refuse_differences(self) -> None:
+        """All sides must have made the same rows.
+
+        Raises
+        ------
+        BenchmarkError
+            When they have not.
+        """
+        found = {**self._found, "duckdb": self._contents(), "by hand": self._contents(by_hand=True)}
+        if len({str(content) for content in found.values()}) != 1:
+            raise BenchmarkError(f"The sides differ: {found}")
+
+    def _timed(self, what: str, work: Any) -> None:
+        began = time.perf_counter()
+        work()
+        self.seconds.setdefault(what, []).append(time.perf_counter() - began)
+
+    def _built(self, engine: Engine, *, full_refresh: bool = False) -> None:
+        results = list(build(self._engines[engine], NODES, full_refresh=full_refresh))
+        if failed := [result for result in results if result.status.is_failure]:
+            raise BenchmarkError(f"{failed[0].unique_id}: {failed[0].message}")
+
+    def _type_in(self) -> None:
+        for name, query in self._by_hand.items():
+            query = self._of_scratch(query)
+            self._ask(f"create table {_scratch(name)} as {query}", session_properties=_SESSION)
+
+    def _of_scratch(self, query: str) -> str:
+        """A compiled query that reads what was made by hand."""
+        for name in (*self._by_hand, "silver.parking_sites"):
+            namespace, _, table = name.partition(".")
+            query = query.replace(f'"{namespace}"."{table}"', f'"{_SCRATCH}"."{table}"')
+        return query
+
+    def _contents(self, *, by_hand: bool = False) -> dict[str, Any]:
+        """By table, the number of its rows and a sum over all that they hold, whatever their order."""
+        found = {}
+        for name in self._by_hand:
+            columns = [row[0] for row in self._ask(f"describe {name}")]
+            sums = ", ".join(f'to_hex(checksum("{column}"))' for column in columns)
+            found[name] = self._ask(f"select count(*), {sums} from {_scratch(name) if by_hand else name}")
+        return found
+
+
+def _scratch(name: str) -> str:
+    return f"{_SCRATCH}.{name.rpartition('.')[2]}"

@@ -1,0 +1,86 @@
+"""What dbt says of a failure on Trino, in the platform's words; texts as dbt hands them on."""
+
+import pytest
+
+from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.settings import Settings
+from foss_platform.transform.trino_failures import failure_in
+
+_URL = "https://trino.example:8443"
+_MODEL = "in model parking_readings (models/silver/parking/parking_readings.sql)"
+_POOL = "HTTPSConnectionPool(host='trino.example', port=8443)"
+
+
+def query(kind: str, name: str, message: str) -> str:
+    """dbt's text of a query that failed."""
+    said = f'Trino{kind}Error(type=X, name={name}, message="{message}", query_id=20261123_095200_00042_abcde)'
+    return f"Database Error {_MODEL}\n  {said}\n  compiled code at target/run/parking_readings.sql"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        (
+            query("User", "COLUMN_NOT_FOUND", "line 3:5: Column 'x' cannot be resolved"),
+            LastingError,
+            "line 3:5: Column 'x'",
+        ),
+        (
+            query(
+                "Query", "EXCEEDED_LOCAL_MEMORY_LIMIT", "Query exceeded per-node memory limit of 300MB [Allocated: 3]"
+            ),
+            LastingError,
+            "Trino ran out of memory for this query: Query exceeded per-node",
+        ),
+        (
+            query("Query", "REMOTE_HOST_GONE", "The node\n  may have crashed"),
+            PassingError,
+            "(REMOTE_HOST_GONE): The node.",
+        ),
+        (
+            query(
+                "Query",
+                "GENERIC_INTERNAL_ERROR",
+                "org.postgresql.util.PSQLException: An I/O error occurred while sending to the backend. "
+                '[statement:"UPDATE iceberg_tables SET metadata_location = :metadata_location", arguments:{}]',
+            ),
+            PassingError,
+            "catalog: org.postgresql.util.PSQLException: An I/O error occurred while sending to the backend. Check",
+        ),
+        (query("User", "PERMISSION_DENIED", 'Access Denied: Cannot write "gold"'), ConfigurationError, "Access Denied"),
+        (
+            f"Runtime Error {_MODEL}\n  {_POOL}: Max retries exceeded with url: /v1/statement (Caused by "
+            'NewConnectionError("Failed to establish a new connection: [Errno 111] Connection refused"))',
+            PassingError,
+            f"Trino at {_URL} does not answer. Check that it is up",
+        ),
+        (f"Runtime Error\n  {_POOL}: Read timed out. (read timeout=20.0)", PassingError, "does not answer"),
+        ("Runtime Error\n  ('Connection aborted.', RemoteDisconnected('closed'))", PassingError, "does not answer"),
+        (
+            f"Runtime Error\n  {_POOL}: Max retries exceeded (Caused by SSLError(SSLCertVerificationError(1, "
+            "'[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer')))",
+            ConfigurationError,
+            "certificate",
+        ),
+        (
+            f"Runtime Error\n  {_POOL}: Max retries exceeded (Caused by SSLError(SSLEOFError(8, "
+            "'[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol')))",
+            PassingError,
+            "does not answer",
+        ),
+        ("Database Error\n  error 401: b'Invalid credentials'", ConfigurationError, "wrong name or password"),
+        ("Database Error\n  error 503: service unavailable", PassingError, "does not answer"),
+    ],
+)
+def test_said_in_one_line(text: str, kind: type[FossError], words: str) -> None:
+    error = failure_in(Settings(trino_url=_URL), text)
+    assert type(error) is kind
+    assert words in str(error)
+    assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "text", [f"Compilation Error {_MODEL}\n  'x' is undefined", "Got 3 results, configured to fail if != 0", ""]
+)
+def test_what_is_not_of_trino_stays_as_it_is(text: str) -> None:
+    assert failure_in(Settings(trino_url=_URL), text) is None
