@@ -4,9 +4,10 @@ Hours pass by moving this process's time. A REST catalog compares it with its ow
 over that one nothing is moved, and a state is pinned by hand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -18,6 +19,7 @@ from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.data_files import EVERY_ROW, write_data_files
 from foss_platform.lake.names import TableName
+from foss_platform.lake.object_store import Deleted, delete_objects
 from foss_platform.lake.pins import pin_state
 from foss_platform.lake.points import live_points, pinned_points, point_at
 from foss_platform.lake.positions import consumed_positions
@@ -56,6 +58,17 @@ def catalog(lake: Lake, clock: time_machine.Traveller | None) -> Catalog:
         ensure_table(catalog, TableSpec(name, SCHEMA))
         put(catalog, name, 0)
     return catalog
+
+
+@pytest.fixture(autouse=True)
+def _signed_at_the_time_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects are deleted in bulk by botocore, which signs by the clock that is moved here; PyArrow does not."""
+
+    def at_true_time(files: Any, paths: Sequence[str]) -> Deleted:
+        with time_machine.travel(time_machine.escape_hatch.time.time()):
+            return delete_objects(files, paths)
+
+    monkeypatch.setattr("foss_platform.lake.storage.delete_objects", at_true_time)
 
 
 def grow(catalog: Catalog, clock: time_machine.Traveller | None) -> dict[datetime, int]:
