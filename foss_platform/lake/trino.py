@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -56,6 +57,31 @@ def refuse_without_trino(settings: Settings) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Coordinator:
+    """Where Trino is reached, and as whom."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+
+def coordinator(settings: Settings) -> Coordinator:
+    """What the settings say of it; keeps the client quiet, which whoever asks for this is about to use.
+
+    Raises
+    ------
+    ConfigurationError
+        When the settings do not say how Trino is reached.
+    """
+    refuse_without_trino(settings)
+    quiet_client()
+    url, password = urlsplit(settings.trino_url or ""), settings.trino_password
+    secret = password.get_secret_value() if password else ""
+    return Coordinator(url.hostname or "", url.port or 443, settings.trino_user or "", secret)
+
+
 def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connection":
     """A connection in UTC; nothing is asked of the server yet.
 
@@ -69,19 +95,16 @@ def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connect
     ConfigurationError
         When the settings do not say how Trino is reached.
     """
-    refuse_without_trino(settings)
-    quiet_client()
+    server = coordinator(settings)
     from trino.auth import BasicAuthentication
     from trino.dbapi import connect
 
-    url = urlsplit(settings.trino_url or "")
-    password = settings.trino_password
     return connect(
-        host=url.hostname,
-        port=url.port or 443,
+        host=server.host,
+        port=server.port,
         http_scheme="https",
-        user=settings.trino_user,
-        auth=BasicAuthentication(settings.trino_user or "", password.get_secret_value() if password else ""),
+        user=server.user,
+        auth=BasicAuthentication(server.user, server.password),
         verify=str(settings.trino_ca_file) if settings.trino_ca_file else True,
         catalog=catalog or settings.trino_catalog,
         source="foss",

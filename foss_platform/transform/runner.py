@@ -61,8 +61,9 @@ def build(
 
     worker = threading.Thread(target=work, name="dbt", daemon=True)
     worker.start()
+    manifest = json.loads(manifest_file(settings).read_text()) if settings.engine is Engine.TRINO else None
     while (result := results.get()) is not None:
-        yield _finished(settings, result) if settings.engine is Engine.TRINO else result
+        yield result if manifest is None else _finished(settings, manifest, result)
     worker.join()
     if refused:
         raise refused[0]
@@ -146,13 +147,13 @@ def _engine(settings: Settings, stop_at: Mapping[str, int], *, parsed: bool) -> 
         DuckDBConnectionManager.close_all_connections()
 
 
-def _finished(settings: Settings, result: NodeResult) -> NodeResult:
+def _finished(settings: Settings, manifest: Mapping[str, Any], result: NodeResult) -> NodeResult:
     """A node of Trino's with what its table still wants; an error of that is the node's, and dbt goes on to its end."""
     from foss_platform.transform.trino_run import finish_table
 
     if result.status is NodeStatus.SUCCESS:
         try:
-            finish_table(settings, json.loads(manifest_file(settings).read_text()), result.unique_id)
+            finish_table(settings, manifest, result.unique_id)
         except FossError as error:
             lasting = isinstance(error, LastingError)
             return replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting)

@@ -7,7 +7,6 @@ macros read from the environment; after a node, what Trino's SQL cannot say of i
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import certifi
 
@@ -18,7 +17,7 @@ from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions
 from foss_platform.lake.tables import TableSpec, list_tables, load_table
-from foss_platform.lake.trino import quiet_client, refuse_without_trino
+from foss_platform.lake.trino import coordinator
 from foss_platform.settings import Settings
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
@@ -43,17 +42,14 @@ def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None, stop_a
     ConfigurationError
         When the settings do not say how Trino is reached.
     """
-    refuse_without_trino(settings)
-    quiet_client()
-    url = urlsplit(settings.trino_url or "")
-    password = settings.trino_password
+    server = coordinator(settings)
     variables = {
-        "DBT_FOSS_TRINO_HOST": url.hostname or "",
-        "DBT_FOSS_TRINO_PORT": str(url.port or 443),
-        "DBT_FOSS_TRINO_USER": settings.trino_user or "",
+        "DBT_FOSS_TRINO_HOST": server.host,
+        "DBT_FOSS_TRINO_PORT": str(server.port),
+        "DBT_FOSS_TRINO_USER": server.user,
         "DBT_FOSS_TRINO_CATALOG": settings.trino_catalog,
         "DBT_FOSS_TRINO_CA_FILE": str(settings.trino_ca_file or certifi.where()),
-        "DBT_ENV_SECRET_FOSS_TRINO_PASSWORD": password.get_secret_value() if password else "",
+        "DBT_ENV_SECRET_FOSS_TRINO_PASSWORD": server.password,
     }
     if manifest is not None:
         variables[_RUN] = json.dumps(_state_of_lake(settings, manifest, stop_at))
