@@ -11,8 +11,8 @@ import signal
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,15 +91,12 @@ class Server(ABC):
         """
 
     def start(self) -> None:
-        """Start it and wait until it answers.
+        """Start it and wait until it answers; raises as `wait_until_ready`."""
+        self.launch()
+        self.wait_until_ready()
 
-        Raises
-        ------
-        TimeoutError
-            When it does not in time, with the end of its log.
-        ChildProcessError
-            When it ends instead, with the end of its log.
-        """
+    def launch(self) -> None:
+        """Start it without waiting for it."""
         assert not self.is_running, f"{self.name} runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -112,10 +109,17 @@ class Server(ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_until_ready()
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
-        """Ask until it answers; raises as `start`."""
+        """Ask until it answers.
+
+        Raises
+        ------
+        TimeoutError
+            When it does not in time, with the end of its log.
+        ChildProcessError
+            When it ends instead, with the end of its log.
+        """
         try:
             until_ready(self._ask_if_running, seconds)
         except NotReady as error:
@@ -182,6 +186,19 @@ class Server(ABC):
 
     def _family(self) -> list[int]:
         return [self.pid, *descendants(self.pid)]
+
+
+@contextmanager
+def running_all(servers: Sequence[Server]) -> Iterator[None]:
+    """Launch servers side by side, wait for them in this order, and close them at the end."""
+    with ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.close)
+        for server in servers:
+            server.launch()
+        for server in servers:
+            server.wait_until_ready()
+        yield
 
 
 @contextmanager

@@ -1,15 +1,19 @@
 """A coordinator and two workers: work spreads over both, and one that dies costs a query, never a row."""
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
-import tenacity
 from trino.exceptions import TrinoQueryError
 
+from foss_platform.engine import Engine
 from foss_platform_tests.services.lakes import Kind
 from foss_platform_tests.services.postgres import Postgres
+from foss_platform_tests.services.trino_building import Standing, is_running, until
 from foss_platform_tests.services.trino_on_lake import TrinoOnLake, made_trino
 
 ROWS = 2_000_000
@@ -27,48 +31,43 @@ _HITS = """
 """
 _ENDLESS = "insert into gold.work select m from table(sequence(1, 100000)) as t(m)"
 _SHORT = "delete from gold.work where m > 3"
-_CREATE = f"create table gold.hits as {_HITS}"
 _MERGE = f"""
     merge into gold.readings as t using ({_HITS}) as s on t.site = s.site and t.n <= {SITES}
     when matched then update set hits = s.hits
 """
-
-#: Where a statement leaves what it found.
-_KEPT = {
-    _CREATE: "select site, hits from gold.hits",
-    _MERGE: f"select site, hits from gold.readings where n <= {SITES}",
-}
+_MERGED = f"select site, hits from gold.readings where n <= {SITES}"
 
 
 @pytest.fixture(scope="module")
 def cluster(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoOnLake]:
-    """A cluster with a table of some millions of rows in eight files."""
-    home = tmp_path_factory.mktemp("cluster")
-    with made_trino(Kind.POSTGRES_FOLDER, home, postgres, None, workers=2) as made:
-        for statement in ("create schema gold", _TABLE, _FILL):
-            made.access.rows(statement)
+    """A cluster on a lake in a folder."""
+    with made_trino(Kind.POSTGRES_FOLDER, tmp_path_factory.mktemp("cluster"), postgres, None, workers=2) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def filled(cluster: TrinoOnLake) -> TrinoOnLake:
+    """With a table of some millions of rows in eight files."""
+    for statement in ("create schema if not exists gold", _TABLE, _FILL):
+        cluster.access.rows(statement)
+    return cluster
 
 
 def _all_workers(cluster: TrinoOnLake) -> set[object]:
     return {worker.node for worker in cluster.workers}
 
 
-def _nodes(cluster: TrinoOnLake, query: str) -> set[object]:
+def _reading(cluster: TrinoOnLake, query: str) -> set[object]:
     """Which servers read rows of the lake for a query."""
     tasks = f"select node_id from system.runtime.tasks where query_id = '{query}' and physical_input_bytes > 0"
     return {node for (node,) in cluster.access.rows(tasks)}
 
 
-def _wait_until_spread(cluster: TrinoOnLake, statement: str) -> None:
-    """Wait until both workers are at a statement."""
+def _is_spread(cluster: TrinoOnLake, statement: str) -> bool:
+    """Whether both workers are at a statement."""
     escaped = statement.replace("'", "''")
     found = f"select query_id from system.runtime.queries where state = 'RUNNING' and query = '{escaped}'"
-    tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda is_spread: not is_spread),
-        stop=tenacity.stop_after_delay(BOUND_SECONDS),
-        wait=tenacity.wait_fixed(0.2),
-    )(lambda: any(_nodes(cluster, str(name)) == _all_workers(cluster) for (name,) in cluster.access.rows(found)))
+    return any(_reading(cluster, str(query)) == _all_workers(cluster) for (query,) in cluster.access.rows(found))
 
 
 def _lake(cluster: TrinoOnLake) -> list[object]:
@@ -78,28 +77,26 @@ def _lake(cluster: TrinoOnLake) -> list[object]:
     return [rows, refs, cluster.access.rows("show tables from gold")]
 
 
-def test_a_query_spreads_over_both_workers(cluster: TrinoOnLake) -> None:
-    with cluster.access.connection() as connection:
+def test_a_query_spreads_over_both_workers(filled: TrinoOnLake) -> None:
+    with filled.access.connection() as connection:
         cursor = connection.cursor()
         assert cursor.execute(_COUNT).fetchall() == [[*_ALL, 0]]
         assert cursor.query_id is not None
         # the coordinator only plans
-        assert _nodes(cluster, cursor.query_id) == _all_workers(cluster)
+        assert _reading(filled, cursor.query_id) == _all_workers(filled)
 
 
-@pytest.mark.parametrize(("statement", "comes_back"), [(_CREATE, False), (_MERGE, True)])
-def test_a_worker_killed_in_the_middle_costs_the_query_alone(
-    cluster: TrinoOnLake, statement: str, comes_back: bool
-) -> None:
-    for change in ("drop table if exists gold.work", "create table gold.work (m bigint)", _ENDLESS):
+def test_a_worker_killed_in_the_middle_costs_the_query_alone(filled: TrinoOnLake) -> None:
+    cluster = filled
+    for change in ("create table gold.work (m bigint)", _ENDLESS):
         cluster.access.rows(change)
     before = _lake(cluster)
     victim = cluster.workers[0]
     with ThreadPoolExecutor(1) as pool:
         # should the test fail it does not wait for ever
         bounded = {"query_max_run_time": "10m"}
-        asked: Future[object] = pool.submit(cluster.access.rows, statement, session_properties=bounded)
-        _wait_until_spread(cluster, statement)
+        asked: Future[object] = pool.submit(cluster.access.rows, _MERGE, session_properties=bounded)
+        until(lambda: _is_spread(cluster, _MERGE))
         victim.kill()
         began = time.monotonic()
         with pytest.raises(TrinoQueryError) as caught:
@@ -109,13 +106,55 @@ def test_a_worker_killed_in_the_middle_costs_the_query_alone(
         assert caught.value.error_name == "REMOTE_HOST_GONE"
         assert "The node may have crashed" in caught.value.message
         assert _lake(cluster) == before
-        if comes_back:
-            victim.start()
         cluster.access.rows(_SHORT)
-        cluster.access.rows(statement)
+        cluster.access.rows(_MERGE)
         hits = sorted(cluster.access.rows(_HITS))
         assert sum(count for _, count in hits) == ROWS + ROWS // 2 + ROWS // 3
-        assert sorted(cluster.access.rows(_KEPT[statement])) == hits
+        assert sorted(cluster.access.rows(_MERGED)) == hits
         assert cluster.access.rows(_COUNT)[0][:3] == _ALL
+    finally:
+        victim.revive()
+
+
+def _let_go(pipe: Path) -> None:
+    os.close(os.open(pipe, os.O_RDWR))
+    pipe.unlink()
+
+
+@contextmanager
+def _nothing_to_read(files: Iterable[Path]) -> Iterator[None]:
+    """Whoever opens one of these files waits, since nobody writes into the pipe that stands in its place."""
+    with ExitStack() as stack:
+        for path in files:
+            whole, pipe = path.with_name(f"{path.name}.whole"), path.with_name(f"{path.name}.pipe")
+            path.rename(whole)
+            os.mkfifo(path)
+            # those that wait still find an end when nobody can come any more
+            stack.callback(_let_go, pipe)
+            stack.callback(whole.rename, path)
+            stack.callback(path.rename, pipe)
+        yield
+
+
+def test_a_worker_killed_in_the_middle_of_a_model(cluster: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.set_environment(monkeypatch)
+    monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
+    standing = Standing(cluster)
+    # a file each: more than one server waits for, and none can end before a worker is gone
+    for _ in range(6):
+        standing.more()
+    before = standing.at()
+    victim = cluster.workers[1]
+    bronze = standing.catalog.load_table("bronze.stavanger_parking")
+    files = [Path(task.file.file_path.removeprefix("file://")) for task in bronze.scan().plan_files()]
+
+    try:
+        with _nothing_to_read(files):
+            result = standing.failed_by(victim.kill, is_running, full_refresh=True, seconds=BOUND_SECONDS)
+        assert "crashed" in result.message
+        assert not result.is_lasting
+        assert standing.at() == before
+        # the worker that is left is enough
+        standing.heal()
     finally:
         victim.revive()

@@ -134,7 +134,7 @@ class TrinoServer(Server):
         }
 
     def wait_until_ready(self, seconds: float = _START_SECONDS) -> None:
-        """Ask until it answers; raises as `start`."""
+        """Ask until it answers; raises as of any server."""
         super().wait_until_ready(seconds)
 
 

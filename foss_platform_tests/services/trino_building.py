@@ -74,18 +74,23 @@ class Standing(Pipeline):
         compare(content(self.settings, TABLES), {name: wanted[name] for name in TABLES})
 
     def failed_by(
-        self, fault: Callable[[], None], is_there: Callable[["Standing", str], bool], *, full_refresh: bool
+        self,
+        fault: Callable[[], None],
+        is_there: Callable[["Standing", str], bool],
+        *,
+        full_refresh: bool,
+        seconds: float = BOUND_SECONDS,
     ) -> NodeResult:
         """Build, and where silver is at some point let the fault happen; silver's result, told in time and in words."""
         with ThreadPoolExecutor(1) as pool:
             built = pool.submit(self.results, full_refresh=full_refresh)
-            _until(lambda: built.done() or is_there(self, _VERBS[full_refresh]))
+            until(lambda: built.done() or is_there(self, _VERBS[full_refresh]))
             assert not built.done(), built.result()
             began = time.monotonic()
             fault()
             results = built.result()
             took = time.monotonic() - began
-        assert took < BOUND_SECONDS, took
+        assert took < seconds, took
         assert results[-1].status is NodeStatus.SKIPPED
         return self.told(results)
 
@@ -137,7 +142,8 @@ def is_committing(standing: Standing, verb: str) -> bool:
     return standing.waiting() > 0 and is_running(standing, verb)
 
 
-def _until(is_so: Callable[[], bool]) -> None:
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for it."""
     tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda so: not so),
         stop=tenacity.stop_after_delay(_WAIT_SECONDS),

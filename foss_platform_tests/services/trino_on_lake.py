@@ -17,7 +17,7 @@ from foss_platform.lake.catalog import open_catalog
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
 from foss_platform_tests.services.minio import Minio
 from foss_platform_tests.services.postgres import Postgres
-from foss_platform_tests.services.process import running
+from foss_platform_tests.services.process import running_all
 from foss_platform_tests.services.readiness import NotReady
 from foss_platform_tests.services.trino import Trino, TrinoAccess, TrinoServer
 from foss_platform_tests.services.trino_lake import trino_lake
@@ -122,6 +122,7 @@ def made_trino(
             set_environment(patch, lake.environment)
             # the first connection makes the catalog's own tables, which Trino does not
             open_catalog(lake.settings).close()
-        coordinator = stack.enter_context(running(Trino(trino_lake(lake.environment), works=not workers)))
-        helpers = tuple(stack.enter_context(running(TrinoWorker(coordinator))) for _ in range(workers))
+        coordinator = Trino(trino_lake(lake.environment), works=not workers)
+        helpers = tuple(TrinoWorker(coordinator) for _ in range(workers))
+        stack.enter_context(running_all([coordinator, *helpers]))
         yield TrinoOnLake(lake, coordinator, helpers)
