@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test services test-services test-trino faults check format bench lock clean
+.PHONY: help install demo dev test services test-services faults check format bench lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,11 +32,8 @@ test: $(STAMP) ## Run the tests (ARGS="-k lock" goes to pytest)
 services: $(STAMP) ## Fetch the servers that test-services runs, once (FOSS_SERVICES_CACHE=folder keeps them there)
 	@$(VENV)/bin/python -m foss_platform_tests.services.fetch
 
-test-services: services ## Run the tests over real Postgres, MinIO and REST catalog (ARGS as for test)
-	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --durations 5 --ignore-glob '*/test_trino_*' $(ARGS) foss_platform_tests/services
-
-test-trino: services ## Run the tests over real Trino, alone and as a cluster (ARGS as for test)
-	@$(VENV)/bin/python -m pytest -q --durations 5 $(ARGS) foss_platform_tests/services/test_trino_*.py
+test-services: services ## Run the tests over real Postgres, MinIO, REST catalog and Trino (ARGS as for test)
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --durations 5 $(ARGS) foss_platform_tests/services
 
 faults: $(STAMP) ## Inject faults at full size, half an hour or more (results: docs/RELIABILITY.md)
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --faults full --durations 5 $(ARGS) foss_platform_tests/faults

@@ -14,7 +14,14 @@ if [ "$TRINO_LAKE_STORE" = s3 ]; then
     TRINO_S3_SECRET_KEY=$(cat "$TRINO_SECRETS/s3_secret_key")
     export TRINO_S3_ACCESS_KEY TRINO_S3_SECRET_KEY
 fi
-export TRINO_ETC TRINO_INTERNAL_SECRET TRINO_LAKE_PASSWORD TRINO_REFERENCE_PASSWORD
+# A Postgres that is frozen neither answers nor hangs up, and its driver would wait for ever; the catalog's statements are
+# a row each. Who sets a time in the address has his own.
+case "$TRINO_LAKE_CATALOG:$TRINO_LAKE_URL" in
+*socketTimeout=* | rest:*) ;;
+*\?*) TRINO_LAKE_URL="$TRINO_LAKE_URL&connectTimeout=5&socketTimeout=15" ;;
+*) TRINO_LAKE_URL="$TRINO_LAKE_URL?connectTimeout=5&socketTimeout=15" ;;
+esac
+export TRINO_ETC TRINO_LAKE_URL TRINO_INTERNAL_SECRET TRINO_LAKE_PASSWORD TRINO_REFERENCE_PASSWORD
 
 mkdir -p "$TRINO_RUN/catalog" "$TRINO_RUN/spill" "$TRINO_RUN/data"
 for name in engineer analyst; do

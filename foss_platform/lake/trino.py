@@ -26,11 +26,12 @@ ATTEMPTS = 2
 
 # https://trino.io/docs/current/develop/client-protocol.html: errorType of a failed query
 _PASSING_NAMES = re.compile(
-    r"NO_NODES_AVAILABLE|REMOTE_TASK_ERROR|REMOTE_TASK_MISMATCH|REMOTE_HOST_GONE|SERVER_SHUTTING_DOWN"
-    r"|SERVER_STARTING_UP|PAGE_TRANSPORT|TOO_MANY_REQUESTS_FAILED|ICEBERG_COMMIT_ERROR|ICEBERG_CATALOG_ERROR"
+    r"NO_NODES_AVAILABLE|SERVER_SHUTTING_DOWN|SERVER_STARTING_UP|ICEBERG_COMMIT_ERROR|ICEBERG_CATALOG_ERROR"
     r"|ICEBERG_FILESYSTEM_ERROR|ICEBERG_METADATA_FETCH|ICEBERG_CANNOT_OPEN_SPLIT|ICEBERG_WRITER|EXCEEDED_TIME_LIMIT"
     r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
 )
+# which of them it is depends on who notices first: the coordinator, or a worker that waits for the other's pages
+_WORKER_NAMES = re.compile(r"REMOTE_HOST_GONE|REMOTE_TASK_|PAGE_TRANSPORT_|TOO_MANY_REQUESTS_FAILED")
 # a catalog in Postgres, whose driver's failures have no name of their own
 _CATALOG_WORDS = re.compile(r"PSQLException|UncheckedSQLException|SQLTransientConnectionException")
 _MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
@@ -197,6 +198,8 @@ def query_failure(name: str, message: str) -> FossError:
         return LastingError(f"Trino ran out of memory for this query: {said}", "Give it more, or let it spill.")
     if name == "PERMISSION_DENIED":
         return ConfigurationError(f"Trino refuses: {said}", "Ask for the right, or use another user.")
+    if _WORKER_NAMES.search(name):
+        return PassingError(f"Trino lost a worker in the middle of it: {said}", "Check that all are up, and run again.")
     if _PASSING_NAMES.search(name):
         return PassingError(f"Trino gave up ({name}): {said}", "Run again; if it stays, look at Trino's log.")
     return LastingError(f"Trino refuses the query ({name}): {said}")

@@ -23,7 +23,7 @@ select
         + (number - 1 - (hash(number) % 14 = 0)::integer) * interval 2 minute as data_time,
     'stavanger_parking/schedule/' || strftime(polled_at, '%Y-%m-%dT%H:%M:%S.000Z') as batch_id,
     'http://127.0.0.1/parking.json' as source
-from (select {number} as number from range({rows}) as rows (i)) as numbers
+from (select {number} as number from range({first}, {end}) as rows (i)) as numbers
 """
 
 _RECORDS = """
@@ -106,23 +106,31 @@ def readings_query() -> str:
     return _READINGS
 
 
-def make_lake(home: str, rows: int) -> int:
-    """Fill bronze and `ops.polls` of a fresh home; returns the rows of bronze."""
+def make_lake(home: str, rows: int, there: int = 0) -> int:
+    """Fill bronze and `ops.polls`; returns the rows of bronze.
+
+    Parameters
+    ----------
+    rows
+        To which number, or a little fewer: polls are whole.
+    there
+        How many an earlier call has made.
+    """
     settings = settings_of(home)
     settings.spill_directory.mkdir(parents=True, exist_ok=True)
     catalog = open_catalog(settings)
     ensure_feed_tables(catalog, find_feed(PIPELINE))
-    polls = rows // SITES
+    first, end = there // SITES, rows // SITES
     queries = {
-        BRONZE: _RECORDS.format(polls=_POLLS.format(number=f"i // {SITES}", rows=polls * SITES)),
-        POLLS: _LOG.format(polls=_POLLS.format(number="i", rows=polls)),
+        BRONZE: _RECORDS.format(polls=_POLLS.format(number=f"i // {SITES}", first=first * SITES, end=end * SITES)),
+        POLLS: _LOG.format(polls=_POLLS.format(number="i", first=first, end=end)),
     }
     connection = connect(settings)
     for name, query in queries.items():
         columns = ", ".join(f'"{column}"' for column in catalog.load_table(name.identifier).schema().column_names)
         reader = connection.execute(f"select {columns} from ({query}) as made").to_arrow_reader(_BATCH_ROWS)
         commit(catalog, name, lambda _, reader=reader: Change(reader))  # type: ignore[misc]
-    return polls * SITES
+    return end * SITES
 
 
 def copy_as_parquet(home: str, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""The benchmark of Trino at 100 million rows, for itself, since it takes hours."""
+"""The benchmark of Trino at 100 million rows, on a cluster, for itself, since it takes hours."""
 
 from foss_platform_tests.benchmarks.measure import Bench
 from foss_platform_tests.benchmarks.report import Report
@@ -7,4 +7,4 @@ from foss_platform_tests.benchmarks.trino_benchmark import compared
 
 def run(bench: Bench) -> Report:
     """Measure."""
-    return compared(bench, "trino_100m", 100_000_000, rounds=1)
+    return compared(bench, "trino_100m", 100_000_000, rounds=1, workers=2)

@@ -25,31 +25,24 @@ from foss_platform_tests.benchmarks.rebuild_benchmark import compiled_models
 from foss_platform_tests.benchmarks.synthetic import BRONZE, make_lake
 from foss_platform_tests.pipeline.test_law import NODES
 from foss_platform_tests.services.cache import kept_folder
-from foss_platform_tests.services.lakes import Kind, made_lake
+from foss_platform_tests.services.lakes import Kind
 from foss_platform_tests.services.places import TRINO, Missing, postgres_programs
 from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import running
-from foss_platform_tests.services.trino import Trino
-from foss_platform_tests.services.trino_lake import trino_lake
-from foss_platform_tests.services.trino_on_lake import TrinoOnLake
+from foss_platform_tests.services.trino_on_lake import TrinoOnLake, made_trino
 
-#: By what was done, the seconds of each time.
-Seconds = dict[str, list[float]]
+#: By what was done, the seconds of each time; and `spread`, of each time the busiest worker's share of silver's work.
+Found = dict[str, list[float]]
 
-#: The heap of Trino, which plans and works in one process; DuckDB has as much.
-HEAP = "4G"
+#: The heap of each server of Trino, in GB; DuckDB has as much as those that work have together.
+HEAP = 4
+_WARM_ROWS = 1_000_000
+# a first step pays for what the whole left to be done, and the first build, of few rows, warms the servers
+_FROM_THE_SECOND = ("trino step", "duckdb step", "spread")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCRATCH = "by_hand"
 # as the profile has it, with the reason
 _SESSION = {"optimize_top_n_ranking": "false"}
-
-
-class LargeTrino(Trino):
-    """As in production: all of the JVM's compilers, and a heap for work."""
-
-    def environment(self) -> dict[str, str]:
-        """With what the JVM may take."""
-        return {**super().environment(), "JDK_JAVA_OPTIONS": f"-Xmx{HEAP}"}
 
 
 def refuse_missing_trino() -> None:
@@ -68,58 +61,64 @@ def refuse_missing_trino() -> None:
         raise BenchmarkError("Trino has not been fetched; run make services first.")
 
 
-def measure(folder: str, rows: int, rounds: int, steps: int) -> Seconds:
-    """Fill bronze once, and work on it in turn."""
-    with standing(Path(folder) / "home") as stand:
-        make_lake(str(load_settings().home), rows)
-        sides = Sides(stand)
+def measure(folder: str, rows: int, rounds: int, steps: int, workers: int) -> Found:
+    """Fill bronze once, and work on it in turn.
+
+    Parameters
+    ----------
+    workers
+        How many servers Trino has beside its coordinator; where none, that works itself.
+    """
+    with standing(Path(folder) / "home", workers) as stand:
+        sides = Sides(stand, warm_rows=min(rows, _WARM_ROWS))
+        if rows > _WARM_ROWS:
+            make_lake(str(load_settings().home), rows, there=_WARM_ROWS)
         for _ in range(rounds):
             sides.whole()
         sides.refuse_differences()
-        # the first one pays for what the whole left to be done
         for _ in range(steps + 1):
             sides.step()
-        return {what: taken[1:] if "step" in what else taken for what, taken in sides.seconds.items()}
+        return {what: taken[1:] if what in _FROM_THE_SECOND else taken for what, taken in sides.found.items()}
 
 
 @contextmanager
-def standing(home: Path) -> Iterator[TrinoOnLake]:
+def standing(home: Path, workers: int = 0) -> Iterator[TrinoOnLake]:
     """Postgres, an empty lake in a folder and a large Trino on it, which the environment names meanwhile."""
     with ExitStack() as stack:
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
         postgres = stack.enter_context(running(Postgres()))
-        lake = stack.enter_context(made_lake(Kind.POSTGRES_FOLDER, home, postgres, None))
-        for name, value in lake.environment.items():
-            patch.setenv(name, value)
-        # the first connection makes the catalog's own tables, which Trino does not
-        open_catalog(lake.settings).close()
-        server = stack.enter_context(running(LargeTrino(trino_lake(lake.environment))))
-        made = TrinoOnLake(lake, server)
-        made.set_environment(patch)
+        # as in production: all of the JVM's compilers, and a heap for work
+        made = stack.enter_context(
+            made_trino(Kind.POSTGRES_FOLDER, home, postgres, None, workers, java_options=f"-Xmx{HEAP}G")
+        )
+        made.set_environment(stack.enter_context(pytest.MonkeyPatch.context()))
         yield made
 
 
 class Sides:
     """The lake and what is timed on it."""
 
-    def __init__(self, stand: TrinoOnLake) -> None:
-        self._ask = stand.access.rows
-        common = load_settings().model_copy(update={"duckdb_memory_limit": f"{HEAP}B"})
+    def __init__(self, stand: TrinoOnLake, warm_rows: int) -> None:
+        self._ask, self._workers = stand.access.rows, stand.workers
+        memory = f"{HEAP * max(1, len(stand.workers))}GB"
+        common = load_settings().model_copy(update={"duckdb_memory_limit": memory})
+        make_lake(str(common.home), warm_rows)
         self._engines = {engine: common.model_copy(update={"engine": engine}) for engine in Engine}
         for settings in self._engines.values():
             prepare_manifest(settings)
-        self.seconds: Seconds = {}
-        # makes the tables, warms the server and leaves the SQL for the other side
+        self.found: Found = {}
+        self._by_hand: dict[str, str] = {}
+        # makes the tables and warms the servers
         self._built(Engine.TRINO, full_refresh=True)
-        self._by_hand = compiled_models(self._engines[Engine.TRINO])
         self._ask(f"create schema {_SCRATCH}")
         self._ask(f"create table {_SCRATCH}.parking_sites as select * from silver.parking_sites")
-        self._found: dict[str, Any] = {}
+        self._made: dict[str, Any] = {}
 
     def whole(self) -> None:
         """Silver and gold, anew from all of bronze, once by each side."""
         self._timed("trino", lambda: self._built(Engine.TRINO, full_refresh=True))
-        self._found["trino"] = self._contents()
+        # constants in it come from the rows that are there
+        self._by_hand = compiled_models(self._engines[Engine.TRINO])
+        self._made["trino"] = self._contents()
         for name in self._by_hand:
             self._ask(f"drop table if exists {_scratch(name)}")
         self._timed("by hand", self._type_in)
@@ -141,19 +140,33 @@ class Sides:
         BenchmarkError
             When they have not.
         """
-        found = {**self._found, "duckdb": self._contents(), "by hand": self._contents(by_hand=True)}
+        found = {**self._made, "duckdb": self._contents(), "by hand": self._contents(by_hand=True)}
         if len({str(content) for content in found.values()}) != 1:
             raise BenchmarkError(f"The sides differ: {found}")
+
+    def _share_of_the_busiest(self) -> float:
+        """Of the processor time that the servers spent on silver, in the last build of it; 1 if one did it all."""
+        [[query]] = self._ask(
+            "select query_id from system.runtime.queries where source like 'dbt-trino%' and state = 'FINISHED' "
+            "and query like '%create or replace table%parking_readings%' order by created desc limit 1"
+        )
+        spent = self._ask(
+            f"select sum(split_cpu_time_ms) from system.runtime.tasks where query_id = '{query}' group by node_id"
+        )
+        return float(max(ms for (ms,) in spent) / sum(ms for (ms,) in spent))
 
     def _timed(self, what: str, work: Any) -> None:
         began = time.perf_counter()
         work()
-        self.seconds.setdefault(what, []).append(time.perf_counter() - began)
+        self.found.setdefault(what, []).append(time.perf_counter() - began)
 
     def _built(self, engine: Engine, *, full_refresh: bool = False) -> None:
-        results = list(build(self._engines[engine], NODES, full_refresh=full_refresh))
-        if failed := [result for result in results if result.status.is_failure]:
-            raise BenchmarkError(f"{failed[0].unique_id}: {failed[0].message}")
+        for result in build(self._engines[engine], NODES, full_refresh=full_refresh):
+            if result.status.is_failure:
+                raise BenchmarkError(f"{result.unique_id}: {result.message}")
+            # at once: what workers have done is told for a quarter of an hour
+            if self._workers and engine is Engine.TRINO and full_refresh and result.unique_id.endswith("readings"):
+                self.found.setdefault("spread", []).append(self._share_of_the_busiest())
 
     def _type_in(self) -> None:
         for name, query in self._by_hand.items():

@@ -26,6 +26,9 @@ from foss_platform_tests.services.trino_building import FEW, Standing, is_commit
 from foss_platform_tests.services.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import content
 
+#: Trino's driver waits for 15 s, and Iceberg asks again whether its commit came in.
+FROZEN_CATALOG_SECONDS = 120.0
+
 
 def set_environment(stand: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> None:
     stand.set_environment(monkeypatch)
@@ -102,6 +105,21 @@ def test_the_catalog_away_in_mid_model(standing: Standing, postgres: Postgres, f
     assert "catalog" in str(error)
     postgres.revive()
     assert standing.at() == before
+    standing.heal()
+
+
+@pytest.mark.parametrize("full_refresh", [True, False])
+def test_the_catalog_frozen_in_mid_model(standing: Standing, postgres: Postgres, full_refresh: bool) -> None:
+    with standing.held():
+        try:
+            result = standing.failed_by(
+                postgres.freeze, is_committing, full_refresh=full_refresh, seconds=FROZEN_CATALOG_SECONDS
+            )
+        finally:
+            postgres.thaw()
+    assert "catalog" in result.message
+    assert not result.is_lasting
+    # the thawed one may do late what it was asked
     standing.heal()
 
 

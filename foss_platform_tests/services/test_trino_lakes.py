@@ -11,14 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import tenacity
-from trino.exceptions import TrinoQueryError
 
 from foss_platform.lake.catalog import open_catalog
 from foss_platform_tests.services.family import descendants, is_alive
 from foss_platform_tests.services.lakes import Kind
+from foss_platform_tests.services.minio import Minio
 from foss_platform_tests.services.places import ROOT
 from foss_platform_tests.services.postgres import Postgres
-from foss_platform_tests.services.trino_on_lake import TrinoOnLake
+from foss_platform_tests.services.trino_on_lake import TrinoOnLake, made_trino
 
 # a store's access key names who asks, as a user's name does; Trino prints it with its settings
 _PUBLIC = {"trino_ca.pem", "s3_access_key"}
@@ -68,14 +68,17 @@ def test_a_postgres_started_anew_fails_no_query(trino: TrinoOnLake, postgres: Po
     assert trino.access.rows("insert into gold.t values 2") == [[1]]
 
 
-def test_a_query_that_is_too_large_ends_alone(trino: TrinoOnLake) -> None:
-    with pytest.raises(TrinoQueryError) as caught:
-        # what is kept for a comparison with every row grows page by page, and is nothing that is put on disk instead
-        trino.access.rows(
-            "select count_if(a.n < b.n) from table(sequence(1, 2)) as a(n), table(sequence(1, 100000000)) as b(n)"
-        )
-    assert caught.value.error_name == "EXCEEDED_LOCAL_MEMORY_LIMIT"
-    assert trino.access.rows("select 1") == [[1]]
+def test_a_rest_catalog_serves_both(postgres: Postgres, minio: Minio, tmp_path: Path) -> None:
+    with made_trino(Kind.REST_MINIO, tmp_path, postgres, minio) as made, pytest.MonkeyPatch.context() as patched:
+        made.set_environment(patched)
+        catalog = open_catalog(made.lake.settings)
+        catalog.create_namespace("gold")
+        rows = pa.table({"n": pa.array([1, 2], pa.int64())})
+        catalog.create_table("gold.ours", rows.schema).append(rows)
+        assert made.access.rows("insert into gold.ours values 3") == [[1]]
+        assert made.access.rows("create or replace table gold.theirs as select sum(n) as n from gold.ours") == [[1]]
+        assert catalog.load_table("gold.ours").scan().to_arrow().num_rows == 3
+        assert catalog.load_table("gold.theirs").scan().to_arrow().to_pylist() == [{"n": 6}]
 
 
 @pytest.fixture

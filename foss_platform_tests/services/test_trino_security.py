@@ -72,7 +72,7 @@ def _refusal(stand: TrinoOnLake, statement: str, **settings: object) -> tuple[st
         ("select count(*) from silver.t", [[3]]),
         # its owner may read bronze, and shows what he chose
         ("select n from gold.shown", [[3]]),
-        ("select count(*) from gold.t for timestamp as of current_timestamp - interval '10' millisecond", [[3]]),
+        ("select count(*) from gold.t for timestamp as of current_timestamp - interval '0.01' second", [[3]]),
         ('select count(*) from gold."t$snapshots"', [[1]]),
         ("select s.n from reference.reference.sites as s join gold.t on t.n = s.n", [[1]]),
         ("show catalogs", [["analyst"], ["reference"], ["system"]]),

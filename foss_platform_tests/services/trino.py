@@ -29,6 +29,8 @@ ANALYST = "analyst"
 # 20 on a core of its own; a machine that starts other servers too is far slower
 _START_SECONDS = 300.0
 _ANSWER_SECONDS = 5.0
+#: Small, and without the compiler that pays only in long runs.
+FOR_TESTS = "-Xmx1G -XX:TieredStopAtLevel=1"
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,19 @@ class TrinoServer(Server):
         What the cluster calls it.
     secrets
         The folder of its secrets' files.
+    java_options
+        Beyond those of `jvm.config`.
     """
 
     name = "trino"
     role: str
 
-    def __init__(self, lake: TrinoLake) -> None:
+    def __init__(self, lake: TrinoLake, java_options: str = FOR_TESTS) -> None:
         self.home = trino()
         self.java = java_home()
         super().__init__()
         self.lake = lake
+        self.java_options = java_options
         self.node = f"port-{self.port}"
         # Trino's launcher runs Java from any of its threads, and the kernel forgets with the others that the server is
         # to die with us: it is told so again at the last moment
@@ -122,8 +127,7 @@ class TrinoServer(Server):
         return {
             **self.lake.variables,
             "JAVA_HOME": str(self.folder / "java"),
-            # small, and without the compiler that pays only in long runs
-            "JDK_JAVA_OPTIONS": "-Xmx1G -XX:TieredStopAtLevel=1",
+            "JDK_JAVA_OPTIONS": self.java_options,
             "TRINO_HOME": str(self.home),
             "TRINO_RUN": str(self.folder / "run"),
             "TRINO_SECRETS": str(self.secrets),
@@ -143,8 +147,8 @@ class Trino(TrinoServer):
 
     role = "coordinator"
 
-    def __init__(self, lake: TrinoLake, *, works: bool = True) -> None:
-        super().__init__(lake)
+    def __init__(self, lake: TrinoLake, java_options: str = FOR_TESTS, *, works: bool = True) -> None:
+        super().__init__(lake, java_options)
         self._works = works
         script = [sys.executable, str(TRINO / "make_secrets.py"), str(self.secrets), HOST, "127.0.0.1"]
         subprocess.run(script, check=True, stdin=subprocess.DEVNULL)

@@ -19,7 +19,7 @@ from foss_platform_tests.services.minio import Minio
 from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import running_all
 from foss_platform_tests.services.readiness import NotReady
-from foss_platform_tests.services.trino import Trino, TrinoAccess, TrinoServer
+from foss_platform_tests.services.trino import FOR_TESTS, Trino, TrinoAccess, TrinoServer
 from foss_platform_tests.services.trino_lake import trino_lake
 
 _URI = "PYICEBERG_CATALOG__LAKE__URI"
@@ -33,7 +33,7 @@ class TrinoWorker(TrinoServer):
     role = "worker"
 
     def __init__(self, coordinator: Trino) -> None:
-        super().__init__(coordinator.lake)
+        super().__init__(coordinator.lake, coordinator.java_options)
         self.coordinator = coordinator
         self.secrets = coordinator.secrets
 
@@ -113,7 +113,12 @@ class TrinoOnLake:
 
 @contextmanager
 def made_trino(
-    kind: Kind, home: Path, postgres: Postgres, minio: Minio | None, workers: int = 0
+    kind: Kind,
+    home: Path,
+    postgres: Postgres,
+    minio: Minio | None,
+    workers: int = 0,
+    java_options: str = FOR_TESTS,
 ) -> Iterator[TrinoOnLake]:
     """Make an empty lake and start a Trino on it, as a cluster where workers are asked for; close all at the end."""
     with ExitStack() as stack:
@@ -122,7 +127,7 @@ def made_trino(
             set_environment(patch, lake.environment)
             # the first connection makes the catalog's own tables, which Trino does not
             open_catalog(lake.settings).close()
-        coordinator = Trino(trino_lake(lake.environment), works=not workers)
+        coordinator = Trino(trino_lake(lake.environment), java_options, works=not workers)
         helpers = tuple(TrinoWorker(coordinator) for _ in range(workers))
         stack.enter_context(running_all([coordinator, *helpers]))
         yield TrinoOnLake(lake, coordinator, helpers)

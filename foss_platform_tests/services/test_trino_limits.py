@@ -1,0 +1,41 @@
+"""Trino's memory and queues as `docker/trino` sets them: what is too large goes to disk or ends alone."""
+
+import pytest
+from trino.exceptions import TrinoQueryError
+
+from foss_platform_tests.services.trino import ANALYST, ENGINEER
+from foss_platform_tests.services.trino_on_lake import TrinoOnLake
+
+# of 1 GB heap Trino gives queries 0.8; a window keeps some 60 bytes a row
+_ROWS = 20_000_000
+
+
+def test_a_query_that_is_too_large_ends_alone(trino: TrinoOnLake) -> None:
+    with pytest.raises(TrinoQueryError) as caught:
+        # what is kept for a comparison with every row grows page by page, and is nothing that is put on disk instead
+        trino.access.rows(
+            "select count_if(a.n < b.n) from table(sequence(1, 2)) as a(n), table(sequence(1, 100000000)) as b(n)"
+        )
+    assert caught.value.error_name == "EXCEEDED_LOCAL_MEMORY_LIMIT"
+    assert trino.access.rows("select 1") == [[1]]
+
+
+def test_a_window_larger_than_memory_goes_to_disk(trino: TrinoOnLake) -> None:
+    place = "row_number() over (partition by n % 1000003 order by n)"
+    numbered = f"select {place} as place from table(sequence(1, {_ROWS})) as t(n)"
+    with trino.access.connection() as connection:
+        cursor = connection.cursor()
+        assert cursor.execute(f"select count(*), max(place) from ({numbered})").fetchall() == [[_ROWS, 20]]
+        assert cursor.stats is not None
+        assert cursor.stats["spilledBytes"] > 0
+    spilled = trino.server.folder / "run" / "spill"
+    assert [path for path in spilled.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(("user", "group"), [(ENGINEER, ["all", "engineers"]), (ANALYST, ["all", "analysts", ANALYST])])
+def test_each_user_has_a_queue(trino: TrinoOnLake, user: str, group: list[str]) -> None:
+    with trino.access.connection(user) as connection:
+        cursor = connection.cursor()
+        cursor.execute("select 1").fetchall()
+        asked = f"select resource_group_id from system.runtime.queries where query_id = '{cursor.query_id}'"
+    assert trino.access.rows(asked) == [[group]]
