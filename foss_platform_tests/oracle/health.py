@@ -37,7 +37,7 @@ def feed_health(polls: Iterable[Poll], silver: Mapping[Key, Reading]) -> list[Fe
     rows_by_day: dict[date, list[Reading]] = defaultdict(list)
     for reading in silver.values():
         rows_by_day[local_day(reading.polled_at)].append(reading)
-    accepted = [poll for poll in judged if poll.accepted]
+    accepted = sorted((poll for poll in judged if poll.accepted), key=lambda poll: (poll.polled_at, poll.newest))
     without_poll, frozen = _silent_minutes(accepted)
     gaps = _longest_gaps(accepted)
     return [

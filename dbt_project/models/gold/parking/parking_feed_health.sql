@@ -53,8 +53,9 @@ carried as (
     group by 1
 ),
 
+-- the windows below stand in memory whole: they take no more columns than they need
 accepted as (
-    select batch_id, polled_at, newest_data_time
+    select polled_at, newest_data_time
     from {{ polls }}
     where {{ accepted }}
         {%- if context_from %} and polled_at >= {{ instant(context_from) }}{% endif %}
@@ -63,8 +64,8 @@ accepted as (
 pairs as (
     select
         *,
-        lag(polled_at) over (order by polled_at, batch_id) as previous_polled_at,
-        lag(newest_data_time) over (order by polled_at, batch_id) as previous_data_time
+        lag(polled_at) over (order by polled_at, newest_data_time) as previous_polled_at,
+        lag(newest_data_time) over (order by polled_at, newest_data_time) as previous_data_time
     from accepted
 ),
 
@@ -73,7 +74,7 @@ marked as (
     select
         *,
         sum(case when newest_data_time = previous_data_time then 0 else 1 end)
-            over (order by polled_at, batch_id rows unbounded preceding) as standstill
+            over (order by polled_at, newest_data_time rows unbounded preceding) as standstill
     from pairs
 ),
 
