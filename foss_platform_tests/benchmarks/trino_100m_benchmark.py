@@ -1,4 +1,4 @@
-"""The benchmark of Trino at 100 million rows, on a cluster, for itself, since it takes hours."""
+"""The benchmark of Trino at 100 million rows, on a cluster, for itself, since it takes an hour."""
 
 from foss_platform_tests.benchmarks.measure import Bench
 from foss_platform_tests.benchmarks.report import Report
