@@ -5,7 +5,9 @@ import statistics
 from foss_platform_tests.benchmarks.measure import Bench, in_own_process
 from foss_platform_tests.benchmarks.polls import origin
 from foss_platform_tests.benchmarks.report import Figure, Report
-from foss_platform_tests.benchmarks.store_lake import Seconds, Sizes, measure, refuse_missing_servers
+from foss_platform_tests.benchmarks.servers import refuse_missing
+from foss_platform_tests.benchmarks.store_lake import Seconds, Sizes, measure
+from foss_platform_tests.services.places import DOCKER
 
 _METHOD = """\
 Servers: Postgres + MinIO, real ones on this machine with the settings of `docker/`. Folder: SQLite + a folder on the \
@@ -20,7 +22,7 @@ _SMALL = Sizes(50, 1, 1)
 
 def run(bench: Bench) -> Report:
     """Measure."""
-    refuse_missing_servers()
+    refuse_missing("minio", [DOCKER / "minio" / "go.mod", DOCKER / "minio" / "go.sum"])
     sizes = Sizes(bench.choose(2_000, 500), bench.choose(20, 5), bench.choose(20, 10))
     rounds = bench.choose(3, 1)
     found: list[Seconds] = in_own_process(bench.folder, measure_rounds, sizes, rounds).value

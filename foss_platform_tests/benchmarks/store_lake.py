@@ -31,10 +31,8 @@ from foss_platform.transform.project import prepare_manifest, target_folder
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 from foss_platform_tests.benchmarks.polls import PACE, PIPELINE, SITES, bulk, made_up_body
-from foss_platform_tests.services.cache import kept_folder
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
 from foss_platform_tests.services.minio import Minio
-from foss_platform_tests.services.places import DOCKER, Missing, postgres_programs
 from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import running
 
@@ -54,22 +52,6 @@ class Sizes(NamedTuple):
     replayed: int
     warm: int
     single: int
-
-
-def refuse_missing_servers() -> None:
-    """Say so when a server is not on this machine yet; building one takes minutes.
-
-    Raises
-    ------
-    BenchmarkError
-        When one is missing.
-    """
-    try:
-        postgres_programs()
-    except Missing as error:
-        raise BenchmarkError(f"{error}; run make services first.") from None
-    if not kept_folder("minio", [DOCKER / "minio" / "go.mod", DOCKER / "minio" / "go.sum"]).is_dir():
-        raise BenchmarkError("MinIO has not been fetched; run make services first.")
 
 
 class WorkedLake:

@@ -2,8 +2,9 @@
 
 from foss_platform_tests.benchmarks.measure import Bench, in_own_process
 from foss_platform_tests.benchmarks.report import Figure, Report
-from foss_platform_tests.benchmarks.trino_sides import HEAP, Found, measure, refuse_missing_trino
-from foss_platform_tests.services.places import versions
+from foss_platform_tests.benchmarks.servers import refuse_missing
+from foss_platform_tests.benchmarks.trino_sides import HEAP, Found, measure
+from foss_platform_tests.services.places import TRINO, versions
 
 _METHOD = """\
 A bronze of {rows:,} rows (made up: 9 sites, a poll every 2 minutes) on a lake that both engines see, Postgres and a \
@@ -24,7 +25,7 @@ def run(bench: Bench) -> Report:
 
 def compared(bench: Bench, name: str, full_rows: int, rounds: int, workers: int = 0) -> Report:
     """Measure at one size; each larger one is a benchmark of its own, since it takes the longer."""
-    refuse_missing_trino()
+    refuse_missing("trino", [TRINO / "SHA256SUMS", TRINO / "plugins.txt"])
     rows, rounds, steps = bench.choose(full_rows, 100_000), bench.choose(rounds, 1), bench.choose(3, 1)
     measured = (bench.folder, rows, rounds, steps, workers)
     found = in_own_process(bench.folder, measure, *measured, limit_seconds=_LIMIT_SECONDS).value

@@ -24,9 +24,7 @@ from foss_platform_tests.benchmarks.polls import PACE, made_up_body, take_in
 from foss_platform_tests.benchmarks.rebuild_benchmark import compiled_models
 from foss_platform_tests.benchmarks.synthetic import BRONZE, make_lake
 from foss_platform_tests.pipeline.test_law import NODES
-from foss_platform_tests.services.cache import kept_folder
 from foss_platform_tests.services.lakes import Kind
-from foss_platform_tests.services.places import TRINO, Missing, postgres_programs
 from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import running
 from foss_platform_tests.services.trino_on_lake import TrinoOnLake, made_trino
@@ -43,22 +41,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCRATCH = "by_hand"
 # as the profile has it, with the reason
 _SESSION = {"optimize_top_n_ranking": "false"}
-
-
-def refuse_missing_trino() -> None:
-    """Say so when a server is not on this machine yet.
-
-    Raises
-    ------
-    BenchmarkError
-        When one is missing.
-    """
-    try:
-        postgres_programs()
-    except Missing as error:
-        raise BenchmarkError(f"{error}; run make services first.") from None
-    if not kept_folder("trino", [TRINO / "SHA256SUMS", TRINO / "plugins.txt"]).is_dir():
-        raise BenchmarkError("Trino has not been fetched; run make services first.")
 
 
 def measure(folder: str, rows: int, rounds: int, steps: int, workers: int) -> Found:
