@@ -88,3 +88,11 @@ def lake(kind: Kind, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     with made_lake(kind, tmp_path / "home", postgres, minio) as made:
         set_environment(monkeypatch, made.environment)
         yield made
+
+
+@pytest.fixture
+def store(lake: Lake) -> Iterator[Minio]:
+    """The lake's object store, which answers again whatever a test has done to it."""
+    assert lake.store_server is not None
+    yield lake.store_server
+    lake.store_server.revive()

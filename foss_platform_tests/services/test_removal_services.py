@@ -1,6 +1,5 @@
 """Removing objects from a real store: many in a request, and a clear error in time when it goes away in between."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -33,13 +32,6 @@ def catalog(lake: Lake) -> Catalog:
     ensure_table(catalog, TableSpec(NAME, SCHEMA))
     apply_change(catalog, NAME, lambda _: Change(pa.table({"id": [1]}, schema=SCHEMA)))
     return catalog
-
-
-@pytest.fixture
-def store(lake: Lake) -> Iterator[Minio]:
-    assert lake.store_server is not None
-    yield lake.store_server
-    lake.store_server.revive()
 
 
 @pytest.fixture(autouse=True)

@@ -38,13 +38,6 @@ def catalog(lake: Lake, feed: Feed) -> Catalog:
     return catalog
 
 
-@pytest.fixture
-def store(lake: Lake) -> Iterator[Minio]:
-    assert lake.store_server is not None
-    yield lake.store_server
-    lake.store_server.revive()
-
-
 @pytest.mark.parametrize(("away", "table"), [(Server.stop, BRONZE), (Server.freeze, BRONZE), (Server.stop, POLLS)])
 def test_away_in_mid_append(
     lake: Lake,
