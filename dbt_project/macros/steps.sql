@@ -49,40 +49,10 @@
     {{ return(positions) }}
 {% endmacro %}
 
-{# Trino cannot tell how far a table has been read: what the platform handed over when the run began, and what this run adds. #}
-{% macro trino__source_positions() %}
-    {%- set consumed = handed_over('positions').get(this.schema ~ '.' ~ this.identifier, {}) -%}
-    {%- set positions = {} -%}
-    {%- for source_name, position in least_positions(model.depends_on.nodes).items() -%}
-        {%- set own = consumed.get(source_name) -%}
-        {%- do positions.update({source_name: {
-            'uuid': position[0], 'available': position[1], 'consumed': own[1] if own and own[0] == position[0] else none
-        }}) -%}
-    {%- endfor -%}
-    {{ return(positions) }}
-{% endmacro %}
+{# Trino cannot tell how far a table has been read: the platform hands it over. #}
+{% macro trino__source_positions() %}{{ return(handed_over('sources').get(model.unique_id, {})) }}{% endmacro %}
 
-{# By source, its UUID and how far all of the nodes have read it. #}
-{% macro least_positions(nodes) %}
-    {%- set least = {} -%}
-    {%- for unique_id in nodes -%}
-        {%- set node = graph.sources.get(unique_id) or graph.nodes.get(unique_id) -%}
-        {%- if node.resource_type != 'source' and unique_id in selected_resources -%}
-            {#- built before us by this same run -#}
-            {%- set reached = least_positions(node.depends_on.nodes) -%}
-        {%- else -%}
-            {%- set reached = handed_over('positions').get(node.schema ~ '.' ~ (node.identifier or node.alias or node.name), {}) -%}
-        {%- endif -%}
-        {%- for source_name, position in reached.items() -%}
-            {%- if source_name not in least or position[1] < least[source_name][1] -%}
-                {%- do least.update({source_name: position}) -%}
-            {%- endif -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {{ return(least) }}
-{% endmacro %}
-
-{# A part of what the platform says when it runs dbt on Trino (`transform.handover`); nothing where dbt is run by hand. #}
+{# A part of what the platform says when it runs dbt on Trino (`transform/trino_run.py`); nothing where dbt is run by hand. #}
 {% macro handed_over(part) %}
     {{ return(fromjson(env_var('DBT_FOSS_RUN', '{}')).get(part, {}) if execute else {}) }}
 {% endmacro %}

@@ -2,8 +2,8 @@
   On Trino a build is one statement: CREATE OR REPLACE for the whole, which keeps the table's history, and MERGE for a step,
   which is one snapshot where a delete and an insert are two. `incremental` takes what it takes on DuckDB.
 
-  The positions stand in the statement that replaces; after a MERGE they follow in a commit of their own. A crash between
-  the two makes the next step read the same rows once more, which changes nothing.
+  The positions stand in the statement that replaces; after a MERGE the platform notes them (`transform/trino_table.py`). A
+  crash between the two makes the next step read the same rows once more, which changes nothing.
 #}
 
 {% materialization table, adapter='trino', supported_languages=['sql'] %}
@@ -31,23 +31,22 @@
             cast({{ adapter.quote(column.name) }} as {{ column.type }}) as {{ adapter.quote(column.name) }}{{ ', ' if not loop.last }}
         {%- endfor %} from ({{ query }}) as model
     {%- endset -%}
-    {%- set properties = built_properties(step) -%}
     {%- call statement('main') -%}
-        {{ trino_merge(rows, columns | map(attribute='name') | list) if step else trino_replace(rows, properties) }}
+        {{ trino_merge(rows, columns | map(attribute='name') | list) if step else trino_replace(rows) }}
     {%- endcall -%}
-    {%- if step -%}
-        {%- do run_query('alter table ' ~ this ~ ' set properties ' ~ extra_properties(properties)) -%}
-    {%- endif -%}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmacro %}
 
-{% macro trino_replace(rows, properties) %}
+{% macro trino_replace(rows) %}
+    {%- set properties = built_properties() %}
     create or replace table {{ this }}
     with (
         format_version = 2
         {%- if config.get('prune_by') %}, sorted_by = array['{{ config.get('prune_by') }}']{% endif %}
-        {%- if properties %}, {{ extra_properties(properties) }}{% endif %}
+        {%- if properties %}, extra_properties = map(
+            array['{{ properties.keys() | join("', '") }}'], array['{{ properties.values() | join("', '") }}']
+        ){% endif %}
     )
     as {{ rows }}
 {% endmacro %}
@@ -96,17 +95,13 @@
     {{ return(columns) }}
 {% endmacro %}
 
-{# Key and value of the table properties that say what the rows were made from, and, unless it is a step, by which logic. #}
-{% macro built_properties(step) %}
+{# Key and value of the table properties that say what all of the rows were made from, and by which logic. #}
+{% macro built_properties() %}
     {%- set properties = {} -%}
     {%- for source_name, position in source_positions().items() -%}
         {%- do properties.update({'foss.position.' ~ source_name: position.uuid ~ ':' ~ position.available}) -%}
     {%- endfor -%}
     {%- set logic = handed_over('logic').get(model.unique_id) -%}
-    {%- if logic and not step -%}{%- do properties.update({'foss.logic': logic}) -%}{%- endif -%}
+    {%- if logic -%}{%- do properties.update({'foss.logic': logic}) -%}{%- endif -%}
     {{ return(properties) }}
 {% endmacro %}
-
-{% macro extra_properties(properties) -%}
-    extra_properties = map(array['{{ properties.keys() | join("', '") }}'], array['{{ properties.values() | join("', '") }}'])
-{%- endmacro %}

@@ -16,10 +16,10 @@ from pyiceberg.table import Table
 from foss_platform.errors import PassingError
 from foss_platform.lake.changes import follow_properties
 from foss_platform.lake.commit import Change, commit
-from foss_platform.lake.compaction import UPKEEP_SUMMARY
 from foss_platform.lake.data_files import EVERY_ROW, Slices
 from foss_platform.lake.duck import quote_name
 from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.lineage import holds_rows_of
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.positions import POSITION_PREFIX
@@ -149,7 +149,7 @@ def commit_derived(
     change = _whole(connection, rows) if merge is None else _merged(connection, name, rows, merge)
 
     def plan(table: Table) -> Change:
-        if not _holds_rows_of(table, rows.base_snapshot):
+        if not holds_rows_of(table, rows.base_snapshot):
             raise PassingError(
                 f"Another run changed {name} while this one was building it; this one's rows were dropped.",
                 "Run again; only one run at a time should build a table.",
@@ -157,19 +157,6 @@ def commit_derived(
         return change()
 
     return commit(catalog, name, plan)
-
-
-def _holds_rows_of(table: Table, snapshot_id: int | None) -> bool:
-    """Whether the table's rows are still those of the snapshot: compactions since then change none."""
-    standing = table.current_snapshot()
-    while standing is not None and standing.snapshot_id != snapshot_id:
-        if standing.summary is None or UPKEEP_SUMMARY not in standing.summary.additional_properties:
-            return False
-        parent = standing.parent_snapshot_id
-        standing = table.snapshot_by_id(parent) if parent is not None else None
-        if standing is None:
-            return False
-    return standing is not None or snapshot_id is None
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, rows: DerivedRows) -> Callable[[], Change]:

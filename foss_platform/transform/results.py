@@ -38,6 +38,10 @@ class NodeResult:
         dbt's message, for tests and errors; the platform's where it has words for it.
     is_lasting
         Whether another try would end the same.
+    query_id
+        What an engine that is another's process calls the statement that built the table; else empty.
+    is_step
+        Whether that statement merged rows into those that stood.
     """
 
     unique_id: str
@@ -46,6 +50,8 @@ class NodeResult:
     failures: int | None
     message: str
     is_lasting: bool = False
+    query_id: str = ""
+    is_step: bool = False
 
 
 def node_result(settings: Settings, data: Any) -> NodeResult:
@@ -62,6 +68,8 @@ def node_result(settings: Settings, data: Any) -> NodeResult:
         message=message if error is None else str(error),
         # a test would find the same rows again
         is_lasting=status is NodeStatus.FAIL or isinstance(error, LastingError),
+        query_id=str(dict(run.adapter_response).get("query_id", "")),
+        is_step=message.startswith("MERGE"),
     )
 
 

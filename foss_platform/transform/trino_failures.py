@@ -21,6 +21,7 @@ from foss_platform.lake.trino import (
     query_failure,
     untrusted,
 )
+from foss_platform.lake.trino_session import TrinoSession
 from foss_platform.settings import Settings
 
 # as trino.exceptions.TrinoQueryError writes itself
@@ -63,14 +64,14 @@ def noticed_in_time() -> Iterator[None]:
         trino.dbapi.connect = connect
 
 
-class _Bounded(requests.Session):
+class _Bounded(TrinoSession):
     """One for all connections of a run, which hangs up for good when nobody answers any more."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(verify=True)
         self._unanswered = 0
 
-    def request(self, *arguments: Any, **named: Any) -> requests.Response:
+    def request(self, *arguments: object, **named: object) -> requests.Response:
         """As any, with a time-out."""
         if self._unanswered >= ATTEMPTS:
             raise requests.ConnectionError("Connection refused: Trino did not answer before")

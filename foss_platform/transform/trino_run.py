@@ -1,41 +1,37 @@
-"""What a dbt run on Trino needs of the platform. Not here: the statements, which are macros (`macros/trino.sql`).
+"""A dbt run on Trino: what it is told when it begins, and what each of its nodes still wants when it has ended.
 
-dbt-trino has no plugins, so what the DuckDB plugin does is done around the run: before it, what the profile and the
-macros read from the environment; after a node, what Trino's SQL cannot say of its table.
+dbt-trino has no plugins, so what the DuckDB plugin does is done around the run. Not here: the statements, which are
+macros (`macros/trino.sql`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import certifi
 
+from foss_platform.errors import FossError, LastingError
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.changes import follow_properties
 from foss_platform.lake.commit import keep_up
-from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions
-from foss_platform.lake.tables import TableSpec, list_tables, load_table
+from foss_platform.lake.tables import list_tables, load_table
 from foss_platform.lake.trino import coordinator
 from foss_platform.settings import Settings
-from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.project import manifest_file
+from foss_platform.transform.results import NodeResult, NodeStatus
+from foss_platform.transform.run_positions import Positions, is_source, readable_positions, table_of, upstream_nodes
+from foss_platform.transform.trino_table import BuiltTable, finish_table
 
-#: JSON for the macro `handed_over`: `positions` (table to source to UUID and number), `logic` (node to hash) and
-#: `built_with` (table to hash).
+#: JSON for the macro `handed_over`: `sources` (node to source to `uuid`, `available` and `consumed`), `logic` (node to
+#: hash) and `built_with` (table to hash).
 _RUN = "DBT_FOSS_RUN"
 
 
-def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None, stop_at: Mapping[str, int]) -> dict[str, str]:
-    """The variables that the profile and the macros read.
-
-    Parameters
-    ----------
-    manifest
-        The prepared one; None while it is made, when no macro asks.
-    stop_at
-        By source, the sequence number beyond which this run reads none of it; all where it is not named.
+def profile_variables(settings: Settings) -> dict[str, str]:
+    """The variables that the profile reads.
 
     Raises
     ------
@@ -43,7 +39,7 @@ def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None, stop_a
         When the settings do not say how Trino is reached.
     """
     server = coordinator(settings)
-    variables = {
+    return {
         "DBT_FOSS_TRINO_HOST": server.host,
         "DBT_FOSS_TRINO_PORT": str(server.port),
         "DBT_FOSS_TRINO_USER": server.user,
@@ -51,46 +47,92 @@ def handed_to_dbt(settings: Settings, manifest: Mapping[str, Any] | None, stop_a
         "DBT_FOSS_TRINO_CA_FILE": str(settings.trino_ca_file or certifi.where()),
         "DBT_ENV_SECRET_FOSS_TRINO_PASSWORD": server.password,
     }
-    if manifest is not None:
-        variables[_RUN] = json.dumps(_state_of_lake(settings, manifest, stop_at))
-    return variables
 
 
-def _state_of_lake(settings: Settings, manifest: Mapping[str, Any], stop_at: Mapping[str, int]) -> dict[str, Any]:
-    catalog = open_catalog(settings)
-    tables = {str(name): load_table(catalog, name) for name in list_tables(catalog)}
-    return {
-        "positions": {
+class TrinoRun:
+    """The lake as a run found it, and what has become of the tables that it builds."""
+
+    def __init__(self, settings: Settings, selection: Sequence[str], stop_at: Mapping[str, int]) -> None:
+        """Look at the lake.
+
+        Parameters
+        ----------
+        selection
+            Fully qualified names of the nodes that are built; all where empty.
+        stop_at
+            By source, the sequence number beyond which this run reads none of it; all where it is not named.
+
+        Raises
+        ------
+        FossError
+            When the catalog cannot be read.
+        """
+        self._manifest: dict[str, Any] = json.loads(manifest_file(settings).read_text())
+        self._catalog = open_catalog(settings)
+        tables = {str(name): load_table(self._catalog, name) for name in list_tables(self._catalog)}
+        #: by table, the snapshot that it is at as far as this run knows
+        self._stands = {name: table.metadata.current_snapshot_id for name, table in tables.items()}
+        self._built_with = {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()}
+        self._known: dict[str, Positions] = {
             name: {
                 source: (source_uuid, min(number, stop_at.get(source, number)))
                 for source, (source_uuid, number) in known_positions(TableName(*name.split(".")), tables).items()
             }
             for name in tables
-        },
-        "logic": {unique_id: logic_hash(manifest, unique_id) for unique_id in manifest["nodes"]},
-        "built_with": {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()},
-    }
+        }
+        nodes = self._manifest["nodes"]
+        chosen = set(selection)
+        self._built = {uid for uid, node in nodes.items() if not chosen or ".".join(node["fqn"]) in chosen}
 
+    def variables(self) -> dict[str, str]:
+        """What the macros read."""
+        state = {
+            "sources": {unique_id: self._sources(unique_id) for unique_id in self._built},
+            "logic": {unique_id: logic_hash(self._manifest, unique_id) for unique_id in self._manifest["nodes"]},
+            "built_with": self._built_with,
+        }
+        return {_RUN: json.dumps(state)}
 
-def finish_table(settings: Settings, manifest: Mapping[str, Any], unique_id: str) -> None:
-    """Give the table that Trino built its key, policy and docs, and the upkeep that is due; commits only what differs.
+    def finished(self, result: NodeResult) -> NodeResult:
+        """A node's result, once its table has what is still wanted; an error of that is the node's.
 
-    Raises
-    ------
-    ConfigurationError
-        When the model's upkeep is not understood.
-    """
-    node = manifest["nodes"][unique_id]
-    name = TableName(node["schema"], node["alias"])
-    catalog = open_catalog(settings)
-    table = load_table(catalog, name)
-    layout = model_layout(name, node["config"])
-    spec = TableSpec(name, table.schema().as_arrow(), node["description"], layout.key, layout.cluster_by, layout.policy)
-    table = follow_properties(catalog, name, table, spec.all_properties())
-    docs = {column.lower(): said["description"] for column, said in node["columns"].items()}
-    stale = [field for field in table.schema().fields if (field.doc or "") != docs.get(field.name.lower(), "")]
-    if stale:
-        with lake_failures(), table.update_schema() as update:
-            for field in stale:
-                update.update_column(field.name, doc=docs.get(field.name.lower(), ""))
-    keep_up(catalog, name, table)
+        dbt goes on to its end meanwhile, and knows nothing of it.
+        """
+        # a seed that has not changed asks Trino for nothing
+        if result.status is not NodeStatus.SUCCESS or not result.query_id:
+            return result
+        node = self._manifest["nodes"][result.unique_id]
+        name = table_of(node)
+        reads = [table_of(read) for _, read in upstream_nodes(self._manifest, result.unique_id) if not is_source(read)]
+        built = BuiltTable(
+            TableName(*name.split(".")),
+            node,
+            query_id=result.query_id,
+            is_step=result.is_step,
+            base_snapshot=self._stands.get(name),
+            positions=readable_positions(self._manifest, self._built, self._known, result.unique_id),
+            read_from={read: self._stands.get(read) for read in reads},
+        )
+        try:
+            table = finish_table(self._catalog, built)
+        except FossError as error:
+            # what reads it may have read other rows than this run made: it is to be refused too
+            self._stands[name] = None
+            lasting = isinstance(error, LastingError)
+            return replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting)
+        self._stands[name] = table.metadata.current_snapshot_id
+        keep_up(self._catalog, built.name, table)
+        return result
+
+    def _sources(self, unique_id: str) -> dict[str, dict[str, Any]]:
+        consumed = self._known.get(table_of(self._manifest["nodes"][unique_id]), {})
+        return {
+            source: {
+                "uuid": source_uuid,
+                "available": available,
+                "consumed": consumed[source][1] if consumed.get(source, ("", 0))[0] == source_uuid else None,
+            }
+            for source, (source_uuid, available) in readable_positions(
+                self._manifest, self._built, self._known, unique_id
+            ).items()
+        }

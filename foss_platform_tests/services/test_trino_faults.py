@@ -12,11 +12,14 @@ from unittest.mock import patch
 
 import pytest
 import trino.dbapi
+from pyiceberg.catalog import Catalog
 
 from foss_platform.engine import Engine
 from foss_platform.errors import PassingError
 from foss_platform.settings import load_settings
+from foss_platform.transform import trino_run
 from foss_platform.transform.runner import build
+from foss_platform.transform.trino_table import BuiltTable
 from foss_platform_tests.faults.trial import attempt
 from foss_platform_tests.pipeline.test_law import SILVER
 from foss_platform_tests.services.polling import refused
@@ -78,7 +81,7 @@ def test_away_in_mid_model(
         assert standing.at() == before
     # Postgres may do now what a Trino asked for that is gone: then the table is whole
     standing.stand.server.revive()
-    standing.heal()
+    standing.heal(late=True)
 
 
 @pytest.mark.parametrize("away", [Server.kill, Server.freeze])
@@ -120,7 +123,7 @@ def test_the_catalog_frozen_in_mid_model(standing: Standing, postgres: Postgres,
     assert "catalog" in result.message
     assert not result.is_lasting
     # the thawed one may do late what it was asked
-    standing.heal()
+    standing.heal(late=True)
 
 
 @pytest.mark.parametrize("full_refresh", [True, False])
@@ -141,14 +144,12 @@ def test_out_of_memory(standing: Standing, monkeypatch: pytest.MonkeyPatch, full
 
 def build_until_a_note() -> None:
     """Build, and end as a crash does when a step's rows are in and what they were made from is about to be noted."""
-    execute = trino.dbapi.Cursor.execute
 
-    def killed(self: Any, operation: str, *arguments: Any, **named: Any) -> Any:
-        if "set properties" in operation:
+    def killed(_: Catalog, built: BuiltTable) -> None:
+        if built.is_step:
             os.kill(os.getpid(), signal.SIGKILL)
-        return execute(self, operation, *arguments, **named)
 
-    with patch.object(trino.dbapi.Cursor, "execute", killed):
+    with patch.object(trino_run, "finish_table", killed):
         list(build(load_settings(), FEW))
 
 
