@@ -3,6 +3,7 @@
 Trino knows a moment only as a snapshot of the table, so what is pinned outside the live ones is DuckDB's to read.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,11 @@ _ROWS_PER_BATCH = 10_000
 # DuckDB's ways to read a file, of which Trino would say that its grammar is wrong
 _FILE_FUNCTIONS = ("read_", "parquet_", "iceberg_scan", "delta_scan")
 
+# https://trino.io/docs/current/sql/explain.html; with ANALYZE what follows is run, so it has to be a query as well
+_EXPLAIN = re.compile(
+    r"\s*explain\b\s*(\(\s*(?:type|format)\b[^()]*\)\s*|analyze\b\s*(?:verbose\b\s*)?)?", re.IGNORECASE
+)
+
 
 def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None) -> Answer:
     """Run one SELECT of Trino's dialect, with the lake's tables as `namespace.table`.
@@ -45,10 +51,14 @@ def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | N
     PassingError
         When Trino is away.
     """
-    parsed = _only_a_query(query)
+    explain = found[0] if (found := _EXPLAIN.match(query)) else ""
+    asked = query[len(explain) :].strip().rstrip(";")
+    parsed = _only_a_query(asked)
     _refuse_files(parsed)
+    if at is not None:
+        _refuse_without_moment(settings, parsed)
     points: dict[str, Point] = {}
-    for node, name in list(_named_tables(parsed)):
+    for node, name in list(_named_tables(settings, parsed)):
         table = find_table(catalog, name)
         if table is None:
             raise QueryError(f"There is no table {name}.", what_there_is(catalog, str(name)))
@@ -61,8 +71,8 @@ def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | N
                 "Ask with --engine duckdb, or for a later moment.",
             )
         node.set("when", exp.Version(this="VERSION", expression=exp.Literal.number(point.snapshot_id), kind="AS OF"))
-    statement = query.strip().rstrip(";") if at is None else parsed.sql(dialect="trino")
-    return Answer(_read(settings, statement), points)
+    statement = asked if at is None else parsed.sql(dialect="trino")
+    return Answer(_read(settings, explain + statement), points)
 
 
 def _only_a_query(query: str) -> exp.Expr:
@@ -73,8 +83,7 @@ def _only_a_query(query: str) -> exp.Expr:
     if len(statements) != 1:
         raise QueryError(f"One statement is answered at a time, these are {len(statements)}.")
     statement = statements[0]
-    explained = isinstance(statement, exp.Command | exp.Describe) and query.strip().lower().startswith("explain")
-    if not isinstance(statement, exp.Query) and not explained:
+    if not isinstance(statement, exp.Query):
         raise QueryError("Only a SELECT is answered: tables change through their pipelines.")
     return statement
 
@@ -90,11 +99,24 @@ def _refuse_files(parsed: exp.Expr) -> None:
             )
 
 
-def _named_tables(parsed: exp.Expr) -> Iterator[tuple[exp.Table, TableName]]:
+def _named_tables(settings: Settings, parsed: exp.Expr) -> Iterator[tuple[exp.Table, TableName]]:
     """The lake's tables among those that a query names, without Trino's metadata tables and other catalogs."""
     for node in parsed.find_all(exp.Table):
-        if node.db in NAMESPACES and not node.catalog and "$" not in node.name:
-            yield node, TableName(node.db, node.name)
+        # names are in whatever case, quoted or not
+        namespace, name, catalog = node.db.lower(), node.name.lower(), node.catalog.lower()
+        if namespace in NAMESPACES and catalog in ("", settings.trino_catalog.lower()) and "$" not in name:
+            yield node, TableName(namespace, name)
+
+
+def _refuse_without_moment(settings: Settings, parsed: exp.Expr) -> None:
+    """Of the lake what has no moment, and would be read as it is now: metadata tables, and other catalogs' tables."""
+    pinned = {id(node) for node, _ in _named_tables(settings, parsed)}
+    for node in parsed.find_all(exp.Table):
+        if node.db.lower() in NAMESPACES and id(node) not in pinned:
+            raise QueryError(
+                f"{node.sql(dialect='trino')} cannot be read as it stood.",
+                "Name a table as namespace.table, or ask without --at.",
+            )
 
 
 def _read(settings: Settings, statement: str) -> pa.RecordBatchReader:

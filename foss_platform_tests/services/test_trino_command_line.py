@@ -1,8 +1,10 @@
 """`foss` with Trino as the engine: asking, building through Dagster, and what is said when it cannot be reached."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
+import certifi
 import dagster as dg
 import pytest
 
@@ -47,10 +49,31 @@ def test_a_rebuild_by_dagster_then_the_same_answer_of_both_engines(foss: Foss) -
     assert (code, "gold.parking_latest" in err) == (1, True)
 
 
+def test_a_moment_holds_for_every_spelling(foss: Foss, trino: TrinoOnLake) -> None:
+    assert foss("rebuild")[0] == 0
+    then = datetime.now(UTC).isoformat()
+    counted = "select count(*) as n from"
+    before = foss("sql", "--engine", "trino", "--format", "csv", f"{counted} gold.parking_latest")[1]
+    trino.access.rows("delete from gold.parking_latest")
+    for spelling in ("gold.parking_latest", "GOLD.Parking_Latest", 'engineer."gold".parking_latest'):
+        query = f"{counted} {spelling}"
+        assert foss("sql", "--engine", "trino", "--at", then, "--format", "csv", query)[1] == before, spelling
+        assert foss("sql", "--engine", "trino", "--format", "csv", query)[1] != before, spelling
+    code, out, _ = foss("sql", "--engine", "trino", "--at", then, f"explain {counted} gold.parking_latest")
+    assert (code, "parking_latest" in out) == (0, True)
+    for other in ('gold."parking_latest$files"', "analyst.gold.parking_latest"):
+        code, out, err = foss("sql", "--engine", "trino", "--at", then, f"{counted} {other}")
+        assert (code, out, "cannot be read as it stood" in err) == (1, "", True)
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [
         ("delete from gold.parking_latest", "Only a SELECT is answered"),
+        ("explain analyze delete from bronze.stavanger_parking", "Only a SELECT is answered"),
+        ("EXPLAIN ANALYZE VERBOSE delete from bronze.stavanger_parking", "Only a SELECT is answered"),
+        ("explain (type logical) insert into ops.polls select * from ops.polls", "Only a SELECT is answered"),
+        ("/* */ explain analyze delete from bronze.stavanger_parking", "Only a SELECT is answered"),
         ("select 1; select 2", "One statement is answered at a time, these are 2."),
         ("select * from gold.nope", "There is no table gold.nope."),
         ("select 1/0", "DIVISION_BY_ZERO"),
@@ -80,6 +103,28 @@ def test_trino_that_refuses_or_is_away(
             assert code in (1, 2)
             assert said in err
             assert trino.access.passwords["engineer"] not in err
+
+
+def test_the_ca_file_holds_whatever_the_machine_trusts(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, certifi.where())
+    code, out, err = foss("rebuild")
+    assert code == 0, out + err
+    assert foss("sql", "--engine", "trino", "select 1")[0] == 0
+
+
+def test_answers_of_nested_types(foss: Foss) -> None:
+    query = (
+        "select array_agg(row(site, free_spaces)) as pairs, map(array[date '2026-11-23'], array[1]) as by_day, "
+        "array[timestamp '2026-11-23 08:00:00 Europe/Oslo'] as moments from gold.parking_latest"
+    )
+    assert foss("rebuild")[0] == 0
+    code, out, err = foss("sql", "--engine", "trino", "--format", "json", query)
+    assert code == 0, err
+    (row,) = json.loads(out)
+    assert len(json.loads(row["pairs"])) == 9
+    assert json.loads(row["by_day"]) == {"2026-11-23": 1}
+    assert row["moments"] == ["2026-11-23T07:00:00+00:00"]
 
 
 def test_validate_asks_trino(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
