@@ -27,11 +27,17 @@ ATTEMPTS = 2
 # https://trino.io/docs/current/develop/client-protocol.html: errorType of a failed query
 _PASSING_NAMES = re.compile(
     r"NO_NODES_AVAILABLE|SERVER_SHUTTING_DOWN|SERVER_STARTING_UP|ICEBERG_COMMIT_ERROR|ICEBERG_CATALOG_ERROR"
-    r"|ICEBERG_FILESYSTEM_ERROR|ICEBERG_METADATA_FETCH|ICEBERG_CANNOT_OPEN_SPLIT|ICEBERG_WRITER|EXCEEDED_TIME_LIMIT"
+    r"|ICEBERG_FILESYSTEM_ERROR|ICEBERG_CURSOR_ERROR|ICEBERG_CANNOT_OPEN_SPLIT|ICEBERG_WRITER|JDBC_ERROR"
     r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
+    r"|GENERIC_INSUFFICIENT_RESOURCES"
 )
 # which of them it is depends on who notices first: the coordinator, or a worker that waits for the other's pages
 _WORKER_NAMES = re.compile(r"REMOTE_HOST_GONE|REMOTE_TASK_|PAGE_TRANSPORT_|TOO_MANY_REQUESTS_FAILED")
+# a store that is away while a table's metadata is read has no name of its own either
+_STORE_NAMES = re.compile(r"GENERIC_INTERNAL_ERROR|ICEBERG_INVALID_METADATA")
+_STORE_WORDS = re.compile(
+    r"Error (processing|accessing) metadata|SdkClientException|S3Exception|Failed to open S3 file"
+)
 # a catalog in Postgres, whose driver's failures have no name of their own
 _CATALOG_WORDS = re.compile(r"PSQLException|UncheckedSQLException|SQLTransientConnectionException")
 _MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
@@ -100,13 +106,15 @@ def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connect
     from trino.auth import BasicAuthentication
     from trino.dbapi import connect
 
+    from foss_platform.lake.trino_session import TrinoSession
+
     return connect(
         host=server.host,
         port=server.port,
         http_scheme="https",
         user=server.user,
         auth=BasicAuthentication(server.user, server.password),
-        verify=str(settings.trino_ca_file) if settings.trino_ca_file else True,
+        http_session=TrinoSession(str(settings.trino_ca_file) if settings.trino_ca_file else True),
         catalog=catalog or settings.trino_catalog,
         source="foss",
         timezone="UTC",
@@ -194,6 +202,10 @@ def query_failure(name: str, message: str) -> FossError:
             "Check that the catalog is up, and run again.",
         )
     said = line if line.endswith((".", "!", "?")) else f"{line}."
+    if _STORE_NAMES.fullmatch(name) and _STORE_WORDS.search(line):
+        return PassingError(f"Trino could not read from the store: {said}", "Check that it is up, and run again.")
+    if name == "EXCEEDED_TIME_LIMIT":
+        return LastingError(f"Trino gave up a query that takes too long: {said}", "Let it run longer, or ask for less.")
     if _MEMORY_NAMES.search(name):
         return LastingError(f"Trino ran out of memory for this query: {said}", "Give it more, or let it spill.")
     if name == "PERMISSION_DENIED":

@@ -47,6 +47,14 @@ def query(kind: str, name: str, message: str) -> str:
             PassingError,
             "catalog: org.postgresql.util.PSQLException: An I/O error occurred while sending to the backend. Check",
         ),
+        (
+            query("Query", "GENERIC_INTERNAL_ERROR", "Error processing metadata for table silver.parking_readings"),
+            PassingError,
+            "could not read from the store",
+        ),
+        (query("Query", "GENERIC_INTERNAL_ERROR", "index out of bounds"), LastingError, "Trino refuses the query"),
+        (query("External", "ICEBERG_CURSOR_ERROR", "Failed to read Parquet file: s3://a/b"), PassingError, "gave up"),
+        (query("Query", "EXCEEDED_TIME_LIMIT", "limit of 2.00h"), LastingError, "takes too long: limit of 2.00h."),
         (query("User", "PERMISSION_DENIED", 'Access Denied: Cannot write "gold"'), ConfigurationError, "Access Denied"),
         (
             f"Runtime Error {_MODEL}\n  {_POOL}: Max retries exceeded with url: /v1/statement (Caused by "
