@@ -95,7 +95,8 @@ class Settings(BaseSettings):
     @field_validator("trino_url")
     @classmethod
     def _an_address(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https://[^/@:\s]+(:[0-9]{1,5})?/?", value):
+        found = re.fullmatch(r"https://[^/@:\s]+(?::([0-9]{1,5}))?/?", value or "")
+        if value is not None and (found is None or not 0 < int(found[1] or 443) < 65_536):
             # over plain http Trino checks no password
             raise ValueError("it is no address such as https://trino.example:8443")
         return value
@@ -137,7 +138,7 @@ def load_settings() -> Settings:
         settings = Settings() if password is None else Settings(trino_password=SecretStr(password))
     except ValidationError as error:
         problems = "; ".join(
-            f"FOSS_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']} (it is {item['input']!r})"
+            f"FOSS_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']} (it is {_shown(item['input'])})"
             for item in error.errors()
         )
         raise ConfigurationError(
@@ -150,6 +151,11 @@ def load_settings() -> Settings:
             f"FOSS_ENGINE is trino, and {'; '.join(lacking)}.", "docs/OPERATIONS.md lists each setting."
         )
     return settings
+
+
+def _shown(value: object) -> str:
+    """A value that is wrong, without what an address may say before its @."""
+    return repr(re.sub(r"//[^/]*@", "//***@", str(value)))
 
 
 def trino_problems(settings: Settings) -> list[str]:

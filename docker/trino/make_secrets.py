@@ -1,7 +1,8 @@
 """The secrets of Trino, each a file of one folder: `python3 make_secrets.py FOLDER HOST...`.
 
 The hosts are the names and addresses by which clients and workers call the coordinator. What is there already stays, so
-that running it again adds only what was removed. It wants nothing but Python and openssl.
+that running it again adds only what was removed, and what follows from it: a password that was removed is another, and
+the old one no longer logs in. It wants nothing but Python and openssl.
 
 | file | who reads it |
 |---|---|
@@ -31,23 +32,29 @@ _HASH, _ROUNDS = "sha1", 100_000
 def main(folder: Path, hosts: list[str]) -> None:
     """Make what is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("trino_internal_secret", *(f"trino_{user}_password" for user in USERS)):
-        if not (folder / name).exists():
-            _write(folder / name, secrets.token_urlsafe(32))
-    if not (folder / "trino_passwords").exists():
-        _write(folder / "trino_passwords", _hashes(folder))
-    if not (folder / "trino_certificate.pem").exists():
+    if not (folder / "trino_internal_secret").exists():
+        _write(folder / "trino_internal_secret", secrets.token_urlsafe(32))
+    hashes = folder / "trino_passwords"
+    # users whom somebody else added stay
+    lines = hashes.read_text().splitlines(keepends=True) if hashes.exists() else []
+    for user in USERS:
+        password = folder / f"trino_{user}_password"
+        is_known = any(line.startswith(f"{user}:") for line in lines)
+        if password.exists() and is_known:
+            continue
+        if not password.exists():
+            _write(password, secrets.token_urlsafe(32))
+        lines = [line for line in lines if not line.startswith(f"{user}:")]
+        lines.append(_hash(user, password.read_bytes()))
+        _write(hashes, "".join(lines))
+    if not all((folder / name).exists() for name in ("trino_ca.pem", "trino_certificate.pem")):
         _make_certificate(folder, hosts)
 
 
-def _hashes(folder: Path) -> str:
-    lines = []
-    for user in USERS:
-        salt = secrets.token_bytes(16)
-        password = (folder / f"trino_{user}_password").read_bytes()
-        key = hashlib.pbkdf2_hmac(_HASH, password, salt, _ROUNDS)
-        lines.append(f"{user}:{_ROUNDS}:{salt.hex()}:{key.hex()}\n")
-    return "".join(lines)
+def _hash(user: str, password: bytes) -> str:
+    salt = secrets.token_bytes(16)
+    key = hashlib.pbkdf2_hmac(_HASH, password, salt, _ROUNDS)
+    return f"{user}:{_ROUNDS}:{salt.hex()}:{key.hex()}\n"
 
 
 def _make_certificate(folder: Path, hosts: list[str]) -> None:

@@ -16,12 +16,17 @@ if [ "$TRINO_LAKE_STORE" = s3 ]; then
 fi
 # A Postgres that is frozen neither answers nor hangs up, and its driver would wait for ever; the catalog's statements are
 # a row each. Who sets a time in the address has his own.
-case "$TRINO_LAKE_CATALOG:$TRINO_LAKE_URL" in
-*socketTimeout=* | rest:*) ;;
-*\?*) TRINO_LAKE_URL="$TRINO_LAKE_URL&connectTimeout=5&socketTimeout=15" ;;
-*) TRINO_LAKE_URL="$TRINO_LAKE_URL?connectTimeout=5&socketTimeout=15" ;;
-esac
-export TRINO_ETC TRINO_LAKE_URL TRINO_INTERNAL_SECRET TRINO_LAKE_PASSWORD TRINO_REFERENCE_PASSWORD
+in_time() {
+    case "$1" in
+    *socketTimeout=* | http*) echo "$1" ;;
+    *\?*) echo "$1&connectTimeout=5&socketTimeout=$2" ;;
+    *) echo "$1?connectTimeout=5&socketTimeout=$2" ;;
+    esac
+}
+TRINO_LAKE_URL=$(in_time "$TRINO_LAKE_URL" 15)
+# a statement on reference tables may take its time to the first row
+TRINO_REFERENCE_URL=$(in_time "$TRINO_REFERENCE_URL" 60)
+export TRINO_ETC TRINO_LAKE_URL TRINO_REFERENCE_URL TRINO_INTERNAL_SECRET TRINO_LAKE_PASSWORD TRINO_REFERENCE_PASSWORD
 
 mkdir -p "$TRINO_RUN/catalog" "$TRINO_RUN/spill" "$TRINO_RUN/data"
 for name in engineer analyst; do

@@ -119,4 +119,7 @@ def new_trial(settings: Settings, instance: "Callable[[], DagsterInstance] | Non
         kind = CatalogKind.POSTGRES
     probe = Probe(settings, probe_files(location, properties))
     secrets = secrets_among(properties, os.environ)
+    if settings.trino_password is not None:
+        # it may have come from a file
+        secrets |= {settings.trino_password.get_secret_value()}
     return Trial(settings, properties, configured is None, kind, location, probe, secrets, instance)

@@ -44,6 +44,17 @@ def test_a_typo_fails_and_names_variable_and_value(monkeypatch: pytest.MonkeyPat
         load_settings()
 
 
+@pytest.mark.parametrize(
+    "url", ["https://me:hidden@trino:8443", "https://trino:99999", "https://trino:0", "http://trino:8080", "trino"]
+)
+def test_an_address_that_is_wrong_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("FOSS_TRINO_URL", url)
+    with pytest.raises(ConfigurationError, match=r"FOSS_TRINO_URL: .*it is no address") as caught:
+        load_settings()
+    assert url.rpartition("@")[2] in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
 def test_the_error_says_what_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOSS_ENVIRONMENT", "prod")
     with pytest.raises(ConfigurationError, match="'local' or 'production'"):
