@@ -99,7 +99,7 @@ def test_all_servers_die_with_who_started_them(open_folder: Path) -> None:
     ) as starter:
         assert starter.stdout is not None
         # to the line that says that all is there, or the end
-        lines = list(takewhile(lambda line: not line.startswith("unset"), starter.stdout))
+        lines = list(takewhile(lambda line: not line.startswith("# ready"), starter.stdout))
         family = descendants(starter.pid)
         starter.kill()
     assert any(line.startswith("export FOSS_TRINO_CA_FILE") for line in lines), "it ended by itself"

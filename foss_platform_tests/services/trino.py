@@ -40,7 +40,7 @@ class TrinoAccess:
     Attributes
     ----------
     ca_file
-        Whom to trust. `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` in the environment would win over it.
+        Whom to trust.
     passwords
         By user; each user's name is that of the catalog which is for them.
     """
@@ -116,6 +116,9 @@ class TrinoServer(Server):
         program.write_text(f'#!/bin/sh\nexec {shlex.join(as_account(None, [str(self.java / "bin" / "java")]))} "$@"\n')
         program.chmod(0o755)
         self.secrets = self.folder / "secrets"
+        # it unpacks native libraries there, and one that is killed leaves them
+        self._temporary = self.folder / "tmp"
+        self._temporary.mkdir()
 
     def command(self) -> list[str]:
         """As a container starts it; others call it by its address, which else would be one of the network."""
@@ -127,7 +130,7 @@ class TrinoServer(Server):
         return {
             **self.lake.variables,
             "JAVA_HOME": str(self.folder / "java"),
-            "JDK_JAVA_OPTIONS": self.java_options,
+            "JDK_JAVA_OPTIONS": f"{self.java_options} -Djava.io.tmpdir={self._temporary}",
             "TRINO_HOME": str(self.home),
             "TRINO_RUN": str(self.folder / "run"),
             "TRINO_SECRETS": str(self.secrets),

@@ -23,8 +23,6 @@ from foss_platform_tests.services.trino import FOR_TESTS, Trino, TrinoAccess, Tr
 from foss_platform_tests.services.trino_lake import trino_lake
 
 _URI = "PYICEBERG_CATALOG__LAKE__URI"
-# of whoever configured the machine: they would win over the CA that a client names
-_OTHER_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class TrinoWorker(TrinoServer):
@@ -80,8 +78,6 @@ class TrinoOnLake:
     def set_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the environment name this lake and this Trino."""
         set_environment(monkeypatch, {**self.lake.environment, **self.access.environment()})
-        for name in _OTHER_AUTHORITIES:
-            monkeypatch.delenv(name, raising=False)
 
     def run_on_postgres(self, *statements: str) -> None:
         """Run statements on the lake's own database: its catalog, and the reference tables."""
