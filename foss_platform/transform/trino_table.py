@@ -21,7 +21,7 @@ from foss_platform.lake.positions import POSITION_PREFIX, position_properties
 from foss_platform.lake.tables import TableSpec, load_table
 from foss_platform.transform.layout import model_layout
 
-# https://trino.io/docs/current/connector/iceberg.html#snapshots-table: what Trino notes in each snapshot's summary
+# what Trino notes in the summary of each snapshot that it makes; no step would be noted without it
 _QUERY_ID = "trino_query_id"
 
 
@@ -82,8 +82,8 @@ def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
         wanted = dict(spec.all_properties())
         if built.is_step and not others:
             wanted |= position_properties(built.positions)
-            _assert_snapshot(table, transaction)
         if lacking := {key: value for key, value in wanted.items() if table.properties.get(key) != value}:
+            _require_snapshot(table, transaction)
             transaction.set_properties(lacking)
         noted = [key for key in table.properties if key.startswith(POSITION_PREFIX)]
         if noted and others and not built.is_step:
@@ -124,7 +124,7 @@ def _is_of(table: Table, built: BuiltTable) -> bool:
     return before == snapshot_of_rows(table, built.base_snapshot)
 
 
-def _assert_snapshot(table: Table, transaction: Transaction) -> None:
+def _require_snapshot(table: Table, transaction: Transaction) -> None:
     """Let the commit be refused where the table's rows are no longer those that were looked at."""
     if table.metadata.current_snapshot_id is not None:
         # setting what is set changes nothing, and requires that it is still so; properties alone require nothing
