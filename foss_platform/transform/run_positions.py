@@ -9,9 +9,9 @@ from foss_platform.lake.names import TableName
 Positions = Mapping[str, tuple[str, int]]
 
 
-def table_of(node: Mapping[str, Any]) -> str:
+def table_of(node: Mapping[str, Any]) -> TableName:
     """The name that a node of the manifest, or a source, has in the lake."""
-    return str(TableName(node["schema"], node.get("identifier") or node.get("alias") or node["name"]))
+    return TableName(node["schema"], node.get("identifier") or node.get("alias") or node["name"])
 
 
 def is_source(node: Mapping[str, Any]) -> bool:
@@ -27,7 +27,7 @@ def upstream_nodes(manifest: Mapping[str, Any], unique_id: str) -> Iterator[tupl
 
 
 def readable_positions(
-    manifest: Mapping[str, Any], built: Collection[str], known: Mapping[str, Positions], unique_id: str
+    manifest: Mapping[str, Any], built: Collection[str], known: Mapping[TableName, Positions], unique_id: str
 ) -> dict[str, tuple[str, int]]:
     """By source, how far all that a node is made from has read it by the time that the node is built.
 

@@ -69,16 +69,17 @@ class TrinoRun:
         """
         self._manifest: dict[str, Any] = json.loads(manifest_file(settings).read_text())
         self._catalog = open_catalog(settings)
-        tables = {str(name): load_table(self._catalog, name) for name in list_tables(self._catalog)}
+        names = list_tables(self._catalog)
+        tables = {str(name): load_table(self._catalog, name) for name in names}
         #: by table, the snapshot that it is at as far as this run knows
-        self._stands = {name: table.metadata.current_snapshot_id for name, table in tables.items()}
+        self._stands = {name: tables[str(name)].metadata.current_snapshot_id for name in names}
         self._built_with = {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()}
-        self._known: dict[str, Positions] = {
+        self._known: dict[TableName, Positions] = {
             name: {
                 source: (source_uuid, min(number, stop_at.get(source, number)))
-                for source, (source_uuid, number) in known_positions(TableName(*name.split(".")), tables).items()
+                for source, (source_uuid, number) in known_positions(name, tables).items()
             }
-            for name in tables
+            for name in names
         }
         nodes = self._manifest["nodes"]
         chosen = set(selection)
@@ -105,7 +106,7 @@ class TrinoRun:
         name = table_of(node)
         reads = [table_of(read) for _, read in upstream_nodes(self._manifest, result.unique_id) if not is_source(read)]
         built = BuiltTable(
-            TableName(*name.split(".")),
+            name,
             node,
             query_id=result.query_id,
             is_step=result.is_step,

@@ -51,7 +51,7 @@ class BuiltTable:
     is_step: bool
     base_snapshot: int | None
     positions: Mapping[str, tuple[str, int]]
-    read_from: Mapping[str, int | None]
+    read_from: Mapping[TableName, int | None]
 
 
 def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
@@ -103,8 +103,8 @@ def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
 def _changed_by_others(catalog: Catalog, table: Table, built: BuiltTable) -> list[str]:
     found = [] if _is_of(table, built) else [str(built.name)]
     for name, snapshot_id in built.read_from.items():
-        if not holds_rows_of(load_table(catalog, TableName(*name.split("."))), snapshot_id):
-            found.append(name)
+        if not holds_rows_of(load_table(catalog, name), snapshot_id):
+            found.append(str(name))
     return found
 
 

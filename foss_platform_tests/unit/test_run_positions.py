@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from foss_platform.lake.names import TableName
 from foss_platform.transform.run_positions import Positions, readable_positions
 
 _BRONZE, _POLLS = "source.p.bronze.things", "source.p.ops.polls"
@@ -26,12 +27,12 @@ MANIFEST = {
         _GOLD: _node("gold", "sums", _SILVER, _OTHER, _POLLS, "exposure.p.nobody"),
     },
 }
-KNOWN: dict[str, Positions] = {
-    "bronze.things": {"bronze.things": ("b", 110)},
-    "ops.polls": {"ops.polls": ("p", 7)},
-    "silver.things": {"bronze.things": ("b", 100)},
-    "silver.others": {"bronze.things": ("b", 90)},
-    "gold.sums": {"bronze.things": ("b", 80)},
+KNOWN: dict[TableName, Positions] = {
+    TableName("bronze", "things"): {"bronze.things": ("b", 110)},
+    TableName("ops", "polls"): {"ops.polls": ("p", 7)},
+    TableName("silver", "things"): {"bronze.things": ("b", 100)},
+    TableName("silver", "others"): {"bronze.things": ("b", 90)},
+    TableName("gold", "sums"): {"bronze.things": ("b", 80)},
 }
 
 
@@ -51,5 +52,6 @@ def test_as_far_as_all_upstream(node: str, built: set[str], expected: dict[str, 
 
 
 def test_what_is_not_known_says_nothing() -> None:
-    known = {"ops.polls": KNOWN["ops.polls"]}
+    polls = TableName("ops", "polls")
+    known = {polls: KNOWN[polls]}
     assert readable_positions(MANIFEST, {_GOLD}, known, _GOLD) == {"ops.polls": ("p", 7)}
