@@ -18,6 +18,7 @@ from foss_platform_tests.services.lakes import Kind
 from foss_platform_tests.services.minio import Minio
 from foss_platform_tests.services.places import ROOT
 from foss_platform_tests.services.postgres import Postgres
+from foss_platform_tests.services.trino_dev import READY
 from foss_platform_tests.services.trino_on_lake import TrinoOnLake, made_trino
 
 # a store's access key names who asks, as a user's name does; Trino prints it with its settings
@@ -99,7 +100,7 @@ def test_all_servers_die_with_who_started_them(open_folder: Path) -> None:
     ) as starter:
         assert starter.stdout is not None
         # to the line that says that all is there, or the end
-        lines = list(takewhile(lambda line: not line.startswith("# ready"), starter.stdout))
+        lines = list(takewhile(lambda line: line.rstrip() != READY, starter.stdout))
         family = descendants(starter.pid)
         starter.kill()
     assert any(line.startswith("export FOSS_TRINO_CA_FILE") for line in lines), "it ended by itself"

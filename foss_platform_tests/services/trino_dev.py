@@ -17,6 +17,9 @@ from foss_platform_tests.services.postgres import Postgres
 from foss_platform_tests.services.process import running
 from foss_platform_tests.services.trino_on_lake import made_trino
 
+#: The last line: all are up.
+READY = "# ready"
+
 _KINDS = {"folder": Kind.POSTGRES_FOLDER, "minio": Kind.POSTGRES_MINIO}
 
 
@@ -30,7 +33,7 @@ def main(store: str = "folder", workers: str = "0") -> None:
         stand = stack.enter_context(made_trino(kind, home, postgres, minio, int(workers)))
         for name, value in {**stand.lake.environment, **stand.access.environment()}.items():
             print(f"export {name}={shlex.quote(value)}")  # noqa: T201
-        print("# ready", flush=True)  # noqa: T201
+        print(READY, flush=True)  # noqa: T201
         signal.pause()
 
 
