@@ -45,13 +45,13 @@ def main(folder: Path, hosts: list[str]) -> None:
         if not password.exists():
             _write(password, secrets.token_urlsafe(32))
         lines = [line for line in lines if not line.startswith(f"{user}:")]
-        lines.append(_hash(user, password.read_bytes()))
+        lines.append(_password_line(user, password.read_bytes()))
         _write(hashes, "".join(lines))
     if not all((folder / name).exists() for name in ("trino_ca.pem", "trino_certificate.pem")):
         _make_certificate(folder, hosts)
 
 
-def _hash(user: str, password: bytes) -> str:
+def _password_line(user: str, password: bytes) -> str:
     salt = secrets.token_bytes(16)
     key = hashlib.pbkdf2_hmac(_HASH, password, salt, _ROUNDS)
     return f"{user}:{_ROUNDS}:{salt.hex()}:{key.hex()}\n"

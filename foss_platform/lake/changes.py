@@ -102,9 +102,14 @@ def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transactio
     return _until_committed(name, once, COMMIT_TRIES)
 
 
+def lacking_properties(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Of the properties those that the table does not have as wanted."""
+    return {key: value for key, value in wanted.items() if table.properties.get(key) != value}
+
+
 def follow_properties(catalog: Catalog, name: TableName, table: Table, wanted: Mapping[str, str]) -> Table:
     """Give the table the properties that it does not have as wanted; no commit where it has them all."""
-    changed = {key: value for key, value in wanted.items() if table.properties.get(key) != value}
+    changed = lacking_properties(table, wanted)
     if not changed:
         return table
 

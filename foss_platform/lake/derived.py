@@ -22,7 +22,7 @@ from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.lineage import holds_rows_of
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy
-from foss_platform.lake.positions import POSITION_PREFIX
+from foss_platform.lake.positions import position_keys
 from foss_platform.lake.tables import TableSpec, ensure_table, load_table
 
 _BATCH_ROWS = 122_880
@@ -113,7 +113,7 @@ def adapt_columns(catalog: Catalog, name: TableName, table: Table, arrow_schema:
     if standing == wanted:
         return table
     gone = [column for column, type_ in standing.items() if wanted.get(column) != type_]
-    forgotten = [key for key in table.properties if key.startswith(POSITION_PREFIX)]
+    forgotten = position_keys(table)
     with lake_failures(), table.transaction() as transaction:
         if forgotten:
             transaction.remove_properties(*forgotten)

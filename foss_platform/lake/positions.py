@@ -27,10 +27,9 @@ def own_position(table: Table) -> int:
 def consumed_positions(table: Table) -> dict[str, tuple[str, int]]:
     """By source table, its UUID and the sequence number up to which `table` contains it."""
     positions = {}
-    for key, value in table.properties.items():
-        if key.startswith(POSITION_PREFIX):
-            source_uuid, _, number = value.partition(":")
-            positions[key.removeprefix(POSITION_PREFIX)] = (source_uuid, int(number))
+    for key in position_keys(table):
+        source_uuid, _, number = table.properties[key].partition(":")
+        positions[key.removeprefix(POSITION_PREFIX)] = (source_uuid, int(number))
     return positions
 
 
@@ -54,6 +53,11 @@ def known_positions(name: TableName, tables: Mapping[str, Table]) -> dict[str, t
         and str(standing.metadata.table_uuid) == source_uuid
         and own_position(standing) >= number
     }
+
+
+def position_keys(table: Table) -> list[str]:
+    """The table properties that hold its positions."""
+    return [key for key in table.properties if key.startswith(POSITION_PREFIX)]
 
 
 def build_properties(properties: Mapping[str, str]) -> dict[str, str]:

@@ -89,7 +89,7 @@ class TrinoRun:
         """What the macros read."""
         state = {
             "sources": {unique_id: self._sources(unique_id) for unique_id in self._built},
-            "logic": {unique_id: logic_hash(self._manifest, unique_id) for unique_id in self._manifest["nodes"]},
+            "logic": {unique_id: logic_hash(self._manifest, unique_id) for unique_id in self._built},
             "built_with": self._built_with,
         }
         return {_RUN: json.dumps(state)}

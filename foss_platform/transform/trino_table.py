@@ -14,12 +14,13 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.changes import alter
+from foss_platform.lake.changes import alter, lacking_properties
 from foss_platform.lake.lineage import holds_rows_of, snapshot_of_rows
 from foss_platform.lake.names import TableName
-from foss_platform.lake.positions import POSITION_PREFIX, position_properties
+from foss_platform.lake.positions import position_keys, position_properties
 from foss_platform.lake.tables import TableSpec, load_table
 from foss_platform.transform.layout import model_layout
+from foss_platform.transform.run_positions import Positions
 
 # what Trino notes in the summary of each snapshot that it makes; no step would be noted without it
 _QUERY_ID = "trino_query_id"
@@ -50,7 +51,7 @@ class BuiltTable:
     query_id: str
     is_step: bool
     base_snapshot: int | None
-    positions: Mapping[str, tuple[str, int]]
+    positions: Positions
     read_from: Mapping[TableName, int | None]
 
 
@@ -82,11 +83,10 @@ def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
         wanted = dict(spec.all_properties())
         if built.is_step and not others:
             wanted |= position_properties(built.positions)
-        if lacking := {key: value for key, value in wanted.items() if table.properties.get(key) != value}:
+        if lacking := lacking_properties(table, wanted):
             _require_snapshot(table, transaction)
             transaction.set_properties(lacking)
-        noted = [key for key in table.properties if key.startswith(POSITION_PREFIX)]
-        if noted and others and not built.is_step:
+        if others and not built.is_step and (noted := position_keys(table)):
             transaction.remove_properties(*noted)
         _follow_docs(table, transaction, docs)
 

@@ -4,10 +4,9 @@ On Trino a step's rows and the position up to which they contain the sources are
 met: a roll back, and what a frozen server commits late.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -17,7 +16,6 @@ from pyiceberg.table import Table
 from foss_platform.engine import Engine
 from foss_platform.lake.compaction import compact
 from foss_platform.lake.names import TableName
-from foss_platform.lake.positions import POSITION_PREFIX
 from foss_platform.lake.rollback import plan_rollback, roll_back
 from foss_platform.transform import trino_run
 from foss_platform.transform.results import NodeResult, NodeStatus
@@ -53,7 +51,7 @@ def before_the_step(standing: Standing) -> datetime:
 
 
 @contextmanager
-def when_built(name: str, act: Any, *, before_note: bool) -> Iterator[None]:
+def when_built(name: str, act: Callable[[], object], *, before_note: bool) -> Iterator[None]:
     """Act when Trino has committed a table, before or after the platform has finished it."""
 
     def acting(catalog: Catalog, built: BuiltTable) -> Table:
@@ -75,34 +73,29 @@ def failures(results: list[NodeResult]) -> dict[str, str]:
     return {result.unique_id.rpartition(".")[2]: result.message for result in found}
 
 
-def positions(standing: Standing, table: str) -> dict[str, str]:
-    properties = standing.catalog.load_table(table).properties
-    return {key: value for key, value in properties.items() if key.startswith(POSITION_PREFIX)}
-
-
 def test_what_was_rolled_back_before_a_step_is_not_noted_as_read(standing: Standing) -> None:
-    moment, noted = before_the_step(standing), positions(standing, GOLD)
+    moment, noted = before_the_step(standing), standing.read_to(GOLD)
     with when_the_run_has_begun(lambda: back(standing, moment)):
         found = failures(standing.results())
     assert found.keys() == {"parking_readings", "parking_feed_health"}
     assert found["parking_readings"].startswith("silver.parking_readings changed while this run was building it")
-    assert positions(standing, GOLD) == noted
+    assert standing.read_to(GOLD) == noted
     standing.heal()
 
 
 def test_what_was_rolled_back_after_a_step_is_not_noted_as_read(standing: Standing) -> None:
-    moment, noted = before_the_step(standing), positions(standing, GOLD)
+    moment, noted = before_the_step(standing), standing.read_to(GOLD)
     with when_built(SILVER, lambda: back(standing, moment), before_note=True):
         found = failures(standing.results())
     assert found.keys() == {"parking_readings", "parking_feed_health"}
-    assert positions(standing, GOLD) == noted
+    assert standing.read_to(GOLD) == noted
     standing.heal()
 
 
 def test_a_late_commit_between_a_step_and_its_note(standing: Standing) -> None:
     """As of a server that was frozen in a rebuild: it holds less than the run that heals."""
     older = standing.catalog.load_table(SILVER)
-    noted = positions(standing, SILVER)
+    noted = standing.read_to()
     keys, values = (", ".join(f"'{word}'" for word in words) for words in (noted, noted.values()))
 
     def late() -> None:
@@ -114,7 +107,7 @@ def test_a_late_commit_between_a_step_and_its_note(standing: Standing) -> None:
     with when_built(SILVER, late, before_note=True):
         found = failures(standing.results())
     assert "parking_readings" in found
-    assert positions(standing, SILVER) == noted
+    assert standing.read_to() == noted
     standing.heal()
 
 
@@ -124,7 +117,7 @@ def test_a_whole_that_was_made_of_other_rows_says_that_it_holds_none(standing: S
         found = failures(standing.results(full_refresh=True))
     assert found.keys() == {"parking_feed_health"}
     assert "silver.parking_readings changed while this run was building gold.parking_feed_health" in found.popitem()[1]
-    assert positions(standing, GOLD) == {}
+    assert standing.read_to(GOLD) == {}
     standing.heal()
 
 

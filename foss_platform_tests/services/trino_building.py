@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from foss_platform.cli.pages import find_feed
 from foss_platform.ingest.recording import RecordedPoll
+from foss_platform.lake.positions import position_keys
 from foss_platform.settings import load_settings
 from foss_platform.transform.project import prepare_manifest
 from foss_platform.transform.results import NodeResult, NodeStatus
@@ -64,10 +65,10 @@ class Standing(Pipeline):
         """The snapshot at which each table is."""
         return {name: self.catalog.load_table(name).metadata.current_snapshot_id for name in TABLES}
 
-    def read_to(self) -> dict[str, str]:
-        """What silver says it has read."""
-        properties = self.catalog.load_table(SILVER).properties
-        return {key: value for key, value in properties.items() if key.startswith("foss.position.")}
+    def read_to(self, name: str = SILVER) -> dict[str, str]:
+        """The properties by which a table says how far it has read."""
+        table = self.catalog.load_table(name)
+        return {key: table.properties[key] for key in position_keys(table)}
 
     def heal(self, *, late: bool = False) -> None:
         """An ordinary run; then all is what an independent oracle says.
