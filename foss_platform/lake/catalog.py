@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyiceberg.catalog import AVAILABLE_CATALOGS, Catalog, CatalogType, load_catalog
+from pyiceberg.catalog import Catalog, load_catalog
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.configuration import CATALOG_NAME, catalog_kind, catalog_properties
@@ -90,14 +90,16 @@ def _sql_catalog(properties: Mapping[str, Any]) -> Catalog:
     """PyIceberg's SQL catalog; its tables are made where they are missing, also by several at the same time."""
     from sqlalchemy.exc import DBAPIError
 
+    from foss_platform.lake.sql_catalog import OrderedSqlCatalog
+
     # one try for each of its tables: another process may make the next one just before us too
     for _ in range(_CATALOG_TABLES):
         try:
-            return AVAILABLE_CATALOGS[CatalogType.SQL](CATALOG_NAME, dict(properties))
+            return OrderedSqlCatalog(CATALOG_NAME, **properties)
         except DBAPIError as error:
             if not re.search("already exists|duplicate key", str(error.orig)):
                 raise
-    return AVAILABLE_CATALOGS[CatalogType.SQL](CATALOG_NAME, dict(properties))
+    return OrderedSqlCatalog(CATALOG_NAME, **properties)
 
 
 def catalog_database(settings: Settings) -> Path:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
+from foss_platform.lake.commit_order import not_before
 from foss_platform.lake.pins import pin_past_states
 from foss_platform.lake.policy import MAX_LIVE_SNAPSHOTS, policy_of
 
@@ -43,5 +44,5 @@ def expire_surplus(transaction: Transaction, table: Table, coming: int = 0) -> N
     expired = surplus_snapshots(table, coming)
     if expired:
         policy = policy_of(table.properties, ".".join(table.name()))
-        pin_past_states(table, set(expired), policy, datetime.now(UTC))
+        pin_past_states(table, set(expired), policy, not_before(table.metadata, datetime.now(UTC)))
         ExpireSnapshots(transaction).by_ids(expired).commit()

@@ -4,11 +4,12 @@ Reads the table's metadata and manifests, no data and no listing: some milliseco
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pyiceberg.manifest import DataFileContent
 from pyiceberg.table import Table
 
+from foss_platform.lake.commit_order import TOLERATED_SECONDS, seconds_behind
 from foss_platform.lake.data_files import FULL_ROWS_PROPERTY
 from foss_platform.lake.delete_files import covering
 from foss_platform.lake.expiry import SURPLUS_OVERDUE, surplus_snapshots
@@ -118,6 +119,9 @@ def _look(table: Table) -> TableHealth:
         needs.append(f"{live} live snapshots, {tags} of them tagged, slow down every commit{remedy}")
     if manifests > _MANIFESTS:
         needs.append(f"{manifests} manifests slow down every read")
+    behind = seconds_behind(table.metadata, datetime.now(UTC))
+    if behind > TOLERATED_SECONDS:
+        needs.append(f"this machine's clock is {behind:,.0f} s behind its newest commit: set the clock, e.g. by NTP")
     points = live_points(table)
     return TableHealth(
         rows=size.rows,

@@ -22,6 +22,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import LastingError
+from foss_platform.lake.commit_order import not_before
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.points import PINNED_PREFIX, pinned_points, surplus_points
@@ -94,7 +95,9 @@ def plan_removal(
         listed = {file.path: file for file in storage.list_files()}
         table = load_table(catalog, name)
         points = pinned_points(table)
-        surplus = {point.metadata_location for point in surplus_points(points, policy, now)}
+        # not the ages of files: while this clock is behind the newest commit, those of new files are negative
+        promised_from = not_before(table.metadata, now)
+        surplus = {point.metadata_location for point in surplus_points(points, policy, promised_from)}
         kept = [point for point in points if point.metadata_location not in surplus]
         references = references_of(table, kept, storage.path_of)
         _refuse_damage(name, references, listed, storage)

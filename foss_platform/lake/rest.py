@@ -1,4 +1,4 @@
-"""Bounding how long a REST catalog is waited for. Nothing else: what it is asked is PyIceberg's.
+"""A REST catalog whose waits are bounded and whose commits are in order. Its requests are PyIceberg's.
 
 PyIceberg's REST client has no time-out (0.12): a server that accepts and never answers, or that itself waits for
 a store which does, held a commit for over nine minutes.
@@ -8,7 +8,11 @@ from typing import Any
 
 import requests
 from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table.update import TableRequirement, TableUpdate
 from requests.adapters import HTTPAdapter
+
+from foss_platform.lake.commit_order import in_order
 
 #: Seconds to connect, and between two bytes of an answer.
 CONNECT_SECONDS, READ_SECONDS = 3.0, 15.0
@@ -30,7 +34,15 @@ class BoundedRestCatalog(RestCatalog):
     A commit that timed out may have landed all the same: who tries again asks the rows.
     """
 
-    # the one private name of PyIceberg's that is used: it offers no other way to its sessions;
+    def commit_table(
+        self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
+    ) -> CommitTableResponse:
+        """As `RestCatalog.commit_table`; a snapshot is never older than the last commit, whatever this clock says."""
+        # the server stamps what is no snapshot
+        response: CommitTableResponse = super().commit_table(table, requirements, in_order(table.metadata, updates))
+        return response
+
+    # a private name of PyIceberg's: it offers no other way to its sessions;
     # services/test_catalog_faults.py notices when it is gone
     def _create_session(self) -> requests.Session:
         session = super()._create_session()

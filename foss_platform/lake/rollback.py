@@ -16,6 +16,7 @@ from pyiceberg.table import FileScanTask, Table
 
 from foss_platform.errors import LastingError
 from foss_platform.lake.changes import Change, apply_change
+from foss_platform.lake.commit_order import not_before
 from foss_platform.lake.data_files import DataFiles, rows_of, write_data_files
 from foss_platform.lake.delete_files import covering, refuse_equality_deletes
 from foss_platform.lake.failures import lake_failures
@@ -59,7 +60,8 @@ def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollba
     point = point_at(table, moment)
     # a pin that no promise needs may go while it is rolled back to
     policy = policy_of(table.properties, str(name))
-    if point.is_pinned and point in surplus_points(pinned_points(table), policy, datetime.now(UTC)):
+    now = not_before(table.metadata, datetime.now(UTC))
+    if point.is_pinned and point in surplus_points(pinned_points(table), policy, now):
         raise LastingError(
             f"{name} as of {moment.isoformat()} is about to be removed.", "Choose a moment that is promised."
         )

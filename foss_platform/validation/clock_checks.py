@@ -49,6 +49,28 @@ def store_clock_agrees(trial: Trial) -> Finding:
     return judge("the store", _date(answer), began, datetime.now(UTC), _ONE_SECOND)
 
 
+def lake_clock_agrees(trial: Trial) -> Finding:
+    """No table has a commit from this clock's future: it was set back, or another machine's is ahead."""
+    from foss_platform.lake.catalog import open_catalog
+    from foss_platform.lake.commit_order import seconds_behind
+    from foss_platform.lake.tables import find_table, list_tables
+
+    catalog = open_catalog(trial.settings, create=False)
+    tables = {str(name): found for name in list_tables(catalog) if (found := find_table(catalog, name)) is not None}
+    now = datetime.now(UTC)
+    behind = {name: seconds_behind(table.metadata, now) for name, table in tables.items()}
+    worst = max(behind, key=behind.__getitem__, default=None)
+    if worst is None:
+        return skipped("the lake holds no table yet")
+    if behind[worst] <= _WARN_SECONDS:
+        return passed(f"no commit of {len(tables)} tables lies ahead of this clock")
+    return warning(
+        f"the newest commit of {worst} lies {behind[worst]:,.1f} s ahead of this machine's clock. Until the clock has "
+        "passed it, each commit is stamped 1 ms after the one before",
+        "Find out which clock was wrong, and let all machines set their clocks by NTP.",
+    )
+
+
 def judge(what: str, told: datetime | None, began: datetime, ended: datetime, grain: timedelta) -> Finding:
     """How far a clock is off at the least, whatever time the question and the answer took on their way.
 
@@ -94,5 +116,13 @@ CHECKS = (
         "The store's clock and this machine's differ by less than 2 s.",
         store_clock_agrees,
         "Check that the store runs and can be reached from here.",
+    ),
+    Check(
+        "lake_clock_agrees",
+        Service.CLOCK,
+        "No table has a commit that is more than 2 s ahead of this machine's clock.",
+        lake_clock_agrees,
+        _REMEDY,
+        needs=("catalog_answers",),
     ),
 )
