@@ -97,12 +97,16 @@ def judge(polls: Iterable[Poll]) -> list[JudgedPoll]:
 
 
 def readings(polls: Iterable[Poll], capacities: Mapping[str, int]) -> dict[Key, Reading]:
-    """silver.parking_readings by (site, observed_at), in order of the key; the first record that carried one wins."""
+    """silver.parking_readings by (site, observed_at), in order of the key; the first record that carried one wins.
+
+    A record whose poll was before its reading gives way to any whose poll was not.
+    """
     first: dict[Key, Reading] = {}
     for poll in judge(polls):
         for record, observed_at in poll.kept:
             site = record["Sted"].strip()
-            if (site, observed_at) in first:
+            standing = first.get((site, observed_at))
+            if standing is not None and (not standing.is_ahead or observed_at > poll.polled_at + TOLERANCE):
                 continue
             status, free_spaces = _value(record["Antall_ledige_plasser"].strip())
             capacity = capacities.get(site)

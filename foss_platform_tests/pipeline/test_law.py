@@ -228,3 +228,26 @@ def test_new_polls_are_built_as_steps_not_as_a_whole(pipeline: Pipeline) -> None
         # the typical week has nothing to do within a day, so its whole content stands
         steps = ("step", "whole") if table == "gold.parking_typical_week" else ("step",)
         assert snapshot.summary.additional_properties["foss.build"] in steps, table
+
+
+@pytest.mark.parametrize("back", [timedelta(seconds=5), timedelta(hours=1), timedelta(days=1), timedelta(days=365)])
+def test_a_poll_whose_clock_was_set_back_takes_nothing_from_gold(pipeline: Pipeline, back: timedelta) -> None:
+    """It carries the same readings, which are then ahead of it, and newer ones."""
+    evening = datetime(2020, 10, 24, 22)  # noqa: DTZ001  # the feed's local time
+    polls = [poll_at(1, {"Forum": (evening, "12"), "Jernbanen": (evening, "7")})]
+    pipeline.take_in(polls)
+    pipeline.build()
+    before = read(pipeline.settings, "gold.parking_latest")
+    assert len(before) == 2
+    for minute in (3, 5):
+        carried = poll_at(minute, {"Forum": (evening, "12"), "Jernbanen": (evening + timedelta(minutes=minute), "8")})
+        polls.append(RecordedPoll(carried.polled_at - back, carried.body))
+        pipeline.take_in(polls[-1:])
+        pipeline.build()
+    stepped = content(pipeline.settings, (SILVER, *GOLD))
+    latest = {row["site"]: row for row in stepped["gold.parking_latest"]}
+    assert latest.keys() == {"Forum", "Jernbanen"}
+    assert all(row["age_minutes"] >= -5 for row in latest.values())
+    compare(stepped, expected(pipeline, polls))
+    pipeline.build(full_refresh=True)
+    assert content(pipeline.settings, (SILVER, *GOLD)) == stepped

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', unique_key=['site'], delete_when='observed_at is null') }}
+{{ config(materialized='incremental', unique_key=['site']) }}
 
 {%- set step = is_step() -%}
 {%- set bronze = source('bronze', 'stavanger_parking') -%}
@@ -9,10 +9,7 @@
 {%- if step -%}
     {%- set changed = 'select observed_at from (' ~ changed_parking_readings() ~ ') as changed' -%}
     {%- set standing = 'select observed_at from ' ~ this -%}
-    {%- set near = all_readings ~ ' and ' ~ on_days_of('observed_at', standing ~ ' union all ' ~ changed) -%}
-    {#- a site whose newest reading turned out to lie ahead of an earlier poll has its next one on a day not looked at -#}
-    {%- set lost = values_of('select site from ' ~ this ~ ' where site not in (select site from (' ~ near ~ ') as near)') -%}
-    {%- set readings = near if lost | length == 0 else all_readings -%}
+    {%- set readings = all_readings ~ ' and ' ~ on_days_of('observed_at', standing ~ ' union all ' ~ changed) -%}
     {#- no reading here lies more than ahead_minutes after its poll, so the newest poll is not before this -#}
     {%- set oldest = values_of(
         'select ' ~ instant_text("max(observed_at) - interval '" ~ var('ahead_minutes') ~ "' minute") ~ ' from ' ~ this
@@ -50,9 +47,3 @@ select
     {{ minutes_between('newest.observed_at', 'newest_poll.polled_at') }} as age_minutes
 from newest
 cross join newest_poll
-{%- if step %}
-union all
-select site, null, null, null, null, null
-from {{ this }}
-where site not in (select site from newest)
-{%- endif %}

@@ -33,7 +33,11 @@ candidates as (
 ranked as (
     select
         *,
-        row_number() over (partition by site, observed_at order by polled_at, batch_id, record_index) as place
+        row_number() over (
+            partition by site, observed_at
+            -- a poll whose clock was behind the reading gives way: it would make a good reading look false
+            order by case when {{ is_not_ahead() }} then 0 else 1 end, polled_at, batch_id, record_index
+        ) as place
     from candidates
 ),
 
