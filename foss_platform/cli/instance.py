@@ -33,9 +33,14 @@ retention:
 """
 
 
+def dagster_folder(settings: Settings) -> Path:
+    """The home's Dagster folder, or the one that the user has set."""
+    return Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
+
+
 def prepare_dagster_home(settings: Settings) -> Path:
     """Make the home's Dagster folder and point `DAGSTER_HOME` at it, unless the user has set one."""
-    folder = Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
+    folder = dagster_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "dagster.yaml"
     if not configuration.exists():
@@ -62,11 +67,16 @@ def open_instance(settings: Settings) -> "DagsterInstance":
     except Exception as error:
         # what its storages raise is SQLAlchemy's, a driver's, or Dagster's own
         require_writable(folder)
-        first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-        raise PassingError(
-            f"Dagster's storage ({folder}) cannot be opened: {type(error).__name__}: {first}.",
-            "Check the storage that dagster.yaml names there: that it is up, or that its files are whole.",
-        ) from error
+        raise storage_failure(folder, error) from error
+
+
+def storage_failure(folder: Path, error: Exception) -> PassingError:
+    """What to tell the user when Dagster's storage cannot be opened."""
+    first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    return PassingError(
+        f"Dagster's storage ({folder}) cannot be opened: {type(error).__name__}: {first}.",
+        "Check the storage that dagster.yaml names there: that it is up, or that its files are whole.",
+    )
 
 
 def require_writable(folder: Path) -> None:

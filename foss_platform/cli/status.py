@@ -55,13 +55,15 @@ def _checks(settings: Settings, name: str) -> str:
     """What the checks of the pipeline's last run said, and how it ended, as Dagster has recorded it."""
     from dagster import DagsterEventType, RunsFilter
 
-    from foss_platform.cli.instance import open_instance
+    from foss_platform.cli.instance_reading import open_for_reading
 
     evaluated, planned = DagsterEventType.ASSET_CHECK_EVALUATION, DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED
-    with open_instance(settings) as instance:
-        runs = instance.get_runs(RunsFilter(job_name=name), limit=1)
-        if not runs:
+    with open_for_reading(settings) as reading:
+        runs = reading.instance.get_runs(RunsFilter(job_name=name), limit=1) if reading is not None else []
+        if reading is None or not runs:
             return "no run yet"
+        reading.fetch_events(runs[0].run_id)
+        instance = reading.instance
         records = instance.get_records_for_run(runs[0].run_id, of_type={evaluated, planned}).records
     # a poll that failed judges the log alone: what it was to judge besides counts as well
     passed: dict[tuple[str, str], bool | None] = {}

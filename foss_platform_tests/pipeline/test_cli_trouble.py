@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from foss_platform.lake.catalog import open_catalog
 from foss_platform.settings import PROJECT_ROOT, Settings
 from foss_platform_tests.pipeline.command_line import Foss, foss_in
 
 PIPELINE = "stavanger_parking"
+EXCERPT = PROJECT_ROOT / "foss_platform" / "defs" / PIPELINE / "excerpt.csv"
 #: Nothing listens there.
 _NOWHERE = "http://127.0.0.1:9"
 _RUN = f"""
@@ -99,7 +101,30 @@ def test_status_counts_the_checks_that_a_failed_poll_never_came_to(
 
 
 def test_a_home_that_cannot_be_written(read_only: None, foss: Foss, parsed_settings: Settings) -> None:
-    for words in (("status",), ("run", PIPELINE)):
-        code, out, err = foss(*words)
-        assert (code, out) == (2, "")
-        assert re.fullmatch(rf"error: {parsed_settings.home}\S* cannot be written\. Check its owner .*\n", err)
+    code, out, err = foss("run", PIPELINE)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"error: {parsed_settings.home}\S* cannot be written\. Check its owner .*\n", err)
+
+
+def test_status_reads_a_home_that_cannot_be_written(read_only: None, foss: Foss) -> None:
+    code, out, err = foss("status")
+    assert (code, err, "│ failed │" in out) == (0, "", True)
+    assert re.search(r"1 of (\d\d) passed, (\d+) not judged; the run failed", out)
+
+
+def test_status_makes_nothing(foss: Foss, parsed_settings: Settings) -> None:
+    code, out, _ = foss("status")
+    assert code == 2
+    open_catalog(parsed_settings)
+    before = set(parsed_settings.home.rglob("*"))
+    code, out, _ = foss("status")
+    assert (code, "never" in out) == (0, True)
+    assert set(parsed_settings.home.rglob("*")) == before
+
+
+def test_status_of_a_lake_without_dagster_makes_no_instance(foss: Foss, parsed_settings: Settings) -> None:
+    code, _, _ = foss("replay", PIPELINE, str(EXCERPT), "--bronze-only")
+    assert code == 0
+    code, out, _ = foss("status")
+    assert (code, "no run yet" in out) == (0, True)
+    assert not parsed_settings.dagster_home.exists()
