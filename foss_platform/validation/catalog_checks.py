@@ -123,20 +123,32 @@ def _sqlite_state(trial: Trial) -> Finding:
     return passed(f"{version}, {trial.database} is sound")
 
 
+def _not_reached(trial: Trial) -> str:
+    if trial.kind is CatalogKind.SQLITE:
+        return f"Check that {trial.database} can be read and written, and that no other process has locked it."
+    return f"Check that {trial.kind} runs and can be reached from here, and the address and credentials of the catalog."
+
+
+def _not_supported(trial: Trial) -> str:
+    if trial.kind is CatalogKind.SQLITE:
+        return f"Check {trial.database}, or restore it from a backup."
+    return f"Check the log and the version of {trial.kind}."
+
+
 CHECKS = (
     Check(
         "catalog_answers",
         Service.CATALOG,
         "The catalog can be reached and lists its namespaces.",
         catalog_answers,
-        "Check that the catalog runs and can be reached from here, and its address and credentials.",
+        _not_reached,
     ),
     Check(
         "catalog_supported",
         Service.CATALOG,
         "The catalog is sound and of a supported version.",
         catalog_version,
-        "Check the catalog's server and its version.",
+        _not_supported,
         needs=("catalog_answers",),
     ),
 )

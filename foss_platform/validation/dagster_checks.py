@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # its daemons report every 30 s, and later while they evaluate something that takes long
 _LATE_SECONDS, _DEAD_SECONDS = 120, 300
-_START = "Start it: `foss dev` on one machine, the service dagster-daemon in production."
 
 
 def dagster_storage_answers(trial: Trial) -> Finding:
@@ -51,12 +50,12 @@ def dagster_daemon_beats(trial: Trial) -> Finding:
     verdict = failed if trial.settings.environment is Environment.PRODUCTION else warning
     absent = sorted(needed - beats.keys())
     if absent:
-        return verdict(f"Dagster's daemon has never run: no heartbeat of {', '.join(absent)}", _START)
+        return verdict(f"Dagster's daemon has never run: no heartbeat of {', '.join(absent)}", _start(trial))
     ages = {name: time.time() - beats[name].timestamp for name in needed}
     oldest = max(ages, key=lambda name: ages[name])
     detail = f"the oldest of {len(ages)} heartbeats is {max(0, ages[oldest]):,.0f} s old ({oldest})"
     if ages[oldest] > _DEAD_SECONDS:
-        return verdict(f"Dagster's daemon does not run: {detail}", _START)
+        return verdict(f"Dagster's daemon does not run: {detail}", _start(trial))
     troubled = sorted(name for name in needed if beats[name].errors)
     if troubled:
         return warning(f"{detail}; errors are reported by {', '.join(troubled)}", "Look into the daemon's log.")
@@ -81,20 +80,38 @@ def _home(trial: Trial) -> Path:
     return Path(os.environ.get("DAGSTER_HOME") or trial.settings.dagster_home)
 
 
+def _start(trial: Trial) -> str:
+    if trial.settings.environment is Environment.PRODUCTION:
+        return "Start it: the service dagster-daemon."
+    return "Start it with `foss dev`."
+
+
+def _storage_remedy(trial: Trial) -> str:
+    """By the storage that dagster.yaml names; Dagster's default is SQLite in its home."""
+    folder = _home(trial)
+    try:
+        configured = (folder / "dagster.yaml").read_text()
+    except OSError:
+        configured = ""
+    if "postgres" in configured:
+        return "Check that Dagster's Postgres runs and can be reached from here, and DAGSTER_HOME and DAGSTER_PASSWORD."
+    return f"Check the owner and permissions of {folder}, and that its disk has room, or restore it from a backup."
+
+
 CHECKS = (
     Check(
         "dagster_storage_answers",
         Service.DAGSTER,
         "Dagster's storage answers.",
         dagster_storage_answers,
-        "Check that Dagster's Postgres runs and can be reached from here, and DAGSTER_HOME and DAGSTER_PASSWORD.",
+        _storage_remedy,
     ),
     Check(
         "dagster_daemon_beats",
         Service.DAGSTER,
         "Dagster's daemon lives, where automation is on.",
         dagster_daemon_beats,
-        _START,
+        _start,
         needs=("dagster_storage_answers",),
     ),
 )

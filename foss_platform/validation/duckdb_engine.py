@@ -48,10 +48,12 @@ class DuckdbEngine:
                 create_view(connection, pin(name, table))
                 found = connection.execute(f'select count(*), sum(number) from "{name.namespace}".probe').fetchone()
             except duckdb.Error as error:
-                return failed(
-                    f"DuckDB cannot read a table that PyIceberg can: {first_line(error)}",
-                    "Check the s3.… properties of catalog 'lake', of which DuckDB is given key, endpoint and region.",
-                )
+                remedy = "Check the owner and permissions of the warehouse's folder."
+                if trial.bucket is not None:
+                    remedy = (
+                        "Check the s3.… properties of catalog 'lake': DuckDB is given their key, endpoint and region."
+                    )
+                return failed(f"DuckDB cannot read a table that PyIceberg can: {first_line(error)}", remedy)
         if found is None or tuple(map(int, found)) != (3, 6):
             return failed(f"DuckDB reads other rows than were committed: {found}", "Do not use this store.")
         return passed("a query over the probe gave what was committed")

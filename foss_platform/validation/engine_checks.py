@@ -37,18 +37,26 @@ def engine_reads_lake(trial: Trial) -> Finding:
     return _ENGINES[trial.settings.engine].reads_lake(trial)
 
 
+def _not_read(trial: Trial) -> str:
+    if trial.bucket is not None:
+        return "Check that the engine reaches the store: its address, region and key as the engine is given them."
+    if trial.settings.engine is Engine.TRINO:
+        return "Check that every node of Trino sees the warehouse at the same path and may read it."
+    return "Check the owner and permissions of the warehouse's folder."
+
+
 STARTS = Check(
     "engine_starts",
     Service.ENGINE,
     "The engine starts with its settings and extensions.",
     engine_starts,
-    "Check FOSS_ENGINE and the settings of that engine.",
+    lambda trial: f"Check FOSS_ENGINE and the settings FOSS_{trial.settings.engine.upper()}_….",
 )
 READS = Check(
     "engine_reads_lake",
     Service.ENGINE,
     "The engine answers a query over a table of the lake.",
     engine_reads_lake,
-    "Check that the engine reaches the store: its address, region and key as the engine is given them.",
+    _not_read,
     needs=("engine_starts", "lake_commits"),
 )

@@ -2,9 +2,17 @@
 
 from foss_platform.validation.probe import probe_rows
 from foss_platform.validation.results import Check, Finding, Service, failed, passed
-from foss_platform.validation.trial import Trial
+from foss_platform.validation.trial import CatalogKind, Trial
 
-_REMEDY = "Look at the results for catalog and store; a user of both must be able to create, commit and drop."
+
+def _remedy(trial: Trial) -> str:
+    look = "Look at the results for catalog and store"
+    catalog = "" if trial.kind is CatalogKind.SQLITE else f"the user of {trial.kind}"
+    store = "" if trial.bucket is None else f"the key of the bucket {trial.bucket}"
+    users = " and ".join(filter(None, (catalog, store)))
+    if not users:
+        return f"{look}, and at the owner, permissions and free space of the lake's folder."
+    return f"{look}: {users} must be able to create, commit and drop."
 
 
 def lake_commits(trial: Trial) -> Finding:
@@ -36,7 +44,7 @@ COMMITS = Check(
     Service.LAKE,
     "A table can be made, committed to and read.",
     lake_commits,
-    _REMEDY,
+    _remedy,
     needs=("catalog_answers", "store_takes_objects"),
 )
 DROPS = Check(
@@ -44,6 +52,6 @@ DROPS = Check(
     Service.LAKE,
     "The table can be dropped, and nothing of it is left.",
     lake_drops,
-    _REMEDY,
+    _remedy,
     needs=("lake_commits",),
 )

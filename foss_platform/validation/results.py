@@ -61,7 +61,8 @@ class Check:
     description
         What it asks of the service, in a sentence.
     remedy
-        For a failure that says nothing better, and for an answer that does not come.
+        For a failure that says nothing better, and for an answer that does not come; told by the trial if it
+        depends on the configuration: nobody with a file wants advice about a server.
     needs
         Names of the checks without which it cannot be judged.
     """
@@ -70,8 +71,12 @@ class Check:
     service: Service
     description: str
     run: "Callable[[Trial], Finding]"
-    remedy: str
+    remedy: "str | Callable[[Trial], str]"
     needs: tuple[str, ...] = ()
+
+    def remedy_for(self, trial: "Trial") -> str:
+        """What the user can do in this configuration."""
+        return self.remedy if isinstance(self.remedy, str) else self.remedy(trial)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ _REMEDIES = (
     ("curlCode", "Check that the store runs, and PYICEBERG_CATALOG__LAKE__S3__ENDPOINT."),
 )
 _REMEDY = "Check that the store runs and can be reached from here, its address, and what the key may do."
+_FOLDER_REMEDY = "Check the owner and permissions of the warehouse's folder, and that its disk has room."
 
 
 def store_takes_objects(trial: Trial) -> Finding:
@@ -45,9 +46,8 @@ def store_takes_objects(trial: Trial) -> Finding:
         step = "delete"
         files.remove(name)
         if files.names(name):
-            return failed(
-                "an object that was deleted is still listed", "Give the key the right to delete below the warehouse."
-            )
+            remedy = _FOLDER_REMEDY if trial.bucket is None else "Give the key the right to delete below the warehouse."
+            return failed("an object that was deleted is still listed", remedy)
     except OSError as error:
         text = str(error)
         what = "folder" if trial.bucket is None else "bucket"
@@ -62,9 +62,9 @@ def store_has_room(trial: Trial) -> Finding:
     return space_of(trial.folder, "the warehouse")
 
 
-def _remedy(trial: Trial, text: str) -> str:
+def _remedy(trial: Trial, text: str = "") -> str:
     if trial.bucket is None:
-        return "Check the owner and permissions of the warehouse's folder, and that its disk has room."
+        return _FOLDER_REMEDY
     return next((remedy for part, remedy in _REMEDIES if part in text), _REMEDY)
 
 
@@ -74,7 +74,7 @@ CHECKS = (
         Service.STORE,
         "An object below the warehouse can be written, read, listed and deleted.",
         store_takes_objects,
-        _REMEDY,
+        _remedy,
     ),
     Check(
         "store_has_room",

@@ -104,13 +104,13 @@ def _outcome(trial: Trial, check: Check, seconds: float) -> Finding:
     try:
         return within(seconds, lambda: check.run(trial))
     except TooLate:
-        return failed(f"no answer within {seconds:g} s", check.remedy)
+        return failed(f"no answer within {seconds:g} s", check.remedy_for(trial))
     except FossError as error:
-        return failed(error.problem, error.remedy or check.remedy)
+        return failed(error.problem, error.remedy or check.remedy_for(trial))
     except Exception as error:
         # a check asks servers and libraries of others: whatever they raise is a failure of the service
         lines = str(error).strip().splitlines()
-        return failed(f"{type(error).__name__}{f': {lines[0]}' if lines else ''}", check.remedy)
+        return failed(f"{type(error).__name__}{f': {lines[0]}' if lines else ''}", check.remedy_for(trial))
 
 
 def _close(trial: Trial, seconds: float) -> None:

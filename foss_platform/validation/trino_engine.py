@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from foss_platform.validation.results import Finding, failed, passed, warning
-from foss_platform.validation.trial import Trial
+from foss_platform.validation.trial import CatalogKind, Trial
 
 if TYPE_CHECKING:
     from trino.dbapi import Connection
@@ -50,7 +50,12 @@ class TrinoEngine:
             if namespace not in schemas:
                 return failed(
                     f"Trino's catalog {catalog} does not hold what was just committed to catalog 'lake'",
-                    "Its iceberg.jdbc-catalog.catalog-name is 'lake', and its address that of our catalog.",
+                    "Check that the catalog's file on Trino names the same "
+                    + (
+                        "iceberg.rest-catalog.uri and warehouse."
+                        if trial.kind is CatalogKind.REST
+                        else "database, with iceberg.jdbc-catalog.catalog-name=lake."
+                    ),
                 )
             found = _rows(connection, f"select count(*), sum(number) from {probe}")
             properties = "extra_properties = map(array['foss.probe'], array['1'])"
