@@ -102,9 +102,14 @@ def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], sou
     except UnreadableBodyError as error:
         return _failed(feed, cause, source, answer, error, digest)
     polled_at = answer.received_at
-    verdicts = [(index, judge(record, polled_at)) for index, record in enumerate(records)]
-    accepted = [(index, verdict) for index, verdict in verdicts if isinstance(verdict, Accepted)]
-    rejected = [(index, verdict) for index, verdict in verdicts if isinstance(verdict, Rejected)]
+    accepted: list[tuple[int, Accepted]] = []
+    rejected: list[tuple[int, Rejected]] = []
+    for index, record in enumerate(records):
+        verdict = judge(record, polled_at)
+        if isinstance(verdict, Accepted):
+            accepted.append((index, verdict))
+        else:
+            rejected.append((index, verdict))
     refusal: FossError | None = None
     if not accepted:
         first = rejected[0][1].reason
@@ -115,7 +120,7 @@ def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], sou
     log = _log_row(feed, cause, source, answer, digest, refusal)
     log["records_accepted"] = len(accepted)
     log["records_rejected"] = len(rejected)
-    log["newest_data_time"] = max((verdict.data_time for _, verdict in accepted), default=None)
+    log["newest_data_time"] = max([verdict.data_time for _, verdict in accepted], default=None)
     return Poll(cause, polled_at, source, log, accepted, rejected, refusal)
 
 

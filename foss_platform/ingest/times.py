@@ -44,7 +44,11 @@ def _candidates(text: str, format_: str, zone: ZoneInfo) -> tuple[datetime, ...]
             return ()
         if local.tzinfo is not None:
             return (local.astimezone(UTC),)
-        instants = {local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
+        first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+        if first.utcoffset() == second.utcoffset():
+            # neither in an hour that is repeated nor in one that is skipped
+            return (first.astimezone(UTC),)
+        instants = {first.astimezone(UTC), second.astimezone(UTC)}
         return tuple(sorted(i for i in instants if i.astimezone(zone).replace(tzinfo=None) == local))
     except (ValueError, OverflowError):
         return ()
