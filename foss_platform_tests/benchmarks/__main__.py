@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -59,6 +60,9 @@ def main(
     if unknown := sorted(set(names or ()) - BENCHMARKS.keys()):
         console.print(f"There is no benchmark {', '.join(unknown)}. There is: {', '.join(BENCHMARKS)}.")
         raise typer.Exit(2)
+    if quick and write:
+        console.print("--quick measures nothing that could be written: leave out one of --quick and --write.")
+        raise typer.Exit(2)
     # what runs in this process shall see no more of the developer's shell than the measured ones do
     cleaned = environment()
     os.environ.clear()
@@ -78,7 +82,7 @@ def main(
         command = shlex.join(["python", "-m", "foss_platform_tests.benchmarks", *said])
         _PAGE.parent.mkdir(exist_ok=True)
         before = _PAGE.read_text() if _PAGE.exists() else ""
-        _PAGE.write_text(markdown(reports, measured_on, command, before))
+        _PAGE.write_text(markdown(reports, measured_on, command, before, BENCHMARKS))
         console.print(f"Written: {_PAGE}", soft_wrap=True)
     raise typer.Exit(0 if len(reports) == len(names or BENCHMARKS) else 1)
 
@@ -88,7 +92,7 @@ def _run(console: Console, name: str, quick: bool, work_dir: Path | None, lakes:
     folder = Path(tempfile.mkdtemp(prefix=f"foss-{name}-", dir=work_dir and work_dir.absolute()))
     try:
         with console.status(f"{name}: {BENCHMARKS[name]} …"):
-            report: Report = module.run(Bench(folder, quick, lakes))
+            report: Report = replace(module.run(Bench(folder, quick, lakes)), is_quick=quick)
     except BenchmarkError as error:
         console.print(f"\n[red]{name} could not be measured:[/] {escape(str(error))}", soft_wrap=True)
         return None

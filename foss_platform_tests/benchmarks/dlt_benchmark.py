@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,12 @@ def run(bench: Bench) -> Report:
         raise BenchmarkError("dlt is not installed here; `make bench` installs it.") from None
     count, rounds = bench.choose(REAL_POLLS, 200), bench.choose(3, 1)
     before, singles = bench.choose(300, 20), bench.choose(15, 2)
-    ours, theirs = [], []
+    of_ours, of_theirs = [], []
     for number in range(rounds):
-        ours.append(in_own_process(bench.folder, bulk_ours, bench.folder / f"ours{number}", count).value)
-        theirs.append(in_own_process(bench.folder, bulk_dlt, bench.folder / f"dlt{number}", count).value)
+        of_ours.append(in_own_process(bench.folder, bulk_ours, bench.folder / f"ours{number}", count).value)
+        of_theirs.append(in_own_process(bench.folder, bulk_dlt, bench.folder / f"dlt{number}", count).value)
+    ours, ours_processor = zip(*of_ours, strict=True)
+    theirs, theirs_processor = zip(*of_theirs, strict=True)
     single = in_own_process(bench.folder, single_polls, bench.folder / "single", before, singles).value
     figures = [
         _ratio("single poll: dlt / ours", single["dlt"], single["ours"], 15),
@@ -42,26 +44,29 @@ def run(bench: Bench) -> Report:
         _ratio("bulk: dlt / ours", theirs, ours, 5),
         Figure("  ours", ours, "s"),
         Figure("  dlt", theirs, "s"),
+        _ratio("processor time, bulk: dlt / ours", theirs_processor, ours_processor),
+        Figure("  ours", ours_processor, "s"),
+        Figure("  dlt", theirs_processor, "s"),
     ]
     return Report("dlt", _METHOD.format(bulk=count, origin=origin(), before=before), figures)
 
 
-def bulk_ours(home: str, count: int) -> float:
-    """Seconds to take in the polls."""
+def bulk_ours(home: str, count: int) -> tuple[float, float]:
+    """Seconds and processor seconds to take in the polls."""
     catalog, feed, polls = open_catalog(settings_of(home)), find_feed(PIPELINE), bulk(count)
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     taken = replay(catalog, feed, polls, "recording:benchmark", {})
     if taken.new_polls != count:
         raise BenchmarkError(f"{taken.new_polls} polls of {count} were taken in")
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - processor
 
 
-def bulk_dlt(folder: str, count: int) -> float:
-    """Seconds that dlt takes for the same."""
+def bulk_dlt(folder: str, count: int) -> tuple[float, float]:
+    """What dlt takes for the same."""
     polls, pipeline = bulk(count), _pipeline(Path(folder))
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     pipeline.run(_resource(polls))
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - processor
 
 
 def single_polls(folder: str, before: int, count: int) -> dict[str, list[float]]:
@@ -107,5 +112,5 @@ def _resource(polls: list[RecordedPoll]) -> Any:
     return dlt.resource(pages, name="stavanger_parking", write_disposition="append", table_format="iceberg")
 
 
-def _ratio(what: str, theirs: list[float], ours: list[float], goal: float) -> Figure:
+def _ratio(what: str, theirs: Sequence[float], ours: Sequence[float], goal: float | None = None) -> Figure:
     return Figure(what, [a / b for a, b in zip(theirs, ours, strict=True)], goal=goal, at_least=True)

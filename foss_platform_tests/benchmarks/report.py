@@ -2,8 +2,9 @@
 
 import os
 import platform
+import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -12,10 +13,15 @@ from pathlib import Path
 from rich.table import Table
 
 _PACKAGES = ("dagster", "dagster-dbt", "dbt-core", "dbt-duckdb", "dbt-trino", "duckdb", "pyiceberg", "pyarrow", "dlt")
+#: The text of a section without figures.
+NOT_MEASURED = "\nNot measured: no full run has been written here."
+_COMMAND = re.compile(r"`python -m foss_platform_tests\.benchmarks ([^`]*)`$")
+
 _HEAD = """\
 # Benchmarks
 
-Written by `make bench ARGS=--write`, the sections of what was measured; do not edit by hand.
+Written by `make bench ARGS=--write`, the sections of what was measured; do not edit by hand. Every figure is from a
+full run, whose command ends its section. A benchmark without one says so: `--quick` only shows that it runs.
 
 Both sides of a ratio were measured in turn in the same run, so a ratio tells more of another machine than seconds do.
 Each figure is a median; every round of a ratio is one side's time over the other's."""
@@ -76,12 +82,19 @@ class Figure:
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one benchmark, and what a reader has to know to judge them."""
+    """The figures of one benchmark, and what a reader has to know to judge them.
+
+    Attributes
+    ----------
+    is_quick
+        Whether the sizes only showed that it runs: such a report has no verdict and is not written.
+    """
 
     name: str
     method: str
     figures: Sequence[Figure]
     notes: Sequence[str] = field(default_factory=tuple)
+    is_quick: bool = False
 
 
 def machine() -> dict[str, str]:
@@ -109,24 +122,43 @@ def table(report: Report) -> Table:
     for name in ("what", "median", "min - max", "goal", "verdict"):
         shown.add_column(name, justify="left" if name in ("what", "verdict") else "right")
     for figure in report.figures:
-        verdict = {None: "", True: "[green]✓ met[/]", False: "[red]✗ missed[/]"}[figure.is_met]
+        met = None if report.is_quick else figure.is_met
+        verdict = {None: "", True: "[green]✓ met[/]", False: "[red]✗ missed[/]"}[met]
         shown.add_row(figure.what, figure.median, figure.spread, figure.goal_text, verdict)
     return shown
 
 
-def markdown(reports: Sequence[Report], measured_on: dict[str, str], command: str, before: str = "") -> str:
+def markdown(
+    reports: Sequence[Report], measured_on: dict[str, str], command: str, before: str, names: Iterable[str]
+) -> str:
     """The page `docs/BENCHMARKS.md`.
 
     Parameters
     ----------
     before
-        The page as it stands: sections of what was not measured now stay as they are.
+        The page as it stands: of what was not measured now, sections with figures of a full run stay as they are.
+    names
+        All benchmarks; one without such figures gets a section that says so.
+
+    Raises
+    ------
+    ValueError
+        When a report is of a quick run.
     """
-    head, *standing = before.split("\n## ")
-    sections = {text.partition("\n")[0]: text.partition("\n")[2] for text in standing}
+    if quick := [report.name for report in reports if report.is_quick]:
+        raise ValueError(f"A quick run measures nothing: {', '.join(quick)}")
+    standing = {text.partition("\n")[0]: text.partition("\n")[2] for text in before.split("\n## ")[1:]}
+    sections = {name: text for name, text in standing.items() if is_of_full_run(text)}
     sections |= {report.name: _section(report, measured_on, command) for report in reports}
-    parts = [f"## {name}\n{text.rstrip()}\n" for name, text in sections.items()]
-    return "\n".join([f"{(head or _HEAD).rstrip()}\n", *parts])
+    order = [*standing, *sections, *names]
+    parts = [f"## {name}\n{sections.get(name, NOT_MEASURED).rstrip()}\n" for name in dict.fromkeys(order)]
+    return "\n".join([f"{_HEAD.rstrip()}\n", *parts])
+
+
+def is_of_full_run(section: str) -> bool:
+    """Whether a section ends with the command of a full run."""
+    found = _COMMAND.search(section.rstrip())
+    return found is not None and "--quick" not in found[1].split()
 
 
 def _section(report: Report, measured_on: dict[str, str], command: str) -> str:
