@@ -15,6 +15,7 @@ from rich.table import Table
 _PACKAGES = ("dagster", "dagster-dbt", "dbt-core", "dbt-duckdb", "dbt-trino", "duckdb", "pyiceberg", "pyarrow", "dlt")
 #: The text of a section without figures.
 NOT_MEASURED = "\nNot measured: no full run has been written here."
+_BUSY = "The machine did other work at the same time (see the load): seconds are upper bounds, and ratios are noisy."
 _COMMAND = re.compile(r"`python -m foss_platform_tests\.benchmarks ([^`]*)`$")
 
 _HEAD = """\
@@ -170,8 +171,16 @@ def _section(report: Report, measured_on: dict[str, str], command: str) -> str:
     lines += (
         ["", *(f"\n{note}" if note.startswith("![") else f"- {note}" for note in report.notes)] if report.notes else []
     )
+    if _was_busy(measured_on):
+        lines += ["", _BUSY]
     lines += ["", "; ".join(f"{key}: {value}" for key, value in measured_on.items()) + f"; `{command}`"]
     return "\n".join(lines)
+
+
+def _was_busy(measured_on: dict[str, str]) -> bool:
+    """Whether more processes waited for a core in the last minute than there are cores."""
+    load, _, _ = measured_on.get("load before", "0").partition(" ")
+    return float(load) > cores()
 
 
 def _version(package: str) -> str | None:
