@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.proxies import REMEDY, through
 from foss_platform.settings import Settings, trino_problems
 
 if TYPE_CHECKING:
@@ -168,7 +169,11 @@ def untrusted(settings: Settings) -> ConfigurationError:
 
 def away(settings: Settings) -> PassingError:
     """The error for a coordinator that does not answer."""
-    return PassingError(f"Trino at {settings.trino_url} does not answer.", "Check that it is up, and FOSS_TRINO_URL.")
+    by_way = through(settings.trino_url or "")
+    remedy = f" {REMEDY}" if by_way else ""
+    return PassingError(
+        f"Trino at {settings.trino_url} does not answer{by_way}.", f"Check that it is up, and FOSS_TRINO_URL.{remedy}"
+    )
 
 
 def http_failure(settings: Settings, text: str) -> FossError:
