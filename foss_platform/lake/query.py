@@ -15,6 +15,7 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError, PassingError
 from foss_platform.lake.duck import connect, create_view, first_line, pin, reach
+from foss_platform.lake.duck_arrow import arrow_rows
 from foss_platform.lake.failures import store_failure
 from foss_platform.lake.names import NAMESPACES, TableName
 from foss_platform.lake.points import Point, point_at, point_table
@@ -51,13 +52,15 @@ class Answer:
     points: dict[str, Point]
 
 
-def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None) -> Answer:
+def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None, *, exact: bool = False) -> Answer:
     """Run one SELECT over the tables that it names; files in the object store are read by their address.
 
     Parameters
     ----------
     at
         Read each table of the lake as it stood at this moment (UTC); reference tables and files are as they are now.
+    exact
+        Types that Arrow does not have are its extension types and lose nothing, such as integers above 38 digits.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
                 continue
             point = points[str(name)] = point_at(table, at)
             create_view(connection, pin(name, point_table(table, point), point.snapshot_id))
-        rows = connection.execute(query).to_arrow_reader(_ROWS_PER_BATCH)
+        rows = arrow_rows(connection, query, _ROWS_PER_BATCH, exact=exact)
         return Answer(_telling(rows, catalog, named), points)
     except duckdb.Error as error:
         _refuse(error, catalog, named)

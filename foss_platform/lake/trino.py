@@ -90,13 +90,15 @@ def coordinator(settings: Settings) -> Coordinator:
     return Coordinator(url.hostname or "", url.port or 443, settings.trino_user or "", secret)
 
 
-def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connection":
+def connect_trino(settings: Settings, *, catalog: str | None = None, raw_values: bool = False) -> "Connection":
     """A connection in UTC; nothing is asked of the server yet.
 
     Parameters
     ----------
     catalog
         Trino's name of the catalog that names without one mean; the lake's unless given.
+    raw_values
+        Values are as the protocol sends them, instead of as Python's types, which hold fewer.
 
     Raises
     ------
@@ -119,6 +121,7 @@ def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connect
         catalog=catalog or settings.trino_catalog,
         source="foss",
         timezone="UTC",
+        legacy_primitive_types=raw_values,
         max_attempts=ATTEMPTS,
         request_timeout=REQUEST_SECONDS,
     )
