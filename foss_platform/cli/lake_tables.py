@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def find_named(catalog: "Catalog", text: str) -> TableName:
-    """The table that a user has named, such as `silver.parking_readings`.
+    """The table that a user has named, such as `silver.parking_readings`, or as Dagster writes it, with a slash.
 
     Raises
     ------
@@ -29,8 +29,8 @@ def find_named(catalog: "Catalog", text: str) -> TableName:
     from foss_platform.lake.tables import list_tables
 
     known = {str(name): name for name in list_tables(catalog)}
-    if text in known:
-        return known[text]
+    if (asked := text.strip().replace("/", ".", 1)) in known:
+        return known[asked]
     # who leaves the namespace out has most often the rest of the name right
     near = difflib.get_close_matches(text, known, n=1) or [name for name in known if name.endswith(f".{text}")]
     remedy = f"Did you mean {near[0]}?" if near else f"The lake holds: {', '.join(known) or 'no table yet'}."

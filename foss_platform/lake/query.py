@@ -92,19 +92,22 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """A moment as a user writes it: ISO 8601 with a zone, or an interval such as `2 hours ago`.
+    """A moment as a user writes it: ISO 8601 with a zone, `now`, or an interval such as `2 hours ago`.
 
     Raises
     ------
     ConfigurationError
         When it is neither, or lies ahead of `now`.
     """
+    if text.strip() == "now":
+        return now.astimezone(UTC)
     if ago := re.fullmatch(r"\s*(.+?)\s+ago\s*", text):
-        found = duckdb.execute("select ?::timestamptz - try_cast(? as interval)", [now, ago[1]]).fetchone()
+        length = re.sub(r"(?<=\d),(?=\d{3})", "", ago[1])
+        found = duckdb.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
         moment = found[0] if found else None
     else:
         try:
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text.strip())
         except ValueError:
             moment = None
     if moment is None or moment.tzinfo is None:

@@ -39,7 +39,8 @@ def _array(type_: Any, name: str, values: list[Any]) -> Any:
         pairs = [pair for value in values if value is not None for pair in value.items()]
         keys = _array(type_.key_type, parts[0], [_key(type_.key_type, key) for key, _ in pairs])
         items = _array(type_.item_type, parts[1], [item for _, item in pairs])
-        return pa.MapArray.from_arrays(_offsets(values), keys, items, type=type_)
+        maps: Any = pa.MapArray
+        return maps.from_arrays(_offsets(values), keys, items, type=type_)
     if outer == "row":
         columns = [
             _array(type_.field(place).type, field_of(part)[1], [None if row is None else row[place] for row in values])
