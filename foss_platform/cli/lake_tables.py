@@ -67,6 +67,13 @@ def minute_text(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%MZ}" if moment is not None else ""
 
 
+def oldest_text(moment: datetime | None) -> str:
+    """The first moment that can be asked for: to the minute only if that loses nothing, since any earlier is refused."""
+    if moment is None or not (moment.second or moment.microsecond):
+        return minute_text(moment)
+    return moment_text(moment)
+
+
 def size_text(size: int) -> str:
     """Bytes for a person."""
     return filesize.decimal(size)

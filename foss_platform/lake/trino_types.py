@@ -41,8 +41,8 @@ _MOMENT = re.compile(r"(time|timestamp)(?:\((\d+)\))?( with time zone)?")
 
 def arrow_type(name: str) -> pa.DataType:
     """The Arrow type of a column of Trino's, by the name that Trino gives."""
-    if name in _PLAIN:
-        return _PLAIN[name]
+    if (plain := _PLAIN.get(name.lower())) is not None:
+        return plain
     if found := _DECIMAL.fullmatch(name):
         return pa.decimal128(int(found[1]), int(found[2]))
     if name.startswith("qdigest("):
@@ -54,7 +54,9 @@ def arrow_type(name: str) -> pa.DataType:
         if outer == "array":
             return pa.list_(arrow_type(parts[0]))
         if outer == "map":
-            return pa.map_(arrow_type(parts[0]), arrow_type(parts[1]))
+            # the protocol sends keys as text, from which those of a nested type cannot be read
+            key = pa.string() if arguments(parts[0]) is not None else arrow_type(parts[0])
+            return pa.map_(key, arrow_type(parts[1]))
         if outer == "row":
             return pa.struct([pa.field(field, arrow_type(type_)) for field, type_ in map(field_of, parts)])
     return pa.string()
@@ -91,7 +93,7 @@ def field_of(part: str) -> tuple[str, str]:
     """A row's field: its name, empty if it has none, and its type."""
     if found := re.fullmatch(r'"((?:[^"]|"")*)" (.+)', part, re.DOTALL):
         return found[1].replace('""', '"'), found[2]
-    if part in _PLAIN or _DECIMAL.fullmatch(part) or _MOMENT.fullmatch(part) or _TEXTS.fullmatch(part):
+    if part.lower() in _PLAIN or _DECIMAL.fullmatch(part) or _MOMENT.fullmatch(part) or _TEXTS.fullmatch(part):
         return "", part
     if arguments(part) is not None or part.startswith("qdigest("):
         return "", part

@@ -31,7 +31,10 @@ def arrow_array(name: str, values: list[Any]) -> Any:
 
 
 def _array(type_: Any, name: str, values: list[Any]) -> Any:
-    outer, parts = arguments(name) or ("", [])
+    if pa.types.is_string(type_):
+        outer, parts = "", []
+    else:
+        outer, parts = arguments(name) or ("", [])
     if pa.types.is_list(type_):
         inner = _array(type_.value_type, parts[0], [item for value in values if value is not None for item in value])
         return pa.ListArray.from_arrays(_offsets(values), inner, type=type_)
@@ -91,9 +94,7 @@ def _reader(type_: Any, name: str) -> Any:
         return lambda value: bytes.fromhex(value.replace("-", ""))
     if name.startswith("timestamp"):
         return _precise
-    if name == "interval year to month":
-        return _months
-    if name == "interval day to second":
+    if name.lower().startswith("interval"):
         return _interval
     return str if pa.types.is_string(type_) else lambda value: value
 
@@ -132,18 +133,13 @@ def _precise(text: str) -> str:
     return f"{moment_text(seconds, 's', zoned=False)}.{decimals}+00:00"
 
 
-def _months(text: str) -> str:
-    found = _YEARS.fullmatch(text)
-    if found is None:
-        return text
-    months = int(found[2]) * 12 + int(found[3])
-    return interval_text(-months if found[1] else months, 0, 0)
-
-
 def _interval(text: str) -> str:
-    found = _DAYS.fullmatch(text)
-    if found is None:
-        return text
-    nanoseconds = parse_clock(f"{found[3]}:{found[4]}:{found[5]}.{found[6]}", "ns")
-    sign = -1 if found[1] else 1
-    return interval_text(0, sign * int(found[2]), sign * nanoseconds)
+    """`1-2` are years and months, `3 04:05:06.789` days and a time."""
+    if found := _YEARS.fullmatch(text):
+        months = int(found[2]) * 12 + int(found[3])
+        return interval_text(-months if found[1] else months, 0, 0)
+    if found := _DAYS.fullmatch(text):
+        nanoseconds = parse_clock(f"{found[3]}:{found[4]}:{found[5]}.{found[6]}", "ns")
+        sign = -1 if found[1] else 1
+        return interval_text(0, sign * int(found[2]), sign * nanoseconds)
+    return text

@@ -115,7 +115,7 @@ def test_values_leave_in_every_format(foss: Foss, tmp_path: Path) -> None:
         code, out, err = foss("sql", "--engine", "trino", query)
         if code or (cell and "\n" not in cell and cell.replace("T", " ") not in out.replace("T", " ")):
             wrong.append((value, "table", out, err))
-    assert wrong == []
+    assert not wrong, "\n".join(map(str, wrong))
 
 
 def test_a_value_that_arrow_cannot_hold_is_one_line(foss: Foss, tmp_path: Path) -> None:
