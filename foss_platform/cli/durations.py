@@ -21,6 +21,8 @@ def parse_duration(text: str) -> timedelta:
     """
     import duckdb
 
+    from foss_platform.lake.duck import open_duckdb
+
     if (iso := _ISO.fullmatch(text.strip().upper())) and any(iso.groups()):
         weeks, days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())
         try:
@@ -32,7 +34,8 @@ def parse_duration(text: str) -> timedelta:
     # DuckDB takes a bare number for seconds, of which nobody can be sure
     if written.strip() == "0" or re.fullmatch(r"(\s*\d+(\.\d+)?\s*[a-z]+)+\s*", written, re.IGNORECASE):
         try:
-            row = duckdb.execute("select try_cast(? as interval)", [written]).fetchone()
+            with open_duckdb() as connection:
+                row = connection.execute("select try_cast(? as interval)", [written]).fetchone()
             found = row[0] if row else None
         except (duckdb.Error, OverflowError):
             # more days than Python, or DuckDB, can count

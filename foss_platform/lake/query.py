@@ -14,7 +14,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError, PassingError
-from foss_platform.lake.duck import connect, create_view, first_line, pin, reach
+from foss_platform.lake.duck import connect, create_view, first_line, open_duckdb, pin, reach
 from foss_platform.lake.duck_arrow import arrow_rows
 from foss_platform.lake.failures import store_failure
 from foss_platform.lake.names import NAMESPACES, TableName
@@ -103,7 +103,9 @@ def parse_moment(text: str, now: datetime) -> datetime:
         return now.astimezone(UTC)
     if ago := re.fullmatch(r"\s*(.+?)\s+ago\s*", text):
         length = re.sub(r"(?<=\d),(?=\d{3})", "", ago[1])
-        found = duckdb.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
+        # in UTC: a month is as long as the calendar of the session\'s zone says
+        with open_duckdb() as connection:
+            found = connection.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
         moment = found[0] if found else None
     else:
         try:

@@ -76,10 +76,6 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         for name, table in loaded.items():
             self._pin(name, table)
 
-    def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Each of dbt's cursors reads and writes times in UTC."""
-        cursor.execute("set TimeZone = 'UTC'")
-
     def store(self, target_config: TargetConfig) -> None:
         """Commit a relation as the content of, or a step of, the model's Iceberg table.
 
