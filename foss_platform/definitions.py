@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from foss_platform.components.loading import Platform, loading_with
+from foss_platform.proxies import keep_loopback_direct
 from foss_platform.settings import load_settings
 
 
@@ -18,4 +19,5 @@ def build_defs(platform: Platform) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `workspace.yaml` loads."""
+    keep_loopback_direct()
     return build_defs(Platform(load_settings()))

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     @field_validator("duckdb_memory_limit")
     @classmethod
     def _a_size(cls, value: str) -> str:
-        if not re.fullmatch(r"\s*0*[1-9][0-9]*(\.[0-9]+)?\s*[KMGT]i?B\s*", value, re.IGNORECASE):
+        if not re.fullmatch(r"\s*0*[1-9][0-9]*(\.[0-9]+)?\s*([KMGT]i?B|bytes)\s*", value, re.IGNORECASE):
             raise ValueError("it is no size such as 4GB")
         return value
 

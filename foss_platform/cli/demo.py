@@ -68,7 +68,7 @@ def _poll_everything(settings: Settings) -> bool:
         os.environ["STAVANGER_PARKING_URL"] = server.url
         output().print(f"Serving {len(polls)} polls of October 2020 at {server.url}", soft_wrap=True)
         # a passing failure is tried again, and a try uses a poll up, so the count is what the server gave
-        totals = poll_many(settings, _PIPELINE, until=lambda: server.served >= len(polls) - 1)
+        totals = poll_many(settings, _PIPELINE, lambda: server.served, wanted=len(polls) - 1)
         output().print(
             f"{totals.polls} polls over HTTP: {totals.rows:,} rows into bronze, "
             f"{totals.rejected_records} records rejected, {totals.failed_polls} polls failed"

@@ -11,17 +11,20 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from http.client import HTTPException
 from typing import Annotated
 
 import typer
 
 from foss_platform.cli.feed import EXCERPT
-from foss_platform.cli.terminal import output
+from foss_platform.cli.terminal import messages, output
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import PROJECT_ROOT, Feed
 
 # of the excerpt: enough before it to draw a day, its maintenance page among it, and the freeze four hours after it
 _TAKEN_IN = timedelta(hours=28, minutes=10)
+# until a user is told that Dagster does not answer; 8 s are usual, 30 s on a busy machine
+_READY_SECONDS = 90.0
 # how Dagster's notices on its own interfaces begin: they are for those who develop it
 _HUSHED = "ignore:Parameter `,ignore:Function `,ignore:Class `"
 
@@ -50,8 +53,15 @@ def dev(
             signal.signal(name, lambda *_: stop.set())
         output().print(f"Starting Dagster; its state is in {settings.home}.", soft_wrap=True)
         process = stack.enter_context(_dagster(port))
-        is_up = False
+        is_up, told, late = False, False, time.monotonic() + _READY_SECONDS
         while process.poll() is None and not stop.wait(0.2):
+            if not is_up and not told and time.monotonic() > late:
+                told = True
+                messages().print(
+                    f"[bold yellow]warning:[/] http://127.0.0.1:{port}/server_info has given no good answer for "
+                    f"{_READY_SECONDS:.0f} s. Dagster may still be loading; its messages above say if it failed.",
+                    soft_wrap=True,
+                )
             if not is_up and (is_up := _answers(port)):
                 output().print(f"Dagster: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C ends it)", soft_wrap=True)
     raise typer.Exit(0 if stop.is_set() else process.returncode or 1)
@@ -67,10 +77,12 @@ def _refuse_taken(port: int) -> None:
 
 
 def _answers(port: int) -> bool:
+    # this machine is asked directly, whatever proxy the environment names
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=1) as answer:
+        with direct.open(f"http://127.0.0.1:{port}/server_info", timeout=1) as answer:
             return bool(answer.status == 200)
-    except OSError:
+    except (OSError, HTTPException):
         return False
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def find_named(catalog: "Catalog", text: str) -> TableName:
-    """The table that a user has named, such as `silver.parking_readings`.
+    """The table that a user has named, such as `silver.parking_readings`, or as Dagster writes it, with a slash.
 
     Raises
     ------
@@ -29,8 +29,8 @@ def find_named(catalog: "Catalog", text: str) -> TableName:
     from foss_platform.lake.tables import list_tables
 
     known = {str(name): name for name in list_tables(catalog)}
-    if text in known:
-        return known[text]
+    if (asked := text.strip().replace("/", ".", 1)) in known:
+        return known[asked]
     # who leaves the namespace out has most often the rest of the name right
     near = difflib.get_close_matches(text, known, n=1) or [name for name in known if name.endswith(f".{text}")]
     remedy = f"Did you mean {near[0]}?" if near else f"The lake holds: {', '.join(known) or 'no table yet'}."
@@ -65,6 +65,13 @@ def moment_text(moment: datetime) -> str:
 def minute_text(moment: datetime | None) -> str:
     """A moment in UTC, to the minute, with its zone; nothing for none."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%MZ}" if moment is not None else ""
+
+
+def oldest_text(moment: datetime | None) -> str:
+    """The first moment that can be asked for: to the minute only if that loses nothing, since any earlier is refused."""
+    if moment is None or not (moment.second or moment.microsecond):
+        return minute_text(moment)
+    return moment_text(moment)
 
 
 def size_text(size: int) -> str:

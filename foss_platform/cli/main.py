@@ -26,6 +26,7 @@ from foss_platform.cli.tables import tables
 from foss_platform.cli.terminal import show_error
 from foss_platform.cli.validate import validate
 from foss_platform.errors import ConfigurationError, FossError
+from foss_platform.proxies import keep_loopback_direct
 
 app = typer.Typer(
     name="foss",
@@ -55,6 +56,7 @@ app.command()(demo)
 
 def run() -> None:
     """The entry point: a known error is one line, 2 for something of the user's to mend, 1 otherwise."""
+    keep_loopback_direct()
     try:
         app()
     except FossError as error:

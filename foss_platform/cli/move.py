@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from foss_platform.cli.lake_tables import complete_table, confirm, find_named, minute_text, size_text
+from foss_platform.cli.lake_tables import complete_table, confirm, find_named, oldest_text, size_text
 from foss_platform.cli.terminal import messages, output, table_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _show_left_behind(plan: "MovePlan") -> None:
     from foss_platform.lake.move import history_left_behind
 
     rows = [
-        (escape(str(left.name)), f"{left.live:,}", f"{left.pinned:,}", minute_text(left.oldest))
+        (escape(str(left.name)), f"{left.live:,}", f"{left.pinned:,}", oldest_text(left.oldest))
         for left in history_left_behind(plan)
         if left.oldest is not None
     ]

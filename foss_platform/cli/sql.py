@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -45,7 +45,7 @@ def sql(
 
         answer = ask_trino(settings, catalog, asked, moment)
     else:
-        answer = ask(settings, catalog, asked, moment)
+        answer = ask(settings, catalog, asked, moment, exact=True)
     for name, point in answer.points.items():
         messages().print(f"{name} as committed at {point.committed_at.isoformat()}", soft_wrap=True)
     if format_ is Format.TABLE and out is None:
@@ -66,22 +66,26 @@ def _query(query: str | None, file: Path | None) -> str:
 
 
 def _print_table(reader: "pa.RecordBatchReader") -> None:
-    rows: list[tuple[Any, ...]] = []
+    from foss_platform.cli.texts import texts
+
+    rows: list[tuple[str | None, ...]] = []
     more = 0
     for batch in reader:
         wanted = batch.slice(0, max(0, _SHOWN_ROWS - len(rows)))
-        # by place, not by name: two columns may bear the same one
-        columns = [[_shown(value) for value in column.to_pylist()] for column in wanted.columns]
+        # by place, not by name: two columns may have the same one
+        columns = [_shown(column.type, texts(column)) for column in wanted.columns]
         rows.extend(zip(*columns, strict=True))
         more += batch.num_rows - wanted.num_rows
     output().print(table_of("", [escape(name) for name in reader.schema.names], rows))
     messages().print(f"{len(rows) + more:,} rows" + (f", {more:,} of them not shown: use --format csv" if more else ""))
 
 
-def _shown(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    # a cell is data: [red] in it is no colour
-    return escape(value) if isinstance(value, str) else value
+def _shown(type_: "pa.DataType", cells: list[str | None]) -> list[str | None]:
+    import pyarrow as pa
+
+    if pa.types.is_floating(type_):
+        return [None if cell is None else f"{float(cell):.10g}" for cell in cells]
+    if pa.types.is_timestamp(type_):
+        return [None if cell is None else cell.replace("T", " ") for cell in cells]
+    # a cell is data: [red] in it is not a color
+    return [None if cell is None else escape(cell) for cell in cells]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from foss_platform.cli.lake_tables import minute_text, size_text, trouble
+from foss_platform.cli.lake_tables import oldest_text, size_text, trouble
 from foss_platform.cli.terminal import messages, show_error, show_table
 from foss_platform.errors import FossError
 
@@ -126,7 +126,7 @@ def _print(lines: list[TableLine], *, quick: bool) -> None:
             size_text(line.average_file_bytes),
             f"{line.small_files:,}",
             f"{line.live_snapshots:,}",
-            minute_text(line.oldest_readable),
+            oldest_text(line.oldest_readable),
             size_text(line.live_bytes),
             *([] if line.reclaimable_bytes is None else [size_text(line.reclaimable_bytes)]),
             escape("; ".join(line.needs)) or "[green]none[/]",

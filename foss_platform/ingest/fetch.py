@@ -17,6 +17,7 @@ from foss_platform.errors import FossError, LastingError, PassingError
 from foss_platform.ingest.clock import Clock
 from foss_platform.ingest.feed import Source
 from foss_platform.ingest.places import RefusedPlaceError, redirect_target, refuse_private_address, safe_url
+from foss_platform.proxies import REMEDY, is_malformed, proxy_of
 
 if TYPE_CHECKING:
     import requests
@@ -116,6 +117,8 @@ def _get(
     import urllib3
 
     url = source.effective_url()
+    proxy = proxy_of(url) if session.trust_env else None
+    by_way, remedy = (f" through the proxy {proxy}", REMEDY) if proxy else ("", "")
     deadline = time.monotonic() + source.timeout_seconds
     status: int | None = None
     headers: Mapping[str, str] = {}
@@ -144,16 +147,21 @@ def _get(
     except RefusedPlaceError as error:
         problem = f"{safe_url(url)} {error}."
         raise LastingFetchError(problem, "Check the URL on its page.", answer=answer()) from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TimeoutError) as error:
-        problem = f"{safe_url(url)} gave no complete answer ({_cause(error)}) in {tries} of {source.tries} tries."
-        raise PassingFetchError(problem, "The next poll may get through.", answer=answer()) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        if proxy is not None and is_malformed(proxy):
+            problem = f"{safe_url(url)} cannot be reached: the proxy {proxy} is not a URL."
+            raise LastingFetchError(problem, REMEDY, answer=answer()) from None
+        tried = f"({_cause(error)}) in {tries} of {source.tries} tries"
+        problem = f"{safe_url(url)} gave no complete answer{by_way} {tried}."
+        raise PassingFetchError(problem, remedy or "The next poll may get through.", answer=answer()) from None
     if status == 200:
         return answer()
-    problem = f"{safe_url(url)} answered HTTP {status}."
+    problem = f"{safe_url(url)} answered HTTP {status}{by_way}."
     if status is None or status in _PASSING_STATUS or status >= 500:
         retry_after = _retry_after(headers, clock)
-        raise PassingFetchError(problem, "The next poll may get through.", answer=answer(), retry_after=retry_after)
-    raise LastingFetchError(problem, "Check the URL on its page.", answer=answer())
+        remedy = remedy or "The next poll may get through."
+        raise PassingFetchError(problem, remedy, answer=answer(), retry_after=retry_after)
+    raise LastingFetchError(problem, f"Check the URL on its page. {remedy}".strip(), answer=answer())
 
 
 def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
@@ -234,6 +242,8 @@ def _retry_after(headers: Mapping[str, str], clock: Clock) -> float:
 def _cause(error: BaseException) -> str:
     text = f"{type(error).__name__} {error}".lower()
     for sign, word in (
+        ("tunnel connection failed: 407", "the proxy wants a user and a password"),
+        ("tunnel connection failed", "the proxy refused"),
         ("timed out", "timed out"),
         ("timeout", "timed out"),
         ("refused", "connection refused"),

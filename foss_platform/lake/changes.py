@@ -7,12 +7,13 @@ PyIceberg's own retry is off (`lake.tables.DEFAULT_PROPERTIES`): it rebases a co
 whether the same batch has meanwhile arrived, so two stale handles appended one batch twice.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 
 from foss_platform.errors import PassingError
@@ -157,7 +158,7 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
 
 def _commit_files(catalog: Catalog, name: TableName, table: Table, files: DataFiles, change: Change) -> None:
     with SteadyTransaction(table) as transaction:
-        if properties := {**_full_rows(files, change), **change.properties}:
+        if properties := {**full_rows_property(files.added, change), **change.properties}:
             transaction.set_properties(properties)
         if change.forgets:
             transaction.remove_properties(*change.forgets)
@@ -194,12 +195,12 @@ def _write(table: Table, change: Change) -> DataFiles:
     return DataFiles(added=added + write_data_files(table, kept), removed=removed)
 
 
-def _full_rows(files: DataFiles, change: Change) -> dict[str, str]:
+def full_rows_property(added: Sequence[DataFile], change: Change) -> dict[str, str]:
     """Rows of a file that was cut off because it was full: a compaction need not look at its like."""
     beside_others = change.replaces is not None and change.replaces.column is not None
-    if change.rows is None or beside_others or len(files.added) < 2:
+    if change.rows is None or beside_others or len(added) < 2:
         return {}
-    return {FULL_ROWS_PROPERTY: str(files.added[0].record_count)}
+    return {FULL_ROWS_PROPERTY: str(added[0].record_count)}
 
 
 def _stage_snapshot(transaction: Transaction, table: Table, files: DataFiles, change: Change) -> None:

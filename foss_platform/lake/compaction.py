@@ -27,7 +27,7 @@ from foss_platform.errors import LastingError, PassingError
 from foss_platform.lake.changes import Change, apply_change, follow_properties
 from foss_platform.lake.data_files import FULL_ROWS_PROPERTY, DataFiles, rows_of, write_data_files
 from foss_platform.lake.delete_files import all_delete_files, covering
-from foss_platform.lake.duck import quote_name
+from foss_platform.lake.duck import open_duckdb, quote_name
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy, policy_of
@@ -220,9 +220,8 @@ def _rewrite(table: Table, group: Sequence[FileScanTask]) -> list[DataFile]:
 
 
 def _sorted(table: Table, rows: pa.RecordBatchReader, order: Sequence[str], spill: str) -> list[DataFile]:
-    connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": spill})
+    connection = open_duckdb({"memory_limit": _MEMORY, "temp_directory": spill})
     try:
-        connection.execute("set TimeZone = 'UTC'")
         connection.register("merged_rows", rows)
         columns = ", ".join(quote_name(column) for column in order)
         ordered = connection.execute(f"select * from merged_rows order by {columns}").to_arrow_reader(_BATCH_ROWS)

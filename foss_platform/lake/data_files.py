@@ -81,12 +81,15 @@ def write_data_files(table: Table, rows: Rows) -> list[DataFile]:
     OSError
         When the store refuses; files already written are orphans that nothing refers to.
     """
+    return list(written_files(table, rows))
+
+
+def written_files(table: Table, rows: Rows) -> Iterator[DataFile]:
+    """As `write_data_files`, each file as soon as it is written."""
     write_id = uuid.uuid4()
-    tasks = (
-        WriteTask(write_uuid=write_id, task_id=number, schema=table.schema(), record_batches=batches)
-        for number, batches in enumerate(_chunks(rows))
-    )
-    return [data_file for task in tasks for data_file in write_file(table.io, table.metadata, iter([task]))]
+    for number, batches in enumerate(_chunks(rows)):
+        task = WriteTask(write_uuid=write_id, task_id=number, schema=table.schema(), record_batches=batches)
+        yield from write_file(table.io, table.metadata, iter([task]))
 
 
 def rows_outside(table: Table, replaced: Slices) -> tuple[pa.RecordBatchReader, list[DataFile]]:

@@ -14,8 +14,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.changes import follow_properties
 from foss_platform.lake.commit import Change, commit
+from foss_platform.lake.creation import create_filled
 from foss_platform.lake.data_files import EVERY_ROW, Slices
 from foss_platform.lake.duck import quote_name
 from foss_platform.lake.failures import lake_failures
@@ -23,7 +23,7 @@ from foss_platform.lake.lineage import holds_rows_of
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.positions import position_keys
-from foss_platform.lake.tables import TableSpec, ensure_table, load_table
+from foss_platform.lake.tables import TableSpec, load_table
 
 _BATCH_ROWS = 122_880
 
@@ -77,22 +77,20 @@ class DerivedLayout:
     policy: TablePolicy = field(default_factory=TablePolicy)
 
 
-def ensure_derived_table(
-    catalog: Catalog,
+def derived_spec(
     name: TableName,
     arrow_schema: pa.Schema,
     docs: Mapping[str, str],
     description: str,
     layout: DerivedLayout | None = None,
-) -> Table:
-    """Load the table, or create it with the columns that the engine's result has.
+) -> TableSpec:
+    """The table that a model makes, with the columns that the engine's result has.
 
     All columns are optional, since an engine's result says nothing about nulls.
     """
     layout = layout or DerivedLayout()
     schema = documented(arrow_schema, docs)
-    spec = TableSpec(name, schema, description, layout.key, layout.cluster_by, layout.policy)
-    return follow_properties(catalog, name, ensure_table(catalog, spec), spec.all_properties())
+    return TableSpec(name, schema, description, layout.key, layout.cluster_by, layout.policy)
 
 
 def documented(arrow_schema: pa.Schema, docs: Mapping[str, str]) -> pa.Schema:
@@ -157,6 +155,19 @@ def commit_derived(
         return change()
 
     return commit(catalog, name, plan)
+
+
+def create_derived(
+    catalog: Catalog, spec: TableSpec, connection: duckdb.DuckDBPyConnection, rows: DerivedRows
+) -> Table:
+    """Create the table with the rows of its first build.
+
+    Raises
+    ------
+    PassingError
+        If another run has created it since the rows were computed.
+    """
+    return create_filled(catalog, spec, _whole(connection, rows))
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, rows: DerivedRows) -> Callable[[], Change]:

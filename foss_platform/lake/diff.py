@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from foss_platform.errors import LastingError, PassingError
 from foss_platform.lake.duck import Pin, connect, first_line, quote_name
+from foss_platform.lake.duck_arrow import arrow_rows
 from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 65_536
@@ -76,7 +77,7 @@ class Difference:
         named = ", ".join(f"c{place} as {quote_name(column)}" for place, column in enumerate(self.columns))
         order = ", ".join(f"c{place}" for place in range(len(self.key) or len(self.columns)))
         query = f"select change as {change}, {named} from ({' union all '.join(parts)}) order by kind, {order}, place"
-        return self.connection.execute(query).to_arrow_reader(_ROWS_PER_BATCH)
+        return arrow_rows(self.connection, query, _ROWS_PER_BATCH, exact=True)
 
     def _part(self, kind: Kind, change: str, side: str, place: int) -> str:
         values = ", ".join(f"{side}{number} as c{number}" for number in range(len(self.columns)))

@@ -7,7 +7,9 @@ the queries. DuckDB holds no state of its own.
 import functools
 import importlib.resources
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import duckdb
 from pyiceberg.table import Table
@@ -24,6 +26,14 @@ KEPT_COLUMN = "_unknown_fields"
 
 # in this order: iceberg needs avro, and would otherwise try to download it
 _EXTENSIONS = ("avro", "iceberg")
+
+
+# nothing is downloaded, and nothing is read from the folder .duckdb in the user's home
+_ISOLATED: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_persistent_secrets": False,
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,21 @@ def _duckdb_type(iceberg_type: str) -> str:
     return {"string": "varchar", "long": "bigint", "int": "integer"}.get(iceberg_type, iceberg_type)
 
 
+def open_duckdb(
+    config: Mapping[str, str | bool | int | float | list[str]] = MappingProxyType({}),
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB in memory: the one place that does, apart from dbt, whose connection goes through `prepare`.
+
+    Raises
+    ------
+    duckdb.Error
+        If a setting is refused.
+    """
+    connection = duckdb.connect(":memory:", config={**_ISOLATED, **config})
+    _use_utc(connection)
+    return connection
+
+
 def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     """Open DuckDB in memory with the platform's settings and extensions.
 
@@ -89,13 +114,13 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
         When a setting is refused or an extension does not fit the installed DuckDB.
     """
     try:
-        connection = duckdb.connect(":memory:", config=connection_config(settings))
+        connection = open_duckdb(connection_config(settings))
     except duckdb.Error as error:
         raise ConfigurationError(
             f"DuckDB refuses its settings: {first_line(error)}",
             "Check FOSS_DUCKDB_MEMORY_LIMIT, FOSS_DUCKDB_TEMP_DIRECTORY and FOSS_DUCKDB_THREADS.",
         ) from None
-    prepare(connection)
+    _load_extensions(connection)
     return connection
 
 
@@ -121,9 +146,8 @@ def connection_config(settings: Settings) -> dict[str, str | bool | int | float 
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.duckdb_memory_limit,
         "temp_directory": str(settings.spill_directory),
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
         "preserve_insertion_order": True,
+        **_ISOLATED,
     }
     if settings.duckdb_threads is not None:
         config["threads"] = settings.duckdb_threads
@@ -131,10 +155,24 @@ def connection_config(settings: Settings) -> dict[str, str | bool | int | float 
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load the extensions, from the installed packages and never from the network, and set the zone to UTC."""
+    """Load the extensions and set the zone of a connection that dbt has opened."""
+    _use_utc(connection)
+    _load_extensions(connection)
+
+
+def _use_utc(connection: duckdb.DuckDBPyConnection) -> None:
+    """Read and write times in UTC, whatever the zone of the host.
+
+    It is a setting of the database, so that every cursor has it. As a setting of one connection it was missing on the
+    cursor through which rows leave dbt, and no model could be built on a host outside of UTC.
+    """
+    connection.execute("set global TimeZone = 'UTC'")
+
+
+def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+    """From the installed packages and never from the network."""
     for extension in _EXTENSIONS:
         connection.execute(f"load {quote_text(_extension_file(extension))}")
-    connection.execute("set TimeZone = 'UTC'")
 
 
 def create_view(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> None:

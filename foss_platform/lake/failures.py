@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.proxies import REMEDY, through
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
@@ -63,9 +64,10 @@ def lake_failures() -> Iterator[None]:
         raise
     except RequestException as error:
         # an OSError too; its text holds addresses of objects in memory
+        by_way = through(str(error.request.url) if error.request is not None else "")
         raise PassingError(
-            f"The Iceberg REST catalog did not answer ({type(error).__name__}).",
-            "Check that it is up, and its address.",
+            f"The Iceberg REST catalog did not answer{by_way} ({type(error).__name__}).",
+            f"Check that it is up, and its address. {REMEDY if by_way else ''}".strip(),
         ) from error
     except OSError as error:
         raise _from_os_error(error) from error

@@ -8,7 +8,7 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import PassingError
 from foss_platform.lake.data_files import rows_of
-from foss_platform.lake.duck import first_line, quote_name
+from foss_platform.lake.duck import first_line, open_duckdb, quote_name
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.positions import build_properties, own_position
 
@@ -52,7 +52,7 @@ def fingerprint(table: Table) -> Fingerprint:
     """
     columns = ", ".join(quote_name(field.name) for field in table.schema().fields)
     # a hash needs no room to spill, and DuckDB's default would be the working directory
-    connection = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": ""})
+    connection = open_duckdb({"memory_limit": _MEMORY, "temp_directory": ""})
     try:
         with lake_failures():
             tasks = list(table.scan().plan_files()) if table.current_snapshot() is not None else []

@@ -14,7 +14,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError, PassingError
-from foss_platform.lake.duck import connect, create_view, first_line, pin, reach
+from foss_platform.lake.duck import connect, create_view, first_line, open_duckdb, pin, reach
+from foss_platform.lake.duck_arrow import arrow_rows
 from foss_platform.lake.failures import store_failure
 from foss_platform.lake.names import NAMESPACES, TableName
 from foss_platform.lake.points import Point, point_at, point_table
@@ -51,13 +52,15 @@ class Answer:
     points: dict[str, Point]
 
 
-def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None) -> Answer:
+def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None, *, exact: bool = False) -> Answer:
     """Run one SELECT over the tables that it names; files in the object store are read by their address.
 
     Parameters
     ----------
     at
         Read each table of the lake as it stood at this moment (UTC); reference tables and files are as they are now.
+    exact
+        Types that Arrow does not have are its extension types and lose nothing, such as integers above 38 digits.
 
     Raises
     ------
@@ -82,26 +85,31 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
                 continue
             point = points[str(name)] = point_at(table, at)
             create_view(connection, pin(name, point_table(table, point), point.snapshot_id))
-        rows = connection.execute(query).to_arrow_reader(_ROWS_PER_BATCH)
+        rows = arrow_rows(connection, query, _ROWS_PER_BATCH, exact=exact)
         return Answer(_telling(rows, catalog, named), points)
     except duckdb.Error as error:
         _refuse(error, catalog, named)
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """A moment as a user writes it: ISO 8601 with a zone, or an interval such as `2 hours ago`.
+    """A moment as a user writes it: ISO 8601 with a zone, `now`, or an interval such as `2 hours ago`.
 
     Raises
     ------
     ConfigurationError
         When it is neither, or lies ahead of `now`.
     """
+    if text.strip() == "now":
+        return now.astimezone(UTC)
     if ago := re.fullmatch(r"\s*(.+?)\s+ago\s*", text):
-        found = duckdb.execute("select ?::timestamptz - try_cast(? as interval)", [now, ago[1]]).fetchone()
+        length = re.sub(r"(?<=\d),(?=\d{3})", "", ago[1])
+        # in UTC: a month is as long as the calendar of the session\'s zone says
+        with open_duckdb() as connection:
+            found = connection.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
         moment = found[0] if found else None
     else:
         try:
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text.strip())
         except ValueError:
             moment = None
     if moment is None or moment.tzinfo is None:

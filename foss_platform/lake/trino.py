@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.proxies import REMEDY, through
 from foss_platform.settings import Settings, trino_problems
 
 if TYPE_CHECKING:
@@ -89,13 +90,15 @@ def coordinator(settings: Settings) -> Coordinator:
     return Coordinator(url.hostname or "", url.port or 443, settings.trino_user or "", secret)
 
 
-def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connection":
+def connect_trino(settings: Settings, *, catalog: str | None = None, raw_values: bool = False) -> "Connection":
     """A connection in UTC; nothing is asked of the server yet.
 
     Parameters
     ----------
     catalog
         Trino's name of the catalog that names without one mean; the lake's unless given.
+    raw_values
+        Values are as the protocol sends them, instead of as Python's types, which hold fewer.
 
     Raises
     ------
@@ -118,6 +121,7 @@ def connect_trino(settings: Settings, *, catalog: str | None = None) -> "Connect
         catalog=catalog or settings.trino_catalog,
         source="foss",
         timezone="UTC",
+        legacy_primitive_types=raw_values,
         max_attempts=ATTEMPTS,
         request_timeout=REQUEST_SECONDS,
     )
@@ -168,7 +172,11 @@ def untrusted(settings: Settings) -> ConfigurationError:
 
 def away(settings: Settings) -> PassingError:
     """The error for a coordinator that does not answer."""
-    return PassingError(f"Trino at {settings.trino_url} does not answer.", "Check that it is up, and FOSS_TRINO_URL.")
+    by_way = through(settings.trino_url or "")
+    remedy = f" {REMEDY}" if by_way else ""
+    return PassingError(
+        f"Trino at {settings.trino_url} does not answer{by_way}.", f"Check that it is up, and FOSS_TRINO_URL.{remedy}"
+    )
 
 
 def http_failure(settings: Settings, text: str) -> FossError:

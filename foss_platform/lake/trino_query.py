@@ -20,7 +20,8 @@ from foss_platform.lake.points import Point, point_at
 from foss_platform.lake.query import Answer, QueryError, what_there_is
 from foss_platform.lake.tables import find_table
 from foss_platform.lake.trino import connect_trino, trino_failures
-from foss_platform.lake.trino_types import arrow_type, arrow_value
+from foss_platform.lake.trino_types import arrow_type
+from foss_platform.lake.trino_values import arrow_array
 from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 10_000
@@ -120,7 +121,7 @@ def _refuse_without_moment(settings: Settings, parsed: exp.Expr) -> None:
 
 
 def _read(settings: Settings, statement: str) -> pa.RecordBatchReader:
-    connection = connect_trino(settings)
+    connection = connect_trino(settings, raw_values=True)
     cursor = connection.cursor()
     with trino_failures(settings):
         cursor.execute(statement)
@@ -135,11 +136,21 @@ def _read(settings: Settings, statement: str) -> pa.RecordBatchReader:
                 if not rows:
                     return
                 columns = [
-                    pa.array([arrow_value(row[place], field.type) for row in rows], field.type)
-                    for place, field in enumerate(schema)
+                    _column(name, type_, [row[place] for row in rows])
+                    for place, (name, type_, *_) in enumerate(described)
                 ]
                 yield pa.record_batch(columns, schema=schema)
         finally:
             connection.close()
 
     return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _column(name: str, type_: str, values: list[Any]) -> Any:
+    try:
+        return arrow_array(type_, values)
+    except (pa.ArrowException, ValueError, ArithmeticError) as error:
+        raise QueryError(
+            f"Column {name} of type {type_} holds a value that cannot be returned: {error}.",
+            "Cast it to varchar in the query.",
+        ) from None

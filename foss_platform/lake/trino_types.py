@@ -1,9 +1,11 @@
-"""Trino's types as Arrow's, so that an answer of either engine leaves by the same door. Nothing else."""
+"""Trino's types as Arrow's, and its values as its protocol sends them, so that either engine's answer leaves alike.
 
-import json
+The client's own conversion is not used: it fails beyond the years 1 to 9999 and rounds below a microsecond. What Arrow
+has no type for is text: times with a zone, intervals (ISO 8601), more than nine decimals of a second, geometries.
+"""
+
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -19,39 +21,81 @@ _PLAIN: Mapping[str, pa.DataType] = {
     "double": pa.float64(),
     "date": pa.date32(),
     "varbinary": pa.binary(),
+    "json": pa.json_(),
+    "uuid": pa.uuid(),
+    "unknown": pa.null(),
+    # sketches, which are bytes to everybody else
+    "hyperloglog": pa.binary(),
+    "p4hyperloglog": pa.binary(),
+    "setdigest": pa.binary(),
+    "tdigest": pa.binary(),
 }
+_TEXTS = re.compile(
+    r"(varchar|char|ipaddress|ipprefix|geometry|sphericalgeography|kdbtree|bingtile|color|regexp|jsonpath|json2016"
+    r"|number|interval (year to month|day to second)|time(\(\d+\))? with time zone)(\(.*\))?",
+    re.IGNORECASE,
+)
 _DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
-_MOMENT = re.compile(r"timestamp(\(\d+\))?( with time zone)?")
-_ARRAY = re.compile(r"array\((.+)\)")
-_NESTED = re.compile(r"array|map|row")
+_MOMENT = re.compile(r"(time|timestamp)(?:\((\d+)\))?( with time zone)?")
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """The Arrow type of a column of Trino's; text for what has no plain one (rows, maps, intervals)."""
-    if name in _PLAIN:
-        return _PLAIN[name]
+    """The Arrow type of a column of Trino's, by the name that Trino gives."""
+    if (plain := _PLAIN.get(name.lower())) is not None:
+        return plain
     if found := _DECIMAL.fullmatch(name):
         return pa.decimal128(int(found[1]), int(found[2]))
+    if name.startswith("qdigest("):
+        return pa.binary()
     if found := _MOMENT.fullmatch(name):
-        return pa.timestamp("us", "UTC" if found[2] else None)
-    if (found := _ARRAY.fullmatch(name)) and not _NESTED.match(found[1]):
-        return pa.list_(arrow_type(found[1]))
+        return _moment_type(found)
+    if (nested := arguments(name)) is not None:
+        outer, parts = nested
+        if outer == "array":
+            return pa.list_(arrow_type(parts[0]))
+        if outer == "map":
+            # the protocol sends keys as text, from which those of a nested type cannot be read
+            key = pa.string() if arguments(parts[0]) is not None else arrow_type(parts[0])
+            return pa.map_(key, arrow_type(parts[1]))
+        if outer == "row":
+            return pa.struct([pa.field(field, arrow_type(type_)) for field, type_ in map(field_of, parts)])
     return pa.string()
 
 
-def arrow_value(value: Any, type_: pa.DataType) -> Any:
-    """A value of the client's as Arrow takes it."""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
-    if isinstance(value, list) and pa.types.is_list(type_):
-        return [arrow_value(item, type_.value_type) for item in value]
-    if value is not None and pa.types.is_string(type_) and not isinstance(value, str):
-        return json.dumps(_with_text_keys(value), default=str) if isinstance(value, dict | list | tuple) else str(value)
-    return value
+def _moment_type(found: re.Match[str]) -> pa.DataType:
+    precision = int(found[2] or 3)
+    unit: Any = "us" if precision <= 6 else "ns"
+    if precision > 9:
+        return pa.string()
+    if found[1] == "time":
+        return pa.string() if found[3] else pa.time64(unit)
+    return pa.timestamp(unit, "UTC" if found[3] else None)
 
 
-def _with_text_keys(value: Any) -> Any:
-    """With keys that JSON has: a map's may be of any type."""
-    if isinstance(value, dict):
-        return {key if isinstance(key, str) else str(key): _with_text_keys(item) for key, item in value.items()}
-    return [_with_text_keys(item) for item in value] if isinstance(value, list | tuple) else value
+def arguments(name: str) -> tuple[str, list[str]] | None:
+    """The outer name and the parts of a nested type; None for another."""
+    found = re.fullmatch(r"(array|map|row)\((.*)\)", name, re.DOTALL)
+    if found is None:
+        return None
+    parts, depth, is_quoted = [""], 0, False
+    for character in found[2]:
+        is_quoted ^= character == '"'
+        if not is_quoted:
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if character == "," and not depth:
+                parts.append("")
+                continue
+        parts[-1] += character
+    return found[1], [part.strip() for part in parts]
+
+
+def field_of(part: str) -> tuple[str, str]:
+    """A row's field: its name, empty if it has none, and its type."""
+    if found := re.fullmatch(r'"((?:[^"]|"")*)" (.+)', part, re.DOTALL):
+        return found[1].replace('""', '"'), found[2]
+    if part.lower() in _PLAIN or _DECIMAL.fullmatch(part) or _MOMENT.fullmatch(part) or _TEXTS.fullmatch(part):
+        return "", part
+    if arguments(part) is not None or part.startswith("qdigest("):
+        return "", part
+    name, _, type_ = part.partition(" ")
+    return (name, type_) if type_ else ("", part)

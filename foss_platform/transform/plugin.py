@@ -18,21 +18,24 @@ from dbt.adapters.duckdb.utils import TargetConfig
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
+from foss_platform.errors import PassingError
 from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.changes import follow_properties
 from foss_platform.lake.derived import (
     DerivedRows,
     Merge,
     adapt_columns,
     commit_derived,
+    create_derived,
+    derived_spec,
     documented,
-    ensure_derived_table,
 )
 from foss_platform.lake.duck import connection_config, create_view, pin, prepare, quote_text
 from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions, position_properties
 from foss_platform.lake.reference import attach_reference
 from foss_platform.lake.statistics import newest_value
-from foss_platform.lake.tables import list_tables, load_table
+from foss_platform.lake.tables import find_table, list_tables, load_table
 from foss_platform.transform.handover import handed_over
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
@@ -76,10 +79,6 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         for name, table in loaded.items():
             self._pin(name, table)
 
-    def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Each of dbt's cursors reads and writes times in UTC."""
-        cursor.execute("set TimeZone = 'UTC'")
-
     def store(self, target_config: TargetConfig) -> None:
         """Commit a relation as the content of, or a step of, the model's Iceberg table.
 
@@ -97,31 +96,38 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         arrow_schema = documented(
             self._connection.execute(f"select * from {incoming} limit 0").to_arrow_table().schema, options["docs"]
         )
-        table = ensure_derived_table(
-            self._catalog,
-            name,
-            arrow_schema,
-            options["docs"],
-            options["description"],
-            model_layout(name, options["layout"]),
+        spec = derived_spec(
+            name, arrow_schema, options["docs"], options["description"], model_layout(name, options["layout"])
         )
         merge, logic = options["merge"], self._logic(options["unique_id"])
-        if options["only_when_changed"] and _is_built_with(table, logic):
-            return
-        if merge is None:
-            table = adapt_columns(self._catalog, name, table, arrow_schema)
         properties = position_properties(self._available(options["upstream"]))
         if merge is None:
             properties[LOGIC_PROPERTY] = logic
-        base = self._tables.get(str(name), table).metadata.current_snapshot_id
+        found = find_table(self._catalog, name)
         rows = DerivedRows(
             incoming,
             Merge(tuple(merge["unique_key"]), merge["prune_by"], merge["delete_when"]) if merge else None,
-            base,
+            self._base(name, found),
             properties,
             {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole"},
         )
+        if found is None:
+            # a step takes a table that this run has read, so it can only be missing if somebody dropped it meanwhile
+            if merge is not None:
+                raise PassingError(f"{name} was dropped while this run was building it.", "Run again.")
+            self._pin(name, create_derived(self._catalog, spec, self._connection, rows))
+            return
+        table = follow_properties(self._catalog, name, found, spec.all_properties())
+        if options["only_when_changed"] and _is_built_with(table, logic):
+            return
+        if merge is None:
+            adapt_columns(self._catalog, name, table, arrow_schema)
         self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
+
+    def _base(self, name: TableName, found: Table | None) -> int | None:
+        """The snapshot that the rows were computed against: as the run has read the table, or as it is now."""
+        read = self._tables.get(str(name), found)
+        return None if read is None else read.metadata.current_snapshot_id
 
     def _newest(self, table: str, column: str) -> str | None:
         """For the macros: the newest value of a column of time, as text; from statistics, as the run sees the table."""

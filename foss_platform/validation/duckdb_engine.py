@@ -47,6 +47,8 @@ class DuckdbEngine:
             try:
                 create_view(connection, pin(name, table))
                 found = connection.execute(f'select count(*), sum(number) from "{name.namespace}".probe').fetchone()
+                # as models leave DuckDB: by another cursor, as Arrow
+                times = connection.cursor().execute(f'select moment from "{name.namespace}".probe').to_arrow_table()
             except duckdb.Error as error:
                 remedy = "Check the owner and permissions of the warehouse's folder."
                 if trial.bucket is not None:
@@ -56,7 +58,13 @@ class DuckdbEngine:
                 return failed(f"DuckDB cannot read a table that PyIceberg can: {first_line(error)}", remedy)
         if found is None or tuple(map(int, found)) != (3, 6):
             return failed(f"DuckDB reads other rows than were committed: {found}", "Do not use this store.")
-        return passed("a query over the probe gave what was committed")
+        zone = getattr(times.schema.field("moment").type, "tz", None)
+        if zone != "UTC":
+            return failed(
+                f"DuckDB returns times in {zone or 'no time zone'} instead of UTC, so no model can be committed.",
+                "Report this as a defect: the platform sets the zone of each connection.",
+            )
+        return passed("a query over the probe returned the committed rows, with times in UTC")
 
 
 def _bytes(text: str) -> float:

@@ -113,10 +113,11 @@ class Probe:
 
 
 def probe_rows() -> "pa.Table":
-    """What the probe holds; the numbers add up to 6."""
+    """The rows of the probe; the numbers add up to 6."""
     import pyarrow as pa
 
-    return pa.table({"number": pa.array([1, 2, 3], pa.int64()), "word": ["å", "ø", None]})
+    moments = pa.array([0, 1, None], pa.timestamp("us", "UTC"))
+    return pa.table({"number": pa.array([1, 2, 3], pa.int64()), "word": ["å", "ø", None], "moment": moments})
 
 
 def _drop(catalog: "Catalog", name: str, files: ProbeFiles | None) -> None:

@@ -8,9 +8,10 @@ import pytest
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.recording import read_recording
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.derived import DerivedLayout, ensure_derived_table
+from foss_platform.lake.derived import DerivedLayout, derived_spec
 from foss_platform.lake.names import TableName
 from foss_platform.lake.parity import parity_of
+from foss_platform.lake.tables import ensure_table
 from foss_platform.settings import load_settings
 from foss_platform_tests.pipeline.command_line import foss_in
 from foss_platform_tests.pipeline.test_law import EXCERPT, GOLD, SILVER, Pipeline, made_up_polls
@@ -62,7 +63,7 @@ def test_a_difference_is_found(trino: TrinoOnLake) -> None:
         "other": pa.table({"site": ["a", "c"], "share": [0.1 + 2**-56, 0.3], "count": pa.array([1, 1], pa.int32())}),
     }
     one, other = (
-        ensure_derived_table(catalog, TableName("silver", name), table.schema, {}, "", DerivedLayout(("site",)))
+        ensure_table(catalog, derived_spec(TableName("silver", name), table.schema, {}, "", DerivedLayout(("site",))))
         for name, table in rows.items()
     )
     one.append(rows["one"])

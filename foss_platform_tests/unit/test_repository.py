@@ -83,3 +83,14 @@ def test_workspace_names_the_package() -> None:
     assert workspace == {
         "load_from": [{"python_module": {"module_name": "foss_platform.definitions", "location_name": "foss_platform"}}]
     }
+
+
+def test_duckdb_is_opened_in_one_place() -> None:
+    """A session setting that is made on some connections only makes results depend on the host."""
+    opens = re.compile(r"duckdb\.(connect|execute|sql|query|default_connection)\(")
+    found = {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "foss_platform").rglob("*.py")
+        if opens.search(file.read_text())
+    }
+    assert found == {"foss_platform/lake/duck.py"}

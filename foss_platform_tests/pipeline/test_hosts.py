@@ -1,0 +1,96 @@
+"""What the lake holds does not depend on the host: its time zone, its locale, its home folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from foss_platform.settings import PROJECT_ROOT
+
+ZONES = {"behind UTC": "America/St_Johns", "daylight saving": "Europe/Oslo", "45 minutes": "Asia/Kathmandu"}
+_FOSS = Path(sys.executable).with_name("foss")
+
+
+def foss(home: Path, *words: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("FOSS_", "LC_", "LANG"))}
+    return subprocess.run(
+        [str(_FOSS), *words],
+        env={**own, "PYICEBERG_HOME": str(home), **environment, "FOSS_HOME": str(home)},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def content(home: Path, environment: dict[str, str]) -> dict[str, object]:
+    """The tables of the demo, by DuckDB in the same environment, as JSON."""
+    asked = {
+        "silver": "select * from silver.parking_readings order by all limit 500",
+        "latest": "select * from gold.parking_latest order by all",
+        "hourly": "select * from gold.parking_hourly order by all",
+        "health": "select * from gold.parking_feed_health order by all",
+        "count": "select count(*) as n, sum(hash(s)) as h from silver.parking_readings s",
+    }
+    found: dict[str, object] = {}
+    for name, query in asked.items():
+        done = foss(
+            home / "demo", "sql", query, "--format", "json", environment=environment | {"FOSS_FEED": "recorded"}
+        )
+        assert done.returncode == 0, done.stderr
+        found[name] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def in_utc(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    home = tmp_path_factory.mktemp("utc")
+    done = foss(home, "demo", environment={"TZ": "UTC"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return content(home, {"TZ": "UTC"})
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        *({"TZ": zone} for zone in ZONES.values()),
+        {"TZ": ":Europe/Oslo", "LC_ALL": "tr_TR.UTF-8", "LANG": "nb_NO.UTF-8", "HOME": "/nonexistent"},
+    ],
+    ids=[*ZONES, "locale and home"],
+)
+def test_the_demo_makes_the_same_tables_everywhere(
+    tmp_path: Path, in_utc: dict[str, object], environment: dict[str, str]
+) -> None:
+    done = foss(tmp_path, "demo", environment=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert content(tmp_path, environment) == in_utc
+    validated = foss(tmp_path / "demo", "validate", environment=environment | {"FOSS_FEED": "recorded"})
+    assert validated.returncode == 0, validated.stdout + validated.stderr
+
+
+def test_the_demo_works_where_the_zone_is_a_file(tmp_path: Path, in_utc: dict[str, object]) -> None:
+    """The host's zone by `/etc/localtime`, in a mount namespace of its own, so that nothing else sees it."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("only root can mount another /etc/localtime")
+    zone = Path("/usr/share/zoneinfo/Asia/Kathmandu")
+    if not zone.exists() or not Path("/etc/localtime").exists():
+        pytest.skip("this machine has no zone files or no /etc/localtime")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FOSS_") and name != "TZ"}
+    script = f'mount --bind {zone} "$(readlink -f /etc/localtime)" && date +%z && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", str(_FOSS), "demo"],
+        env={**environment, "FOSS_HOME": str(tmp_path), "PYICEBERG_HOME": str(tmp_path)},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.stdout.startswith("+0545"), done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert content(tmp_path, {"TZ": "UTC"}) == in_utc
