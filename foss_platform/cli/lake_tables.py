@@ -68,7 +68,7 @@ def minute_text(moment: datetime | None) -> str:
 
 
 def oldest_text(moment: datetime | None) -> str:
-    """The first moment that can be asked for: to the minute only if that loses nothing, since any earlier is refused."""
+    """The first moment that can be asked for: cut to the minute only if nothing is lost, since --at refuses earlier."""
     if moment is None or not (moment.second or moment.microsecond):
         return minute_text(moment)
     return moment_text(moment)

@@ -19,12 +19,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from foss_platform.cli.duck_bytes import OPAQUE
 from foss_platform.lake.calendar import PER_SECOND, clock_text, day_text, interval_text, moment_text
 
 #: DuckDB's counts for infinity; minus infinity is the negative of it.
 ENDLESS = {"date": 2**31 - 1, "timestamp": 2**63 - 1}
 
-_EAST = 16 * 3600 - 1
 _NOT_FINITE = {"nan", "inf", "-inf", "-nan"}
 
 
@@ -114,44 +114,14 @@ def _is_binary(type_: Any) -> bool:
 
 def _extension_texts(array: Any) -> list[str | None]:
     type_, stored = array.type, array.storage
-    if isinstance(type_, pa.OpaqueType) and type_.vendor_name == "DuckDB" and type_.type_name in _OPAQUE:
-        read = _OPAQUE[type_.type_name]
+    if isinstance(type_, pa.OpaqueType) and type_.vendor_name == "DuckDB" and type_.type_name in OPAQUE:
+        read = OPAQUE[type_.type_name]
         return [None if value is None else read(value) for value in stored.to_pylist()]
     if isinstance(type_, pa.UuidType):
         return [None if value is None else str(value) for value in array.to_pylist()]
     if type_.extension_name == "arrow.bool8":
         return texts(stored.cast(pa.bool_()))
     return texts(stored)
-
-
-def _bignum(value: bytes) -> str:
-    """Three bytes of sign and length, then the digits; all of them inverted for a negative number."""
-    if value[0] & 0x80:
-        return str(int.from_bytes(value[3:], "big"))
-    return str(-int.from_bytes(bytes(byte ^ 0xFF for byte in value[3:]), "big"))
-
-
-def _bits(value: bytes) -> str:
-    """One byte with the count of padding bits, then the bits."""
-    return "".join(f"{byte:08b}" for byte in value[1:])[value[0] :]
-
-
-def _time_with_zone(value: bytes) -> str:
-    """Microseconds in the upper 40 bits, and in the lower 24 how far the zone is west of the easternmost one."""
-    bits = int.from_bytes(value, "little")
-    offset = _EAST - (bits & 0xFFFFFF)
-    minutes, seconds = divmod(abs(offset), 60)
-    zone = f"{'-' if offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}" + (f":{seconds:02d}" * bool(seconds))
-    return clock_text(bits >> 24, "us") + zone
-
-
-_OPAQUE: dict[str, Callable[[bytes], str]] = {
-    "hugeint": lambda value: str(int.from_bytes(value, "little", signed=True)),
-    "uhugeint": lambda value: str(int.from_bytes(value, "little")),
-    "bignum": _bignum,
-    "bit": _bits,
-    "time_tz": _time_with_zone,
-}
 
 
 def _one_line(text: str) -> str:

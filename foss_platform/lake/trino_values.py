@@ -31,10 +31,8 @@ def arrow_array(name: str, values: list[Any]) -> Any:
 
 
 def _array(type_: Any, name: str, values: list[Any]) -> Any:
-    if pa.types.is_string(type_):
-        outer, parts = "", []
-    else:
-        outer, parts = arguments(name) or ("", [])
+    # a map's key of a nested type is text
+    outer, parts = (None if pa.types.is_string(type_) else arguments(name)) or ("", [])
     if pa.types.is_list(type_):
         inner = _array(type_.value_type, parts[0], [item for value in values if value is not None for item in value])
         return pa.ListArray.from_arrays(_offsets(values), inner, type=type_)

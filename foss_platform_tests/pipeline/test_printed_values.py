@@ -62,7 +62,7 @@ def test_every_printed_moment_can_be_asked_for(foss: Foss, recording: Path, monk
 
 
 def test_a_table_is_found_by_every_name_that_is_printed(foss: Foss, recording: Path) -> None:
-    code, out, _ = foss("replay", PIPELINE, str(recording))
+    code, _, _ = foss("replay", PIPELINE, str(recording))
     assert code == 0
     for name in ("silver.parking_readings", "silver/parking_readings"):
         assert foss("history", name)[0] == 0

@@ -14,10 +14,8 @@ from foss_platform.settings import load_settings
 from foss_platform_tests.pipeline.command_line import Foss, foss_in
 from foss_platform_tests.services.trino_on_lake import TrinoOnLake
 
-REFUSED = object()
-
-#: A value in SQL, its cell in CSV, the same in JSON, and its type in Parquet as DuckDB reads it.
-VALUES: list[tuple[str, str, Any, str]] = [
+#: A value in SQL, its cell in CSV, the same in JSON, and its type in Parquet as DuckDB reads it; None: any.
+VALUES: list[tuple[str, str | None, Any, str | None]] = [
     ("true", "true", True, "BOOLEAN"),
     ("tinyint '-128'", "-128", -128, "TINYINT"),
     ("smallint '-32768'", "-32768", -32768, "SMALLINT"),
@@ -93,7 +91,7 @@ def foss(trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
 
 
 def test_values_leave_in_every_format(foss: Foss, tmp_path: Path) -> None:
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for value, cell, in_json, type_ in VALUES:
         query = f"select {value} as v"
         code, out, err = foss("sql", "--engine", "trino", "--format", "csv", query)
