@@ -42,11 +42,14 @@ def cleanup(
 ) -> None:
     """Merge small files, let go of points that no promise needs, remove files that nothing refers to."""
     from foss_platform.lake.catalog import open_catalog
+    from foss_platform.lake.ownership import require_own
     from foss_platform.lake.tables import list_tables
     from foss_platform.settings import load_settings
 
     spare = parse_duration(older_than) if older_than is not None else None
     catalog = open_catalog(load_settings(), create=False)
+    if not dry_run:
+        require_own(catalog)
     names = list(dict.fromkeys(find_named(catalog, name) for name in table)) if table else list_tables(catalog)
     if spare is not None and spare < _RISKY and not dry_run:
         messages().print(

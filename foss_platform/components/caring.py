@@ -23,6 +23,7 @@ from foss_platform.ingest.poll_log import heal_poll_log
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.maintenance_log import MAINTENANCE_LOG, maintenance_log_spec
 from foss_platform.lake.names import TableName
+from foss_platform.lake.ownership import require_own
 from foss_platform.lake.tables import ensure_table, find_table, list_tables
 from foss_platform.lake.upkeep import Care, care_for
 
@@ -59,6 +60,7 @@ def care_for_lake(
     try:
         catalog = open_catalog(platform.settings)
         if not asked.dry_run:
+            require_own(catalog)
             ensure_table(catalog, maintenance_log_spec())
         names = _chosen(catalog, asked.tables)
         fed = {feed.bronze: feed for feed in feeds}

@@ -24,6 +24,7 @@ from pyiceberg.table import Table
 from foss_platform.errors import LastingError
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
+from foss_platform.lake.ownership import MARK
 from foss_platform.lake.points import PINNED_PREFIX, pinned_points, surplus_points
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.references import References, references_of
@@ -101,7 +102,8 @@ def plan_removal(
         noted = _read_notes(name, storage)
     # a pinned state that came after the listing is not in it, and what it refers to is referred to by `kept`
     known = references.needed.keys() | references.past | {f"{storage.root}/{NOTES}"}
-    loose = [file for path, file in listed.items() if path not in known]
+    # whose the files are is nobody's garbage, wherever a table's location is
+    loose = [file for path, file in listed.items() if path not in known and file.name != MARK]
     # a young file may be a writer's that commits it yet: its time begins when it is older than any writer takes
     first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose if now - file.modified >= spare}
     due = [file for file in loose if not spare or now - first_seen.get(file.path, now) >= spare]

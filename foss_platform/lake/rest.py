@@ -10,6 +10,8 @@ import requests
 from pyiceberg.catalog.rest import RestCatalog
 from requests.adapters import HTTPAdapter
 
+from foss_platform.lake.guard import guarded
+
 #: Seconds to connect, and between two bytes of an answer.
 CONNECT_SECONDS, READ_SECONDS = 3.0, 15.0
 
@@ -24,6 +26,7 @@ class BoundedAdapter(HTTPAdapter):
         return super().send(request, *arguments, **options)
 
 
+@guarded
 class BoundedRestCatalog(RestCatalog):
     """A REST catalog that answers in time or raises `requests.Timeout`, from the first question for its settings on.
 
