@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from foss_platform.cli.adopt import adopt
 from foss_platform.cli.cleanup import cleanup
 from foss_platform.cli.demo import demo
 from foss_platform.cli.dev import dev
@@ -44,6 +45,7 @@ app.command()(diff)
 app.command()(rollback)
 app.command()(cleanup)
 app.command()(move)
+app.command()(adopt)
 app.command()(replay)
 app.add_typer(quarantine, name="quarantine")
 app.command()(rebuild)

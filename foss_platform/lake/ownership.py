@@ -202,7 +202,7 @@ def read_mark(place: Place) -> Mark | None:
     except (ValueError, KeyError, TypeError):
         raise ForeignLakeError(
             f"The mark {place.location}/{MARK} cannot be read, so whose these files are is not known.",
-            "Restore it from a backup. If no other catalog uses this warehouse, delete it: the next write makes it anew.",
+            "Restore it from a backup. If no other catalog uses this warehouse, delete it: a new one is made.",
         ) from None
 
 
@@ -234,9 +234,7 @@ def _is_ours(place: Place, identity: CatalogIdentity) -> bool:
     return mark is not None and mark.catalog.is_same(identity)
 
 
-def _foreign(
-    catalog: Catalog, standing: Standing, owner: Mark, place: Place, outside: list[Place]
-) -> Standing:
+def _foreign(catalog: Catalog, standing: Standing, owner: Mark, place: Place, outside: list[Place]) -> Standing:
     return replace(
         standing,
         owner=owner,

@@ -40,6 +40,9 @@ def table_locations(catalog: Catalog) -> Iterator[tuple[tuple[str, ...], str]]:
         if not inspect(engine).has_table("iceberg_tables"):
             return
         asked = "select table_namespace, table_name, metadata_location from iceberg_tables where catalog_name = :name"
+        if "iceberg_type" in {column["name"] for column in inspect(engine).get_columns("iceberg_tables")}:
+            # Trino's views are in the same table
+            asked += " and (iceberg_type is null or iceberg_type = 'TABLE')"
         with engine.connect() as connection:
             rows = connection.execute(text(f"{asked} order by 1, 2"), {"name": catalog.name}).all()
         for namespace, name, location in rows:

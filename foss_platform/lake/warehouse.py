@@ -28,9 +28,9 @@ class Place:
 
     def __init__(self, location: str, properties: Mapping[str, Any]) -> None:
         self.location = location.rstrip("/")
-        self._properties = dict(properties)
-        scheme, netloc, path = PyArrowFileIO.parse_location(self.location, self._properties)
-        self.files: fs.FileSystem = PyArrowFileIO(self._properties).fs_by_scheme(scheme, netloc)
+        self.properties = dict(properties)
+        scheme, netloc, path = PyArrowFileIO.parse_location(self.location, self.properties)
+        self.files: fs.FileSystem = PyArrowFileIO(self.properties).fs_by_scheme(scheme, netloc)
         self.is_local = isinstance(self.files, fs.LocalFileSystem)
         self.root = posixpath.normpath(path)
 
@@ -51,7 +51,7 @@ class Place:
         """The folder that holds this one; None for a bucket or the root of a file system."""
         parent = self.location.rpartition("/")[0]
         is_top = posixpath.dirname(self.root) in ("", "/", self.root)
-        return None if is_top or not parent else Place(parent, self._properties)
+        return None if is_top or not parent else Place(parent, self.properties)
 
     def has(self, name: str = "") -> bool:
         """Whether there is a file or folder of this name."""
@@ -90,8 +90,8 @@ class Place:
         """
         if self.is_local:
             return self._create_local(Path(self._path(name)), content)
-        if isinstance(self.files, fs.S3FileSystem) and reaches_alike(self._properties):
-            made = create_object(open_s3(self._properties), self._path(name), content)
+        if isinstance(self.files, fs.S3FileSystem) and reaches_alike(self.properties):
+            made = create_object(open_s3(self.properties), self._path(name), content)
             if made is not None:
                 return made
         if self.has(name):
@@ -143,7 +143,7 @@ class Place:
 def is_same_file(one: str, other: str) -> bool:
     """Whether both paths lead to one file or folder that exists."""
     try:
-        return os.path.samefile(one, other)
+        return Path(one).samefile(other)
     except OSError:
         return False
 
