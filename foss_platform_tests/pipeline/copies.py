@@ -17,7 +17,8 @@ from foss_platform.lake.upkeep import care_for
 from foss_platform.settings import Settings
 
 THINGS, OTHERS = TableName("bronze", "things"), TableName("gold", "others")
-SCHEMA = pa.schema([("id", pa.int64()), ("what", pa.string())])
+_COLUMNS: dict[str, pa.DataType] = {"id": pa.int64(), "what": pa.string()}
+SCHEMA = pa.schema(_COLUMNS)
 
 
 def fill(settings: Settings, commits: int = 5) -> Catalog:
@@ -41,10 +42,15 @@ def rows_of(home: Path) -> dict[str, list[int]]:
     """The rows of all tables, read file by file."""
     catalog = open_catalog(Settings(home=home), create=False)
     return {
-        str(name): sorted(load_table(catalog, name).scan().to_arrow().column("id").to_pylist())
+        str(name): ids(load_table(catalog, name).scan().to_arrow())
         for name in list_tables(catalog)
         if name in (THINGS, OTHERS)
     }
+
+
+def ids(rows: pa.Table) -> list[int]:
+    """The numbers of the rows, sorted."""
+    return sorted(int(str(found)) for found in rows.column("id").to_pylist())
 
 
 def files_of(home: Path) -> dict[str, bytes]:

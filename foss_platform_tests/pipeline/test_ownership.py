@@ -29,6 +29,7 @@ from foss_platform.lake.storage import Storage
 from foss_platform.lake.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
 from foss_platform.transform.runner import build
+from foss_platform_tests.pipeline.command_line import foss_in
 from foss_platform_tests.pipeline.copies import (
     OTHERS,
     SCHEMA,
@@ -206,7 +207,7 @@ def test_a_mark_that_cannot_be_read_stops_writing_alone(settings: Settings) -> N
     assert rows_of(settings.home)[str(THINGS)]
 
 
-def _write(home: Path, gate: "multiprocessing.synchronize.Barrier", number: int) -> None:  # type: ignore[name-defined]
+def _write(home: Path, gate: "multiprocessing.synchronize.Barrier", number: int) -> None:
     catalog = open_catalog(Settings(home=home))
     gate.wait(60)
     ensure_table(catalog, TableSpec(THINGS, SCHEMA))
@@ -225,3 +226,37 @@ def test_processes_that_start_an_empty_lake_at_once_agree_on_one_mark(settings: 
     assert rows_of(settings.home)[str(THINGS)] == [0, 1, 2]
     assert [file.name for file in (settings.home / "warehouse").iterdir() if file.is_file()] == [MARK]
     assert standing_of(open_catalog(settings)).is_marked
+
+
+@pytest.mark.parametrize("how", [copied, moved])
+def test_a_validation_says_what_is_the_matter_and_writes_nothing(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    how: Callable[[Path, Path], Path],
+) -> None:
+    fill(settings)
+    there = how(settings.home, tmp_path / "there")
+    before = files_of(there)
+    code, out, _ = foss_in(there, monkeypatch, capfd)("validate", "--json")
+    found = {result["name"]: result for result in json.loads(out)["results"]}
+    assert code == 1
+    assert found["lake_owned"]["status"] == "failed"
+    assert "foss adopt" in found["lake_owned"]["remedy"]
+    assert found["store_takes_objects"]["status"] == "skipped"
+    assert found["tables_can_be_read"]["status"] == ("passed" if how is copied else "failed")
+    assert files_of(there) == before
+
+
+def test_a_validation_looks_at_real_tables(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(settings)
+    for file in (settings.home / "warehouse" / "gold").rglob("*.parquet"):
+        file.unlink()
+    code, out, _ = foss_in(settings.home, monkeypatch, capfd)("validate", "--json", "--only", "lake")
+    found = {result["name"]: result for result in json.loads(out)["results"]}
+    assert code == 1
+    assert found["lake_owned"]["status"] == "passed"
+    assert "gold.others" in found["tables_can_be_read"]["detail"]
