@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 def adopt(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
-    original_is_gone: Annotated[
+    take_over: Annotated[
         bool,
-        typer.Option(
-            "--original-is-gone", help="Nothing uses the catalog any longer that the mark names: take its files."
-        ),
+        typer.Option("--take-over", help="No other catalog uses these files any longer: take them as they are."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
@@ -31,7 +29,7 @@ def adopt(
     from foss_platform.settings import load_settings
 
     catalog = open_catalog(load_settings(), create=False, judge=False)
-    plan = plan_adoption(catalog, original_is_gone=original_is_gone)
+    plan = plan_adoption(catalog, take_over=take_over)
     if plan.owner is None:
         output().print("The lake is this home's own already; there is nothing to adopt.")
         return

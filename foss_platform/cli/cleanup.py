@@ -62,6 +62,8 @@ def cleanup(
     if dry_run:
         _list_files(done)
     _summarize(catalog, done, spare, dry_run=dry_run)
+    if not table:
+        _remove_dropped(catalog, dry_run=dry_run)
     for failure in failures:
         show_error(failure)
     raise typer.Exit(1 if failures else 0)
@@ -100,6 +102,16 @@ def _care(
                 failures.append(trouble(name, error))
             bar.advance(task)
     return done, failures
+
+
+def _remove_dropped(catalog: "Catalog", *, dry_run: bool) -> None:
+    """The files of the tables that were dropped so long ago that they can be restored no longer."""
+    from foss_platform.lake.dropped import remove_for_good
+
+    if gone := remove_for_good(catalog, datetime.now(UTC), dry_run=dry_run):
+        would = "would be removed" if dry_run else "removed"
+        size = size_text(sum(file.size for file in gone))
+        messages().print(f"{len(gone):,} files of dropped tables {would}, {size} freed")
 
 
 def _heal(catalog: "Catalog", name: "TableName") -> None:

@@ -9,12 +9,13 @@ files are (`lake.ownership`).
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import clear_manifest_cache
 
 from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.lake.dropped import RECORDS, read_record
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.ownership import Mark, Standing, adopting, read_mark, standing_of, write_mark
 from foss_platform.lake.places import table_location, table_locations
@@ -56,11 +57,14 @@ class Adoption:
     ----------
     owner
         The mark that names another catalog; None if the lake is this catalog's own.
+    former
+        The owner's warehouse.
     """
 
     standing: Standing
     owner: Mark | None
     tables: tuple[Adopted, ...] = ()
+    former: Place | None = None
 
     @property
     def takes_over(self) -> bool:
@@ -68,13 +72,13 @@ class Adoption:
         return not any(table.places for table in self.tables)
 
 
-def plan_adoption(catalog: Catalog, *, original_is_gone: bool = False) -> Adoption:
+def plan_adoption(catalog: Catalog, *, take_over: bool = False) -> Adoption:
     """Work out what is to be done; writes nothing.
 
     Parameters
     ----------
-    original_is_gone
-        The user's word that the catalog which the mark names is no longer in use.
+    take_over
+        The user's word that the catalog which the mark names does not use these files any longer.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def plan_adoption(catalog: Catalog, *, original_is_gone: bool = False) -> Adopti
         return Adoption(standing, None)
     assert standing.warehouse is not None
     assert standing.place is not None
-    is_gone = original_is_gone or bool(standing.is_gone)
+    is_gone = take_over or bool(standing.is_gone)
     with lake_failures():
         here = standing.warehouse
         there = Place(standing.owner.warehouse or standing.place.location, catalog.properties)
@@ -99,7 +103,7 @@ def plan_adoption(catalog: Catalog, *, original_is_gone: bool = False) -> Adopti
             Adopted(identifier, metadata, _places(identifier, metadata, there, here, is_gone=is_gone))
             for identifier, metadata in sorted(listed.items())
         ]
-    return Adoption(standing, standing.owner, tuple(tables))
+    return Adoption(standing, standing.owner, tuple(tables), there)
 
 
 def adopt(catalog: Catalog, plan: Adoption, progress: Callable[[str, int], None] = lambda name, files: None) -> None:
@@ -130,6 +134,7 @@ def adopt(catalog: Catalog, plan: Adoption, progress: Callable[[str, int], None]
         listed = dict(table_locations(catalog))
         for table, metadata in moved:
             _point_at(catalog, listed, table, metadata)
+        _bring_dropped(catalog, plan)
         clear_manifest_cache()
         _take(catalog, plan, owner)
         standing.warehouse.delete(_JOURNAL)
@@ -157,6 +162,23 @@ def _point_at(catalog: Catalog, listed: Mapping[Identifier, str], table: Adopted
         catalog.drop_table(table.identifier)
     ensure_namespace(catalog, ".".join(table.identifier[:-1]))
     catalog.register_table(table.identifier, metadata)
+
+
+def _bring_dropped(catalog: Catalog, plan: Adoption) -> None:
+    """Tables that were dropped can be restored at their new place too."""
+    here, there = plan.standing.warehouse, plan.former
+    assert here is not None
+    assert there is not None
+    for name in sorted({*here.names(RECORDS), *there.names(RECORDS)}):
+        dropped = read_record(here, name) or read_record(there, name)
+        if dropped is None:
+            continue
+        places = {} if here.is_same(there) else {there.location: here.location}
+        moving = Relocation(dropped.table, dropped.metadata, places, catalog.properties)
+        if moving.moved(dropped.metadata) == dropped.metadata and _is_below(dropped.metadata, here):
+            continue
+        new = replace(dropped, metadata=moving.carry_out(), location=moving.moved(dropped.location))
+        here.write(new.file, new.content())
 
 
 def _take(catalog: Catalog, plan: Adoption, owner: Mark) -> None:
@@ -210,14 +232,10 @@ def _same_warehouse(standing: Standing) -> ConfigurationError:
     assert standing.owner is not None
     assert standing.warehouse is not None
     place, other = standing.warehouse.location, standing.owner.catalog
-    if standing.is_gone is None:
-        return ConfigurationError(
-            f"The warehouse {place} is that of the catalog {other}, and whether that is still in use cannot be told.",
-            "If nothing uses it any longer, run `foss adopt --original-is-gone`. Otherwise set the warehouse of "
-            "catalog 'lake' to a new, empty location and run `foss adopt`, which copies the files there.",
-        )
+    known = "is still there" if standing.is_gone is False else "may be in use: it cannot be told from here"
     return ConfigurationError(
-        f"The warehouse {place} is that of the catalog {other}, which is still there.",
-        "Set the warehouse of catalog 'lake' to a new, empty location and run `foss adopt`, which copies the files "
-        "there; or, if nothing uses that catalog any longer, run `foss adopt --original-is-gone`.",
+        f"The warehouse {place} is marked as that of the catalog {other}, which {known}.",
+        "If that catalog uses these files, set the warehouse of catalog 'lake' to a new, empty location and run `foss "
+        "adopt`, which copies them there. If it does not, because it is out of use or this store is a copy of its "
+        "store, run `foss adopt --take-over`.",
     )

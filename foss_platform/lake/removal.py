@@ -22,6 +22,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import LastingError
+from foss_platform.lake.dropped import tables_in_place
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.ownership import MARK
@@ -99,9 +100,13 @@ def plan_removal(
         kept = [point for point in points if point.metadata_location not in surplus]
         references = references_of(table, kept, storage.path_of)
         _refuse_damage(name, references, listed, storage)
+        # a table that was dropped and made anew is in the same place, and the dropped one can still be restored
+        dropped = set[str]()
+        for other in tables_in_place(catalog, storage):
+            dropped |= references_of(other, pinned_points(other), storage.path_of).needed.keys()
         noted = _read_notes(name, storage)
     # a pinned state that came after the listing is not in it, and what it refers to is referred to by `kept`
-    known = references.needed.keys() | references.past | {f"{storage.root}/{NOTES}"}
+    known = references.needed.keys() | references.past | dropped | {f"{storage.root}/{NOTES}"}
     # whose the files are is nobody's garbage, wherever a table's location is
     loose = [file for path, file in listed.items() if path not in known and file.name != MARK]
     # a young file may be a writer's that commits it yet: its time begins when it is older than any writer takes
