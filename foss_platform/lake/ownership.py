@@ -22,7 +22,7 @@ from pyiceberg.catalog import Catalog
 from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.identity import CatalogIdentity, identity_of, is_gone
-from foss_platform.lake.places import places_of_tables, warehouse_of
+from foss_platform.lake.places import places_of_tables, table_locations, warehouse_of
 from foss_platform.lake.warehouse import Place
 
 #: The mark's name, at the root of a warehouse. No clean-up removes a file of this name.
@@ -75,6 +75,8 @@ class Standing:
         Whether the tables' files are where the catalog says.
     is_marked
         Whether the warehouse has the mark of this catalog.
+    is_empty
+        Whether the catalog has no table.
     """
 
     identity: CatalogIdentity | None
@@ -84,6 +86,7 @@ class Standing:
     is_gone: bool | None = None
     can_read: bool = True
     is_marked: bool = False
+    is_empty: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -95,6 +98,12 @@ class Standing:
         """What is the matter, naming both places."""
         assert self.owner is not None
         here, there = str(self.identity), str(self.owner.catalog)
+        if self.is_empty:
+            assert self.place is not None
+            return (
+                f"The warehouse {self.place.location} belongs to the catalog {there}, and this is {here}, which has no "
+                "table."
+            )
         if self.is_gone:
             return f"This lake was moved: its files belong to the catalog {there}, which is gone, and this is {here}."
         return (
@@ -105,6 +114,8 @@ class Standing:
     @property
     def remedy(self) -> str:
         """What the user can do."""
+        if self.is_empty:
+            return "Name another warehouse, or restore the catalog; nothing is written or deleted."
         if self.is_gone:
             return "Run `foss adopt` to make them this catalog's own; until then nothing is written or deleted."
         return (
@@ -241,6 +252,7 @@ def _foreign(catalog: Catalog, standing: Standing, owner: Mark, place: Place, ou
         place=place,
         is_gone=is_gone(owner.catalog, catalog),
         can_read=all(found.has() for found in outside),
+        is_empty=next(table_locations(catalog), None) is None,
     )
 
 
