@@ -47,7 +47,7 @@ def cleanup(
     from foss_platform.settings import load_settings
 
     spare = parse_duration(older_than) if older_than is not None else None
-    catalog = open_catalog(load_settings(), create=False)
+    catalog = open_catalog(load_settings(), create=False, judge=dry_run)
     if not dry_run:
         require_own(catalog)
     names = list(dict.fromkeys(find_named(catalog, name) for name in table)) if table else list_tables(catalog)

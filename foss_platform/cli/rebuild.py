@@ -14,7 +14,7 @@ def rebuild() -> None:
     from foss_platform.settings import load_settings
 
     # refused where there is no lake: a rebuild of nothing would make one
-    require_own(open_catalog(load_settings(), create=False))
+    require_own(open_catalog(load_settings(), create=False, judge=False))
     with messages().status("building silver and gold anew …"):
         run = run_job(load_settings(), "rebuild")
     show_run("rebuild", run)

@@ -58,10 +58,10 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
 
 def _tell_of_foreign_files(catalog: Catalog) -> None:
     """Warn once for each process, or refuse if nothing could be read anyway."""
-    from foss_platform.lake.ownership import ForeignLakeError, standing_of
+    from foss_platform.lake.ownership import ForeignLakeError, judge
 
     try:
-        standing = standing_of(catalog)
+        standing = judge(catalog)
     except PassingError:
         # whoever reads or writes meets the same, and says so
         return

@@ -106,10 +106,8 @@ class Standing:
             )
         if self.is_gone:
             return f"This lake was moved: its files belong to the catalog {there}, which is gone, and this is {here}."
-        return (
-            f"This lake is a copy: its files at {self.place.location if self.place else self.owner.warehouse} belong "
-            f"to the catalog {there}, and this is {here}."
-        )
+        place = self.owner.warehouse
+        return f"This lake is a copy: its files at {place} belong to the catalog {there}, and this is {here}."
 
     @property
     def remedy(self) -> str:
@@ -146,6 +144,22 @@ def require_own(catalog: Catalog) -> None:
         if not standing.is_marked:
             _mark_first(standing)
         known.is_own = True
+
+
+def judge(catalog: Catalog) -> Standing:
+    """As `standing_of`; what it finds in order `require_own` need not look up again.
+
+    Raises
+    ------
+    ForeignLakeError
+        If a mark cannot be read.
+    PassingError
+        If the store or catalog does not answer.
+    """
+    standing = standing_of(catalog)
+    if standing.is_own and standing.is_marked:
+        _known(catalog).is_own = True
+    return standing
 
 
 @contextmanager
