@@ -195,12 +195,12 @@ def standing_of(catalog: Catalog) -> Standing:
         places = places_of_tables(catalog, warehouse) if is_cheap or not standing.is_marked else []
         outside = [place for place in places if not place.is_same(warehouse)]
         if mark is not None and not standing.is_marked:
-            return _foreign(catalog, standing, mark, warehouse, outside)
+            return _foreign(catalog, standing, mark, warehouse)
         strange = [place for place in outside if not _is_ours(place, identity)]
         for place in strange:
             owner = read_mark(place) or _unmarked_owner(place, identity)
             if owner is not None:
-                return _foreign(catalog, standing, owner, place, outside)
+                return _foreign(catalog, standing, owner, place)
         if strange and not standing.is_marked and not any(_is_ours(place, identity) for place in outside):
             return _first_seen(catalog, standing, strange, identity)
         return standing
@@ -259,15 +259,27 @@ def _is_ours(place: Place, identity: CatalogIdentity) -> bool:
     return mark is not None and mark.catalog.is_same(identity)
 
 
-def _foreign(catalog: Catalog, standing: Standing, owner: Mark, place: Place, outside: list[Place]) -> Standing:
+def _foreign(catalog: Catalog, standing: Standing, owner: Mark, place: Place) -> Standing:
+    first = next(table_locations(catalog), None)
     return replace(
         standing,
         owner=owner,
         place=place,
-        is_gone=is_gone(owner.catalog, catalog),
-        can_read=all(found.has() for found in outside),
-        is_empty=next(table_locations(catalog), None) is None,
+        is_gone=_is_replaced(catalog, owner) or is_gone(owner.catalog, catalog),
+        can_read=first is None or _is_there(catalog, first[1]),
+        is_empty=first is None,
     )
+
+
+def _is_replaced(catalog: Catalog, owner: Mark) -> bool:
+    """Whether another lake has been made since where the owner was: a home that was moved away, and started anew."""
+    found = read_mark(Place(owner.warehouse, catalog.properties))
+    return bool(owner.lake) and found is not None and found.lake != owner.lake
+
+
+def _is_there(catalog: Catalog, location: str) -> bool:
+    folder, _, name = location.rpartition("/")
+    return Place(folder, catalog.properties).has(name)
 
 
 def _unmarked_owner(place: Place, identity: CatalogIdentity) -> Mark | None:
@@ -288,7 +300,7 @@ def _first_seen(catalog: Catalog, standing: Standing, strange: list[Place], iden
         # configured to lie elsewhere, and nobody else says that it is theirs
         return standing
     beside = CatalogIdentity("sqlite", f"{above.root}/{_EMBEDDED_CATALOG}")
-    return _foreign(catalog, standing, Mark("", beside, place.location, ""), place, strange)
+    return _foreign(catalog, standing, Mark("", beside, place.location, ""), place)
 
 
 @dataclass

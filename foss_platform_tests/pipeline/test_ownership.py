@@ -20,6 +20,7 @@ from foss_platform.ingest.batch import requested
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.take_in import take_in_poll
 from foss_platform.lake import catalog as catalog_module
+from foss_platform.lake.adopt import adopt, plan_adoption
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.ownership import MARK, ForeignLakeError, require_own, standing_of
@@ -117,6 +118,22 @@ def test_a_home_that_was_moved_is_named_as_such(settings: Settings, tmp_path: Pa
     there = Settings(home=moved(settings.home, tmp_path / "there"))
     with pytest.raises(ForeignLakeError, match=r"was moved.*foss adopt"):
         open_catalog(there, create=False)
+
+
+def test_a_home_that_was_moved_and_started_anew_is_two_lakes(settings: Settings, tmp_path: Path) -> None:
+    fill(settings)
+    rows = rows_of(settings.home)
+    there = Settings(home=moved(settings.home, tmp_path / "there"))
+    fill(settings, 2)
+    before = files_of(settings.home)
+    with pytest.raises(ForeignLakeError, match="was moved"):
+        open_catalog(there, create=False)
+    catalog = open_catalog(there, create=False, judge=False)
+    adopt(catalog, plan_adoption(catalog))
+    assert rows_of(there.home) == rows
+    add(open_catalog(there), 100)
+    clean_up(there.home)
+    assert files_of(settings.home) == before
 
 
 @pytest.mark.parametrize("unmarked", [True, False])
