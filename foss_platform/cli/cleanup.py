@@ -42,11 +42,14 @@ def cleanup(
 ) -> None:
     """Merge small files, let go of points that no promise needs, remove files that nothing refers to."""
     from foss_platform.lake.catalog import open_catalog
+    from foss_platform.lake.ownership import require_own
     from foss_platform.lake.tables import list_tables
     from foss_platform.settings import load_settings
 
     spare = parse_duration(older_than) if older_than is not None else None
-    catalog = open_catalog(load_settings(), create=False)
+    catalog = open_catalog(load_settings(), create=False, judge=dry_run)
+    if not dry_run:
+        require_own(catalog)
     names = list(dict.fromkeys(find_named(catalog, name) for name in table)) if table else list_tables(catalog)
     if spare is not None and spare < _RISKY and not dry_run:
         messages().print(
@@ -59,6 +62,8 @@ def cleanup(
     if dry_run:
         _list_files(done)
     _summarize(catalog, done, spare, dry_run=dry_run)
+    if not table:
+        _remove_dropped(catalog, dry_run=dry_run)
     for failure in failures:
         show_error(failure)
     raise typer.Exit(1 if failures else 0)
@@ -97,6 +102,16 @@ def _care(
                 failures.append(trouble(name, error))
             bar.advance(task)
     return done, failures
+
+
+def _remove_dropped(catalog: "Catalog", *, dry_run: bool) -> None:
+    """The files of the tables that were dropped so long ago that they can be restored no longer."""
+    from foss_platform.lake.dropped import remove_for_good
+
+    if gone := remove_for_good(catalog, datetime.now(UTC), dry_run=dry_run):
+        would = "would be removed" if dry_run else "removed"
+        size = size_text(sum(file.size for file in gone))
+        messages().print(f"{len(gone):,} files of dropped tables {would}, {size} freed")
 
 
 def _heal(catalog: "Catalog", name: "TableName") -> None:

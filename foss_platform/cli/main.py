@@ -7,10 +7,12 @@ import sys
 
 import typer
 
+from foss_platform.cli.adopt import adopt
 from foss_platform.cli.cleanup import cleanup
 from foss_platform.cli.demo import demo
 from foss_platform.cli.dev import dev
 from foss_platform.cli.diff import diff
+from foss_platform.cli.drop import drop
 from foss_platform.cli.feed import feed
 from foss_platform.cli.history import history
 from foss_platform.cli.move import move
@@ -44,7 +46,9 @@ app.command()(history)
 app.command()(diff)
 app.command()(rollback)
 app.command()(cleanup)
+app.command()(drop)
 app.command()(move)
+app.command()(adopt)
 app.command()(replay)
 app.add_typer(quarantine, name="quarantine")
 app.command()(rebuild)

@@ -36,6 +36,7 @@ def move(
     from foss_platform.lake.move import move_tables
     from foss_platform.lake.move_plan import plan_move
     from foss_platform.lake.move_target import open_target, read_target
+    from foss_platform.lake.ownership import require_own
     from foss_platform.settings import load_settings
 
     target = read_target(to, os.environ)
@@ -47,6 +48,8 @@ def move(
         _show_left_behind(plan)
         messages().print("nothing was written")
         return
+    # a copy must not become a second lake that polls the same feeds under its original's name
+    require_own(source)
     confirm("Copy these tables? The lake here stays as it is.", yes=yes)
     destination = open_target(target)
     assert destination is not None

@@ -10,10 +10,11 @@ def rebuild() -> None:
     from foss_platform.cli.graph import run_job
     from foss_platform.cli.summary import show_run
     from foss_platform.lake.catalog import open_catalog
+    from foss_platform.lake.ownership import require_own
     from foss_platform.settings import load_settings
 
     # refused where there is no lake: a rebuild of nothing would make one
-    open_catalog(load_settings(), create=False)
+    require_own(open_catalog(load_settings(), create=False, judge=False))
     with messages().status("building silver and gold anew …"):
         run = run_job(load_settings(), "rebuild")
     show_run("rebuild", run)

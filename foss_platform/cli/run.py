@@ -16,12 +16,13 @@ def run(
     from foss_platform.cli.summary import show_run
     from foss_platform.cli.terminal import messages
     from foss_platform.lake.catalog import open_catalog
+    from foss_platform.lake.ownership import require_own
     from foss_platform.settings import load_settings
 
     feed, settings = find_feed(pipeline), load_settings()
     # what keeps a run from its work is told before Dagster and dbt are loaded, which takes many seconds
     require_writable(settings.home)
-    open_catalog(settings)
+    require_own(open_catalog(settings, judge=False))
     with messages().status("polling, then silver and gold …"):
         result = run_job(settings, feed.name)
     show_run(pipeline, result)

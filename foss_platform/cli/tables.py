@@ -1,8 +1,8 @@
 """`foss tables`: how every table is doing. Not here: what makes a table need care (`lake.health`)."""
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from foss_platform.cli.lake_tables import oldest_text, size_text, trouble
+from foss_platform.cli.pages import feeds
 from foss_platform.cli.terminal import messages, show_error, show_table
 from foss_platform.errors import FossError
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
     from foss_platform.lake.names import TableName
+    from foss_platform.settings import Settings
+
+
+_LEFT_OVER = "[yellow]its model or page is gone: keep it, or `foss drop` it[/]"
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,10 @@ class TableLine:
         The data of the current state.
     reclaimable_bytes
         What nothing refers to, spared or not; None where nobody looked.
+    made_by
+        The model, seed or page that makes it; None if none does, or that is not known.
+    is_left_over
+        Whether nothing makes it any longer; None if the project could not be read.
     """
 
     table: str
@@ -43,6 +52,8 @@ class TableLine:
     live_bytes: int
     reclaimable_bytes: int | None
     needs: tuple[str, ...]
+    made_by: str | None = None
+    is_left_over: bool | None = None
 
 
 def tables(
@@ -54,12 +65,14 @@ def tables(
     from foss_platform.lake.tables import list_tables
     from foss_platform.settings import load_settings
 
-    catalog = open_catalog(load_settings(), create=False)
+    settings = load_settings()
+    catalog = open_catalog(settings, create=False)
+    known = _makers(settings, quick=quick)
     failures: list[FossError] = []
     lines: list[TableLine] = []
     for name in _watched(list_tables(catalog)):
         try:
-            lines.append(_look(catalog, name, quick=quick))
+            lines.append(_made(_look(catalog, name, quick=quick), name, known))
         except Exception as error:
             # a table whose files are damaged fails in many ways, and says nothing of the others
             failures.append(trouble(name, error))
@@ -70,6 +83,30 @@ def tables(
     for failure in failures:
         show_error(failure)
     raise typer.Exit(1 if failures else 0)
+
+
+def _makers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | None":
+    """What makes each table; None if that cannot be told now, as without permission to parse the project."""
+    from foss_platform.transform.makers import makers
+    from foss_platform.transform.project import is_prepared
+
+    try:
+        if quick and not is_prepared(settings):
+            # parsing takes seconds
+            return None
+        return makers(settings, feeds().values())
+    except (FossError, OSError) as error:
+        messages().print(f"Whose model or page is gone is not told: {escape(str(error))}", soft_wrap=True)
+        return None
+
+
+def _made(line: TableLine, name: "TableName", known: "Mapping[TableName, str] | None") -> TableLine:
+    from foss_platform.transform.makers import maker_of
+
+    if known is None:
+        return line
+    maker = maker_of(name, known)
+    return replace(line, made_by=maker, is_left_over=maker is None)
 
 
 def _watched(names: "Iterable[TableName]") -> "Iterator[TableName]":
@@ -129,7 +166,7 @@ def _print(lines: list[TableLine], *, quick: bool) -> None:
             oldest_text(line.oldest_readable),
             size_text(line.live_bytes),
             *([] if line.reclaimable_bytes is None else [size_text(line.reclaimable_bytes)]),
-            escape("; ".join(line.needs)) or "[green]none[/]",
+            "; ".join([*([_LEFT_OVER] if line.is_left_over else []), *map(escape, line.needs)]) or "[green]none[/]",
         ]
         for line in lines
     ]

@@ -21,8 +21,10 @@ from foss_platform.errors import ConfigurationError, FossError, LastingError, Pa
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.poll_log import heal_poll_log
 from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.dropped import remove_for_good
 from foss_platform.lake.maintenance_log import MAINTENANCE_LOG, maintenance_log_spec
 from foss_platform.lake.names import TableName
+from foss_platform.lake.ownership import require_own
 from foss_platform.lake.tables import ensure_table, find_table, list_tables
 from foss_platform.lake.upkeep import Care, care_for
 
@@ -59,10 +61,14 @@ def care_for_lake(
     try:
         catalog = open_catalog(platform.settings)
         if not asked.dry_run:
+            require_own(catalog)
             ensure_table(catalog, maintenance_log_spec())
         names = _chosen(catalog, asked.tables)
         fed = {feed.bronze: feed for feed in feeds}
         done = [_care(context, platform, catalog, name, fed.get(name), asked) for name in names]
+        if not asked.tables and (gone := remove_for_good(catalog, platform.clock(), dry_run=asked.dry_run)):
+            verb = "would be removed" if asked.dry_run else "removed"
+            context.log.info("%s files of tables dropped long ago %s.", len(gone), verb)
         yield from _shown(context, platform, catalog, done, asked)
         if failed := [one for one in done if one.error is not None]:
             raise _failure_of(failed, len(done))

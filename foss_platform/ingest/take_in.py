@@ -18,6 +18,7 @@ from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.poll import Poll
 from foss_platform.ingest.poll_log import find_accepted, heal_poll_log, rejection_reasons
 from foss_platform.ingest.schemas import POLLS
+from foss_platform.lake.ownership import require_own
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,13 @@ def take_in_poll(
     ------
     PassingError
         When the store or catalog failed; the same call again brings what is missing.
+    ForeignLakeError
+        When the lake belongs to another catalog.
     LastingError
         When the batch is in and neither the log nor bronze's snapshots tell of its poll.
     """
+    # before the feed is asked
+    require_own(catalog)
     ensure_feed_tables(catalog, feed)
     healed = heal_poll_log(catalog, feed, summary)
     if not is_in_bronze(catalog, feed, cause.batch_id):

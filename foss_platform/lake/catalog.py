@@ -4,6 +4,8 @@ The catalog is PyIceberg's own configuration (`.pyiceberg.yaml` or `PYICEBERG_CA
 https://py.iceberg.apache.org/configuration/). Only the embedded default is ours.
 """
 
+import functools
+import logging
 import os
 import re
 import sqlite3
@@ -13,7 +15,7 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog, load_catalog
 
-from foss_platform.errors import ConfigurationError
+from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake.configuration import CATALOG_NAME, catalog_kind, catalog_properties
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.postgres import bound_waiting
@@ -24,8 +26,10 @@ _SQLITE_TIMEOUT = 20
 
 _CATALOG_TABLES = 2
 
+_logger = logging.getLogger(__name__)
 
-def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
+
+def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True) -> Catalog:
     """Open the catalog `lake` as configured, or the embedded one under `settings.home`.
 
     Parameters
@@ -34,16 +38,49 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
         Decides where the embedded catalog lies and whether there may be one.
     create
         Whether an embedded catalog that does not exist yet is made. Commands that only read say no.
+    judge
+        Whether a lake that belongs to another catalog is told of (`lake.ownership`): by a warning if it can be read.
 
     Raises
     ------
     ConfigurationError
         When production names no catalog, when the home's name has a ? or #, when an embedded catalog
-        is missing or damaged although its warehouse holds tables, or when there is none and `create`
-        is false.
+        is missing or damaged although its warehouse holds tables, when there is none and `create` is
+        false, or when the lake was moved here and its files are not where its catalog says.
     PassingError
         When the catalog cannot be reached now.
     """
+    catalog = _open(settings, create=create)
+    if judge:
+        _tell_of_foreign_files(catalog)
+    return catalog
+
+
+def _tell_of_foreign_files(catalog: Catalog) -> None:
+    """Warn once for each process, or refuse if nothing could be read anyway."""
+    from foss_platform.lake.ownership import ForeignLakeError, judge
+
+    try:
+        standing = judge(catalog)
+    except PassingError:
+        # whoever reads or writes meets the same, and says so
+        return
+    except ForeignLakeError as error:
+        _warn_once(str(error))
+        return
+    if standing.is_own:
+        return
+    if not standing.can_read:
+        raise ForeignLakeError(standing.problem, standing.remedy)
+    _warn_once(f"{standing.problem} {standing.remedy}")
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    _logger.warning("%s", text)
+
+
+def _open(settings: Settings, *, create: bool) -> Catalog:
     configured = catalog_properties(os.environ)
     if configured is None and settings.environment is not Environment.LOCAL:
         raise ConfigurationError(
@@ -90,16 +127,16 @@ def _sql_catalog(properties: Mapping[str, Any]) -> Catalog:
     """PyIceberg's SQL catalog; its tables are made where they are missing, also by several at the same time."""
     from sqlalchemy.exc import DBAPIError
 
-    from foss_platform.lake.sql_catalog import OrderedSqlCatalog
-
     # one try for each of its tables: another process may make the next one just before us too
+    from foss_platform.lake.guard import GuardedSqlCatalog
+
     for _ in range(_CATALOG_TABLES):
         try:
-            return OrderedSqlCatalog(CATALOG_NAME, **properties)
+            return GuardedSqlCatalog(CATALOG_NAME, **properties)
         except DBAPIError as error:
             if not re.search("already exists|duplicate key", str(error.orig)):
                 raise
-    return OrderedSqlCatalog(CATALOG_NAME, **properties)
+    return GuardedSqlCatalog(CATALOG_NAME, **properties)
 
 
 def catalog_database(settings: Settings) -> Path:

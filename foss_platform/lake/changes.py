@@ -22,6 +22,7 @@ from foss_platform.lake.delete_files import replacement
 from foss_platform.lake.expiry import expire_surplus
 from foss_platform.lake.failures import expired_elsewhere, lake_failures
 from foss_platform.lake.names import TableName
+from foss_platform.lake.ownership import require_own
 from foss_platform.lake.pins import pin_state, pinnable_hour
 from foss_platform.lake.positions import build_properties
 from foss_platform.lake.tables import load_table
@@ -95,6 +96,7 @@ def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transactio
     """
 
     def once() -> Table:
+        require_own(catalog)
         table = load_table(catalog, name)
         with lake_failures(), expired_elsewhere(), SteadyTransaction(table) as transaction:
             change(table, transaction)
@@ -143,6 +145,8 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
     change = plan(table)
     if change is None:
         return table
+    # before the first file: what a refused commit leaves behind would be in another lake's folders
+    require_own(catalog)
     with lake_failures():
         files = change.files or _write(table, change)
         try:

@@ -23,6 +23,7 @@ from pyiceberg.table import FileScanTask, Table, WriteTask
 
 from foss_platform.lake.conditions import at_least, below, is_missing
 from foss_platform.lake.delete_files import has_delete_files
+from foss_platform.lake.ownership import require_own
 
 Rows = pa.Table | pa.RecordBatchReader
 
@@ -86,6 +87,8 @@ def write_data_files(table: Table, rows: Rows) -> list[DataFile]:
 
 def written_files(table: Table, rows: Rows) -> Iterator[DataFile]:
     """As `write_data_files`, each file as soon as it is written."""
+    # before the first file, which a refused commit would leave behind among another lake's
+    require_own(table.catalog)
     write_id = uuid.uuid4()
     for number, batches in enumerate(_chunks(rows)):
         task = WriteTask(write_uuid=write_id, task_id=number, schema=table.schema(), record_batches=batches)

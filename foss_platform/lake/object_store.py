@@ -110,5 +110,29 @@ def delete_objects(files: Any, paths: Sequence[str]) -> Deleted:
     )
 
 
+def create_object(files: Any, path: str, content: bytes) -> bool | None:
+    """Write an object unless there is one: whether this call wrote it, or None if the store knows no such condition.
+
+    Raises
+    ------
+    OSError
+        When the store does not answer or refuses it for another reason.
+    """
+    bucket, _, key = path.partition("/")
+    try:
+        files.call_s3("put_object", Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")
+    except Exception as error:
+        said = getattr(error, "response", None) or getattr(error.__cause__, "response", None) or {}
+        code = str(said.get("Error", {}).get("Code", ""))
+        status = said.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        # a conflict is another process that is creating it at this moment
+        if status in (409, 412) or code in ("PreconditionFailed", "ConditionalRequestConflict"):
+            return False
+        if code in _NOT_OFFERED:
+            return None
+        raise OSError(f"writing {key} in bucket '{bucket}': {code or type(error).__name__}: {error}") from error
+    return True
+
+
 def _reason(found: Mapping[str, Any] | None) -> str:
     return "no answer" if found is None else f"{found.get('Code')}: {found.get('Message')}"

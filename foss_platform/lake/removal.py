@@ -23,8 +23,10 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import LastingError
 from foss_platform.lake.commit_order import not_before
+from foss_platform.lake.dropped import tables_in_place
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
+from foss_platform.lake.ownership import MARK
 from foss_platform.lake.points import PINNED_PREFIX, pinned_points, surplus_points
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.references import References, references_of
@@ -101,10 +103,15 @@ def plan_removal(
         kept = [point for point in points if point.metadata_location not in surplus]
         references = references_of(table, kept, storage.path_of)
         _refuse_damage(name, references, listed, storage)
+        # a table that was dropped and made anew is in the same place, and the dropped one can still be restored
+        dropped = set[str]()
+        for other in tables_in_place(catalog, storage):
+            dropped |= references_of(other, pinned_points(other), storage.path_of).needed.keys()
         noted = _read_notes(name, storage)
     # a pinned state that came after the listing is not in it, and what it refers to is referred to by `kept`
-    known = references.needed.keys() | references.past | {f"{storage.root}/{NOTES}"}
-    loose = [file for path, file in listed.items() if path not in known]
+    known = references.needed.keys() | references.past | dropped | {f"{storage.root}/{NOTES}"}
+    # whose the files are is nobody's garbage, wherever a table's location is
+    loose = [file for path, file in listed.items() if path not in known and file.name != MARK]
     # a young file may be a writer's that commits it yet: its time begins when it is older than any writer takes
     first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose if now - file.modified >= spare}
     due = [file for file in loose if not spare or now - first_seen.get(file.path, now) >= spare]

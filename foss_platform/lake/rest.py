@@ -13,6 +13,7 @@ from pyiceberg.table.update import TableRequirement, TableUpdate
 from requests.adapters import HTTPAdapter
 
 from foss_platform.lake.commit_order import in_order
+from foss_platform.lake.guard import guarded
 
 #: Seconds to connect, and between two bytes of an answer.
 CONNECT_SECONDS, READ_SECONDS = 3.0, 15.0
@@ -28,6 +29,7 @@ class BoundedAdapter(HTTPAdapter):
         return super().send(request, *arguments, **options)
 
 
+@guarded
 class BoundedRestCatalog(RestCatalog):
     """A REST catalog that answers in time or raises `requests.Timeout`, from the first question for its settings on.
 

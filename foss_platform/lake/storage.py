@@ -18,6 +18,7 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 
 from foss_platform.lake.object_store import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
+from foss_platform.lake.ownership import require_own
 
 #: So many files are deleted one by one in the time that the first request of s3fs takes to be prepared.
 FEW = 20
@@ -55,6 +56,7 @@ class Storage:
         self._files: fs.FileSystem = io.fs_by_scheme(scheme, netloc)
         self._properties = table.io.properties
         self.root = posixpath.normpath(path)
+        self._catalog = table.catalog
         self._is_local = isinstance(self._files, fs.LocalFileSystem)
         self._has_bulk = isinstance(self._files, fs.S3FileSystem) and reaches_alike(table.io.properties)
 
@@ -102,6 +104,7 @@ class Storage:
 
     def write_whole(self, name: str, content: bytes) -> str:
         """Write a file below the location so that it is there whole or not at all; returns its location."""
+        self._require_own()
         path = posixpath.join(self.root, name)
         # an object store shows an object when it is whole; a local file is renamed into its place, from a name
         # of its own, since two writers may write the same file
@@ -180,6 +183,12 @@ class Storage:
             self.delete(path)
             yield path
 
+    def _require_own(self) -> None:
+        # a table that was read from a file alone has no catalog, and nobody changes its files
+        if self._catalog is not None:
+            require_own(self._catalog)
+
     def _refuse_foreign(self, path: str) -> None:
+        self._require_own()
         if not self.is_own(path) or self._is_through_link(path):
             raise ValueError(f"{path} lies outside of {self.root}")

@@ -16,6 +16,7 @@ from foss_platform.lake.commit import expire
 from foss_platform.lake.compaction import Compaction, compact
 from foss_platform.lake.maintenance_log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
 from foss_platform.lake.names import TableName
+from foss_platform.lake.ownership import require_own
 from foss_platform.lake.points import PINNED_PREFIX
 from foss_platform.lake.policy import policy_of
 from foss_platform.lake.removal import Removal, plan_removal, remove
@@ -73,6 +74,7 @@ def care_for(
     policy = policy_of(load_table(catalog, name).properties, str(name))
     if dry_run:
         return Care(name, Compaction(), plan_removal(catalog, name, policy, now, spare))
+    require_own(catalog)
     began = time.monotonic()
     compaction = compact(catalog, name)
     if compaction.files_before:

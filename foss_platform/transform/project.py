@@ -66,6 +66,11 @@ def prepare_manifest(settings: Settings) -> Path:
     return manifest
 
 
+def is_prepared(settings: Settings) -> bool:
+    """Whether the manifest fits the project's files, so that reading it parses nothing."""
+    return _is_prepared(manifest_file(settings), target_folder(settings) / "prepared", _fingerprint(settings))
+
+
 def read_manifest(settings: Settings) -> dict[str, Any]:
     """The prepared manifest."""
     manifest: dict[str, Any] = json.loads(prepare_manifest(settings).read_text())

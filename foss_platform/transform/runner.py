@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError, FossError, LastingError
+from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.ownership import require_own
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import dbt_with
 from foss_platform.transform.project import dbt_folder, prepare_manifest, target_folder
@@ -39,9 +41,13 @@ def build(
 
     Raises
     ------
+    ForeignLakeError
+        When the lake belongs to another catalog.
     LastingError
         When dbt itself failed, rather than one of its nodes.
     """
+    # before dbt starts: Trino commits by itself, past what guards the catalog
+    require_own(open_catalog(settings))
     prepare_manifest(settings)
     arguments = ["build"]
     if selection:

@@ -62,7 +62,8 @@ def catalog_answers(trial: Trial) -> Finding:
         elif trial.kind is CatalogKind.POSTGRES:
             with postgres_connection(trial):
                 pass
-        namespaces = open_catalog(trial.settings, create=False).list_namespaces()
+        # whose the lake is has a check of its own
+        namespaces = open_catalog(trial.settings, create=False, judge=False).list_namespaces()
     return passed(f"{trial.kind} answers; {len(namespaces)} namespaces")
 
 

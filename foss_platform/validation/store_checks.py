@@ -2,6 +2,7 @@
 
 from foss_platform.validation.results import Check, Finding, Service, failed, passed, skipped
 from foss_platform.validation.settings_checks import space_of
+from foss_platform.validation.table_checks import standing_in
 from foss_platform.validation.trial import Trial
 
 _CONTENT = b"a probe of foss validate; it may be deleted"
@@ -30,6 +31,9 @@ def store_takes_objects(trial: Trial) -> Finding:
         return skipped("the REST catalog alone knows where the warehouse lies; the lake's own checks write there")
     if trial.is_embedded and trial.has_no_lake_yet:
         return skipped(f"there is no lake at {trial.settings.home} yet; the first run makes it", blocks=True)
+    standing = standing_in(trial)
+    if standing is not None and not standing.is_own:
+        return skipped("the warehouse belongs to another catalog, and nothing is written there", blocks=True)
     path, step = f"{name}/{_OBJECT}", "write"
     try:
         trial.probe.touch()

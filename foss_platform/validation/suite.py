@@ -12,6 +12,7 @@ from foss_platform.validation import (
     lake_checks,
     settings_checks,
     store_checks,
+    table_checks,
 )
 from foss_platform.validation.deadline import TooLate, within
 from foss_platform.validation.redaction import redact
@@ -25,6 +26,7 @@ CHECK_SECONDS = 15.0
 CHECKS: Sequence[Check] = (
     *settings_checks.CHECKS,
     *catalog_checks.CHECKS,
+    *table_checks.CHECKS,
     *store_checks.CHECKS,
     *clock_checks.CHECKS,
     lake_checks.COMMITS,

@@ -240,7 +240,7 @@ def test_the_lake_itself_and_its_own_warehouse_are_refused(small: Catalog, setti
     same = {"type": "sql", "uri": f"sqlite:///{tmp_path}/other.db", "warehouse": str(settings.home / "warehouse")}
     destination = open_target(read_target(written(tmp_path / "same.yaml", same), {}))
     assert destination is not None
-    with pytest.raises(ConfigurationError, match="where the source's files are"):
+    with pytest.raises(ConfigurationError, match="belongs to the catalog"):
         carry(small, destination)
     assert tree(settings.home) == files
 

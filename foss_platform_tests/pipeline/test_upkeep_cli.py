@@ -90,8 +90,9 @@ def test_on_a_narrow_terminal_no_cell_is_folded(
     foss: Foss, settings: Settings, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orphan(settings, THINGS)
+    gone = "its model or page is gone: keep it, or `foss drop` it"
     for words, says in (
-        (("tables",), ["rows 3", "readable from 2044-03-01 08:50Z", "needs none"]),
+        (("tables",), ["rows 3", "readable from 2044-03-01 08:50Z", f"needs {gone}"]),
         (("tables", "--quick"), ["rows 3", "readable from 2044-03-01 08:50Z"]),
         (("cleanup", "--table", "gold.things"), ["points 0", "until 2044-03-01 16:50Z"]),
     ):

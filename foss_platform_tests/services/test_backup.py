@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from foss_platform.ingest.feed import Feed
+from foss_platform.lake.adopt import adopt, plan_adoption
 from foss_platform.lake.catalog import open_catalog
+from foss_platform.lake.ownership import ForeignLakeError
 from foss_platform.lake.query import ask
 from foss_platform.lake.upkeep import care_for
 from foss_platform.settings import load_settings
@@ -150,6 +152,11 @@ def test_a_restored_copy_answers_the_same_and_goes_on(
         assert [
             [row for row in now if row in then] for now, then in zip(answers(lake), earlier, strict=True)
         ] == earlier
+        # the copied bucket still says that it is the other catalog's, which goes on over a store of its own
+        with pytest.raises(ForeignLakeError, match="foss adopt"):
+            take_in(open_catalog(lake.settings), feed, ticks)
+        restored_catalog = open_catalog(lake.settings)
+        adopt(restored_catalog, plan_adoption(restored_catalog, take_over=True))
         # a dump between two of a poll's commits leaves what a crash there leaves, and the next polls heal it
         for tick in range(ticks + 2):
             take_in(open_catalog(lake.settings), feed, tick)

@@ -1,0 +1,256 @@
+"""Tables that were dropped and can be restored: the catalog forgets them, and a record in the warehouse does not.
+
+The files stay where they are for as long as the table's policy promised to keep its past. After that the clean-up
+removes them, and the record last. What belongs here: dropping, restoring, and removing for good. What does not:
+whether a table may be dropped (`transform.makers`).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.table import StaticTable, Table
+
+from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.lake.failures import lake_failures
+from foss_platform.lake.names import TableName
+from foss_platform.lake.ownership import require_own
+from foss_platform.lake.places import warehouse_of
+from foss_platform.lake.policy import policy_of
+from foss_platform.lake.storage import Storage, StoredFile
+from foss_platform.lake.tables import ensure_namespace, find_table, load_table
+from foss_platform.lake.warehouse import Place
+
+#: The folder of the records, at the root of the warehouse.
+RECORDS = "foss-dropped"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """The record of a dropped table.
+
+    Attributes
+    ----------
+    metadata
+        The location of its last metadata, from which it is restored.
+    keep_until
+        When its files may go (UTC).
+    """
+
+    table: str
+    table_uuid: str
+    metadata: str
+    location: str
+    dropped_at: datetime
+    keep_until: datetime
+
+    @property
+    def name(self) -> TableName:
+        """The table's name."""
+        return TableName(*self.table.split(".", 1))
+
+    @property
+    def file(self) -> str:
+        """The record's path below the warehouse."""
+        return f"{RECORDS}/{self.table}.{self.table_uuid}.json"
+
+    def content(self) -> bytes:
+        """As the file holds it."""
+        return json.dumps(asdict(self), indent=1, default=datetime.isoformat).encode()
+
+
+def keep_for(table: Table) -> timedelta:
+    """How long a dropped table can be restored: for as long as its policy keeps its past."""
+    policy = policy_of(table.properties, ".".join(table.name()))
+    return max(timedelta(days=policy.keep_days), timedelta(hours=policy.keep_hours), policy.spare)
+
+
+def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
+    """Take a table out of the catalog, and note how to restore it.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such table, or the catalog does not tell where its warehouse is.
+    PassingError
+        If the store or catalog fails.
+    """
+    require_own(catalog)
+    place = _warehouse(catalog)
+    while True:
+        table = load_table(catalog, name)
+        until = now + keep_for(table)
+        dropped = Dropped(
+            str(name), table.metadata.table_uuid.hex, table.metadata_location, table.location(), now, until
+        )
+        with lake_failures():
+            # the record first: a drop that is ended in between changes nothing, and one without it loses the table
+            place.write(dropped.file, dropped.content())
+            if load_table(catalog, name).metadata_location == table.metadata_location:
+                catalog.drop_table(name.identifier)
+                return dropped
+
+
+def restore_table(catalog: Catalog, name: TableName) -> Dropped:
+    """Register a dropped table again, as it was when it was dropped; of several of one name, the last one dropped.
+
+    Raises
+    ------
+    ConfigurationError
+        If no dropped table has that name, or a table of that name exists.
+    LastingError
+        If its files are gone.
+    """
+    require_own(catalog)
+    found = [dropped for dropped in dropped_tables(catalog) if dropped.name == name]
+    if not found:
+        kept = ", ".join(dropped.table for dropped in dropped_tables(catalog))
+        raise ConfigurationError(
+            f"No dropped table {name} can be restored.", f"These can: {kept}." if kept else "There is none."
+        )
+    dropped = found[-1]
+    with lake_failures():
+        ensure_namespace(catalog, name.namespace)
+        try:
+            catalog.register_table(name.identifier, dropped.metadata)
+        except TableAlreadyExistsError:
+            raise ConfigurationError(
+                f"There is a table {name} again, so the one that was dropped cannot be restored.",
+                f"Drop the present one first: foss drop {name}.",
+            ) from None
+        except FileNotFoundError:
+            raise LastingError(
+                f"{name} cannot be restored: its metadata {dropped.metadata} is gone.", "Restore it from a backup."
+            ) from None
+        _warehouse(catalog).delete(dropped.file)
+    return dropped
+
+
+def dropped_tables(catalog: Catalog) -> list[Dropped]:
+    """All that can still be restored, the last one dropped at the end.
+
+    Raises
+    ------
+    LastingError
+        If a record cannot be read.
+    PassingError
+        If the store does not answer.
+    """
+    return [dropped for dropped in _records(catalog) if not _is_in_catalog(catalog, dropped)]
+
+
+def tables_in_place(catalog: Catalog, storage: Storage) -> Iterator[Table]:
+    """The dropped tables whose files are where a table's are, so that no clean-up of it takes them for garbage."""
+    for dropped in dropped_tables(catalog):
+        table = _static(catalog, dropped)
+        if table is None:
+            continue
+        other = Storage(table).place
+        if f"{other}/".startswith(f"{storage.place}/") or f"{storage.place}/".startswith(f"{other}/"):
+            yield table
+
+
+def remove_for_good(catalog: Catalog, now: datetime, *, dry_run: bool = False) -> list[StoredFile]:
+    """Delete the files of the dropped tables whose time is over; returns them.
+
+    Raises
+    ------
+    PassingError
+        If the store refuses; what is left goes with the next clean-up.
+    """
+    gone: list[StoredFile] = []
+    due = [dropped for dropped in dropped_tables(catalog) if dropped.keep_until <= now]
+    if due and not dry_run:
+        require_own(catalog)
+    for dropped in due:
+        with lake_failures():
+            files = _own_files(catalog, dropped)
+            gone += files
+            if dry_run:
+                continue
+            if files and (table := _static(catalog, dropped)) is not None:
+                storage = Storage(table)
+                last = storage.path_of(dropped.metadata)
+                # its metadata last: by it the next clean-up finds what is left, if this one is ended
+                for _ in storage.delete_all([file.path for file in files if file.path != last]):
+                    pass
+                storage.delete(last)
+            _warehouse(catalog).delete(dropped.file)
+    return gone
+
+
+def _own_files(catalog: Catalog, dropped: Dropped) -> list[StoredFile]:
+    """All files of a dropped table; none if another table is in its place, whose own clean-up removes them then."""
+    table = _static(catalog, dropped)
+    if table is None:
+        return []
+    storage = Storage(table)
+    from foss_platform.lake.places import table_location, table_locations
+
+    for _, metadata in table_locations(catalog):
+        other = Place(table_location(metadata), catalog.properties).real
+        if f"{other}/".startswith(f"{storage.place}/") or f"{storage.place}/".startswith(f"{other}/"):
+            return []
+    return list(storage.list_files())
+
+
+def _static(catalog: Catalog, dropped: Dropped) -> Table | None:
+    """The table as its last metadata has it; None if that is gone."""
+    with lake_failures():
+        try:
+            return StaticTable.from_metadata(dropped.metadata, {key: str(v) for key, v in catalog.properties.items()})
+        except FileNotFoundError:
+            return None
+
+
+def _is_in_catalog(catalog: Catalog, dropped: Dropped) -> bool:
+    """Whether the drop was ended before the catalog forgot the table, or a restoring before the record was removed."""
+    try:
+        table = find_table(catalog, dropped.name)
+    except NoSuchTableError:
+        return False
+    return table is not None and table.metadata.table_uuid.hex == dropped.table_uuid
+
+
+def _records(catalog: Catalog) -> list[Dropped]:
+    place = warehouse_of(catalog)
+    if place is None:
+        return []
+    with lake_failures():
+        found = [read_record(place, name) for name in place.names(RECORDS)]
+    return sorted((dropped for dropped in found if dropped is not None), key=lambda dropped: dropped.dropped_at)
+
+
+def read_record(place: Place, name: str) -> Dropped | None:
+    """A record by its file's name; None if it is gone meanwhile.
+
+    Raises
+    ------
+    LastingError
+        If it is not a record.
+    """
+    content = place.read(f"{RECORDS}/{name}")
+    if content is None:
+        return None
+    try:
+        found = json.loads(content)
+        dropped_at, keep_until = (datetime.fromisoformat(found.pop(key)) for key in ("dropped_at", "keep_until"))
+        return Dropped(**found, dropped_at=dropped_at, keep_until=keep_until)
+    except (ValueError, KeyError, TypeError):
+        raise LastingError(
+            f"The record of a dropped table, {place.location}/{RECORDS}/{name}, cannot be read.",
+            "Restore it from a backup. Nothing of a dropped table is removed meanwhile.",
+        ) from None
+
+
+def _warehouse(catalog: Catalog) -> Place:
+    place = warehouse_of(catalog)
+    if place is None:
+        raise ConfigurationError(
+            "The catalog does not tell where its warehouse is, so a dropped table could not be noted.",
+            "Set PYICEBERG_CATALOG__LAKE__WAREHOUSE.",
+        )
+    return place

@@ -1,0 +1,46 @@
+"""What makes each table: a model, a seed, a page, or the platform itself. Not here: dropping what nothing makes."""
+
+from collections.abc import Iterable, Mapping
+
+from foss_platform.ingest.feed import Feed
+from foss_platform.lake.names import TableName
+from foss_platform.settings import Settings
+
+#: The namespace of the platform's own tables.
+_OWN = "ops"
+
+
+def makers(settings: Settings, feeds: Iterable[Feed]) -> dict[TableName, str]:
+    """By table, what makes it, in words; parses the dbt project if its files have changed.
+
+    Raises
+    ------
+    ConfigurationError
+        If the dbt project cannot be read.
+    OSError
+        If the home cannot be written, which parsing needs.
+    """
+    from foss_platform.transform.project import read_manifest
+
+    found = _of_project(read_manifest(settings))
+    for feed in feeds:
+        found[feed.bronze] = f"the page of pipeline {feed.name}"
+        found[feed.rejected] = f"the page of pipeline {feed.name}, whose quarantine it is"
+    return found
+
+
+def maker_of(name: TableName, known: Mapping[TableName, str]) -> str | None:
+    """What makes a table; None if nothing does."""
+    return "the platform itself" if name.namespace == _OWN else known.get(name)
+
+
+def _of_project(manifest: Mapping[str, object]) -> dict[TableName, str]:
+    from foss_platform.transform.run_positions import table_of
+
+    nodes = manifest["nodes"]
+    assert isinstance(nodes, dict)
+    return {
+        table_of(node): f"the {node['resource_type']} {node['original_file_path']}"
+        for node in nodes.values()
+        if node["resource_type"] in ("model", "seed", "snapshot") and node["config"].get("materialized") != "ephemeral"
+    }
