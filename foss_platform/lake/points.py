@@ -17,7 +17,7 @@ from itertools import zip_longest
 from pyiceberg.table import StaticTable, Table
 from pyiceberg.table.snapshots import Snapshot
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.storage import Storage
@@ -119,6 +119,8 @@ def point_at(table: Table, moment: datetime) -> Point:
 
     Raises
     ------
+    ConfigurationError
+        If the moment is in the future.
     LastingError
         When that state is not kept, naming the nearest ones, or the table was empty then. It is never rounded.
     """
@@ -126,6 +128,11 @@ def point_at(table: Table, moment: datetime) -> Point:
     name = ".".join(table.name())
     if not points:
         raise LastingError(f"{name} has never held a row, so there is no state of it to read.")
+    # a commit may be ahead of a clock that was set back
+    if moment > (now := max(datetime.now(UTC), points[-1].committed_at)):
+        raise ConfigurationError(
+            f"{moment.isoformat()} is in the future.", f"It is {now.isoformat(timespec='seconds')} now."
+        )
     holding = [point for point in points if point.holds(moment)]
     if holding:
         return holding[-1]

@@ -97,13 +97,13 @@ def parse_moment(text: str, now: datetime) -> datetime:
     Raises
     ------
     ConfigurationError
-        When it is neither, or lies ahead of `now`.
+        If it is neither.
     """
     if text.strip() == "now":
         return now.astimezone(UTC)
     if ago := re.fullmatch(r"\s*(.+?)\s+ago\s*", text):
         length = re.sub(r"(?<=\d),(?=\d{3})", "", ago[1])
-        # in UTC: a month is as long as the calendar of the session\'s zone says
+        # in UTC: a month is as long as the calendar of the session's zone says
         with open_duckdb() as connection:
             found = connection.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
         moment = found[0] if found else None
@@ -116,8 +116,6 @@ def parse_moment(text: str, now: datetime) -> datetime:
         raise ConfigurationError(
             f"{text!r} is no moment.", "Write it as 2026-11-20T08:00:00Z, with its zone, or as '2 hours ago'."
         )
-    if moment > now:
-        raise ConfigurationError(f"{text!r} lies ahead of now ({now.isoformat(timespec='seconds')}).")
     in_utc: datetime = moment.astimezone(UTC)
     return in_utc
 

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+import time_machine
 from pyiceberg.table import Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
 from foss_platform.lake.names import TableName
@@ -55,7 +56,7 @@ def test_the_exact_moment_and_those_between(settings: Settings) -> None:
     ]
     assert rows_at(table, points[1].committed_at - MILLISECOND) == 1
     assert rows_at(table, points[2].committed_at - timedelta(microseconds=1)) == 2
-    assert rows_at(table, datetime.max.replace(tzinfo=UTC)) == 3
+    assert rows_at(table, datetime.now(UTC)) == 3
 
 
 def test_before_the_first_there_were_no_rows(settings: Settings) -> None:
@@ -115,3 +116,16 @@ def test_moments_count_in_whatever_zone_they_are_written(settings: Settings) -> 
     table = grow(settings, 2)
     moment = live_points(table)[0].committed_at.astimezone(ZoneInfo("Europe/Oslo"))
     assert rows_at(table, moment) == 1
+
+
+def test_a_moment_in_the_future_is_refused(settings: Settings) -> None:
+    table = grow(settings, 1)
+    with pytest.raises(ConfigurationError, match="is in the future"):
+        point_at(table, datetime.now(UTC) + timedelta(hours=1))
+
+
+def test_the_newest_commit_is_no_future_after_the_clock_was_set_back(settings: Settings) -> None:
+    table = grow(settings, 2)
+    newest = live_points(table)[-1]
+    with time_machine.travel(newest.committed_at - timedelta(hours=1), tick=False):
+        assert point_at(table, newest.committed_at).snapshot_id == newest.snapshot_id
