@@ -3,7 +3,11 @@
 Held here also: an adoption that is killed at every step and run again, links into the original, half-copied files.
 """
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -252,3 +256,24 @@ def test_the_command(
     code, out, _ = foss("adopt")
     assert code == 0
     assert "nothing to adopt" in out
+
+
+def test_the_command_is_killed_and_run_again(lake: Settings, tmp_path: Path) -> None:
+    states, rows = history(lake.home), rows_of(lake.home)
+    copy, files = copied(lake.home, tmp_path / "copy"), files_of(lake.home)
+    command = [str(Path(sys.executable).with_name("foss")), "adopt", "--yes"]
+    environment = {**os.environ, "FOSS_HOME": str(copy)}
+
+    def mended() -> int:
+        return sum(files.get(name) != content for name, content in files_of(copy).items() if ".part" not in name)
+
+    for enough in (1, 6, 14):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and mended() < enough:
+            time.sleep(0.001)
+        process.kill()
+        process.wait(60)
+    assert subprocess.run(command, env=environment, check=False, timeout=120).returncode == 0
+    assert (history(copy), rows_of(copy)) == (states, rows)
+    assert files_of(lake.home) == files
+    add(opened(copy), 1)
