@@ -106,7 +106,7 @@ def _care(
 
 def _remove_dropped(catalog: "Catalog", *, dry_run: bool) -> None:
     """The files of the tables that were dropped so long ago that they can be restored no longer."""
-    from foss_platform.lake.dropped import remove_for_good
+    from foss_platform.lake.dropped_files import remove_for_good
 
     if gone := remove_for_good(catalog, datetime.now(UTC), dry_run=dry_run):
         would = "would be removed" if dry_run else "removed"

@@ -44,7 +44,7 @@ def complete_table(incomplete: str) -> list[str]:
         from foss_platform.lake.tables import list_tables
         from foss_platform.settings import load_settings
 
-        names = [str(name) for name in list_tables(open_catalog(load_settings(), create=False))]
+        names = [str(name) for name in list_tables(open_catalog(load_settings(), create=False, judge=False))]
     except Exception:
         # whatever it is, a shell shows it in the middle of the line that somebody is typing
         return []

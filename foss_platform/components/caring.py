@@ -21,7 +21,7 @@ from foss_platform.errors import ConfigurationError, FossError, LastingError, Pa
 from foss_platform.ingest.feed import Feed
 from foss_platform.ingest.poll_log import heal_poll_log
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.dropped import remove_for_good
+from foss_platform.lake.dropped_files import remove_for_good
 from foss_platform.lake.maintenance_log import MAINTENANCE_LOG, maintenance_log_spec
 from foss_platform.lake.names import TableName
 from foss_platform.lake.ownership import require_own

@@ -17,9 +17,11 @@ from pyiceberg.manifest import clear_manifest_cache
 from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake.dropped import RECORDS, read_record
 from foss_platform.lake.failures import lake_failures
-from foss_platform.lake.ownership import Mark, Standing, adopting, read_mark, standing_of, write_mark
+from foss_platform.lake.mark import Mark, read_mark, write_mark
+from foss_platform.lake.ownership import adopting
 from foss_platform.lake.places import table_location, table_locations
 from foss_platform.lake.relocation import Relocation
+from foss_platform.lake.standing import Standing, standing_of
 from foss_platform.lake.tables import ensure_namespace
 from foss_platform.lake.warehouse import Place
 

@@ -58,7 +58,8 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
 
 def _tell_of_foreign_files(catalog: Catalog) -> None:
     """Warn once for each process, or refuse if nothing could be read anyway."""
-    from foss_platform.lake.ownership import ForeignLakeError, judge
+    from foss_platform.lake.mark import ForeignLakeError
+    from foss_platform.lake.ownership import judge
 
     try:
         standing = judge(catalog)

@@ -1,18 +1,17 @@
 """Tables that were dropped and can be restored: the catalog forgets them, and a record in the warehouse does not.
 
 The files stay where they are for as long as the table's policy promised to keep its past. After that the clean-up
-removes them, and the record last. What belongs here: dropping, restoring, and removing for good. What does not:
-whether a table may be dropped (`transform.makers`).
+removes them, and the record last. What belongs here: dropping and restoring. What does not: the files
+(`lake.dropped_files`), and whether a table may be dropped (`transform.makers`).
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
-from pyiceberg.table import StaticTable, Table
+from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.failures import lake_failures
@@ -20,7 +19,6 @@ from foss_platform.lake.names import TableName
 from foss_platform.lake.ownership import require_own
 from foss_platform.lake.places import warehouse_of
 from foss_platform.lake.policy import policy_of
-from foss_platform.lake.storage import Storage, StoredFile
 from foss_platform.lake.tables import ensure_namespace, find_table, load_table
 from foss_platform.lake.warehouse import Place
 
@@ -79,7 +77,7 @@ def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
         If the store or catalog fails.
     """
     require_own(catalog)
-    place = _warehouse(catalog)
+    place = warehouse(catalog)
     while True:
         table = load_table(catalog, name)
         until = now + keep_for(table)
@@ -125,7 +123,7 @@ def restore_table(catalog: Catalog, name: TableName) -> Dropped:
             raise LastingError(
                 f"{name} cannot be restored: its metadata {dropped.metadata} is gone.", "Restore it from a backup."
             ) from None
-        _warehouse(catalog).delete(dropped.file)
+        warehouse(catalog).delete(dropped.file)
     return dropped
 
 
@@ -140,70 +138,6 @@ def dropped_tables(catalog: Catalog) -> list[Dropped]:
         If the store does not answer.
     """
     return [dropped for dropped in _records(catalog) if not _is_in_catalog(catalog, dropped)]
-
-
-def tables_in_place(catalog: Catalog, storage: Storage) -> Iterator[Table]:
-    """The dropped tables whose files are where a table's are, so that no clean-up of it takes them for garbage."""
-    for dropped in dropped_tables(catalog):
-        table = _static(catalog, dropped)
-        if table is None:
-            continue
-        other = Storage(table).place
-        if f"{other}/".startswith(f"{storage.place}/") or f"{storage.place}/".startswith(f"{other}/"):
-            yield table
-
-
-def remove_for_good(catalog: Catalog, now: datetime, *, dry_run: bool = False) -> list[StoredFile]:
-    """Delete the files of the dropped tables whose time is over; returns them.
-
-    Raises
-    ------
-    PassingError
-        If the store refuses; what is left goes with the next clean-up.
-    """
-    gone: list[StoredFile] = []
-    due = [dropped for dropped in dropped_tables(catalog) if dropped.keep_until <= now]
-    if due and not dry_run:
-        require_own(catalog)
-    for dropped in due:
-        with lake_failures():
-            files = _own_files(catalog, dropped)
-            gone += files
-            if dry_run:
-                continue
-            if files and (table := _static(catalog, dropped)) is not None:
-                storage = Storage(table)
-                last = storage.path_of(dropped.metadata)
-                # its metadata last: by it the next clean-up finds what is left, if this one is ended
-                for _ in storage.delete_all([file.path for file in files if file.path != last]):
-                    pass
-                storage.delete(last)
-            _warehouse(catalog).delete(dropped.file)
-    return gone
-
-
-def _own_files(catalog: Catalog, dropped: Dropped) -> list[StoredFile]:
-    """All files of a dropped table; none if another table is in its place, whose own clean-up removes them then."""
-    table = _static(catalog, dropped)
-    if table is None:
-        return []
-    storage = Storage(table)
-    from foss_platform.lake.places import table_location, table_locations
-
-    for _, metadata in table_locations(catalog):
-        other = Place(table_location(metadata), catalog.properties).real
-        if f"{other}/".startswith(f"{storage.place}/") or f"{storage.place}/".startswith(f"{other}/"):
-            return []
-    return list(storage.list_files())
-
-
-def _static(catalog: Catalog, dropped: Dropped) -> Table | None:
-    """The table as its last metadata has it; None if that is gone."""
-    with lake_failures():
-        try:
-            return StaticTable.from_metadata(dropped.metadata, {key: str(v) for key, v in catalog.properties.items()})
-        except FileNotFoundError:
-            return None
 
 
 def _is_in_catalog(catalog: Catalog, dropped: Dropped) -> bool:
@@ -246,7 +180,14 @@ def read_record(place: Place, name: str) -> Dropped | None:
         ) from None
 
 
-def _warehouse(catalog: Catalog) -> Place:
+def warehouse(catalog: Catalog) -> Place:
+    """Where the records are.
+
+    Raises
+    ------
+    ConfigurationError
+        If the catalog does not tell.
+    """
     place = warehouse_of(catalog)
     if place is None:
         raise ConfigurationError(

@@ -167,6 +167,8 @@ def _use_utc(connection: duckdb.DuckDBPyConnection) -> None:
     cursor through which rows leave dbt, and no model could be built on a host outside of UTC.
     """
     connection.execute("set global TimeZone = 'UTC'")
+    # DuckDB takes it from the locale: Buddhist years under th_TH
+    connection.execute("set global Calendar = 'gregorian'")
 
 
 def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:

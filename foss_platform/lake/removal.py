@@ -23,10 +23,10 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import LastingError
 from foss_platform.lake.commit_order import not_before
-from foss_platform.lake.dropped import tables_in_place
+from foss_platform.lake.dropped_files import tables_in_place
 from foss_platform.lake.failures import damage, lake_failures
+from foss_platform.lake.mark import MARK
 from foss_platform.lake.names import TableName
-from foss_platform.lake.ownership import MARK
 from foss_platform.lake.points import PINNED_PREFIX, pinned_points, surplus_points
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.references import References, references_of

@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
-    from foss_platform.lake.ownership import Standing
+    from foss_platform.lake.standing import Standing
 
 _REMEDY = "Restore what is missing from a backup, with the catalog of then."
 
 
 def standing_in(trial: Trial) -> "Standing | None":
     """How the configured catalog stands to the files of its tables; None if that cannot be told now."""
-    from foss_platform.lake.ownership import ForeignLakeError, standing_of
+    from foss_platform.lake.mark import ForeignLakeError
+    from foss_platform.lake.standing import standing_of
 
     try:
         return standing_of(_opened(trial))
@@ -29,7 +30,7 @@ def standing_in(trial: Trial) -> "Standing | None":
 
 def lake_owned(trial: Trial) -> Finding:
     """No other catalog has the files of the tables."""
-    from foss_platform.lake.ownership import standing_of
+    from foss_platform.lake.standing import standing_of
 
     standing = standing_of(_opened(trial))
     if not standing.is_own:

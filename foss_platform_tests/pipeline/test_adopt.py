@@ -3,7 +3,11 @@
 Held here also: an adoption that is killed at every step and run again, links into the original, half-copied files.
 """
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +20,13 @@ from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake import adopt as adopt_module
 from foss_platform.lake.adopt import adopt, plan_adoption
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.ownership import MARK, ForeignLakeError, require_own, standing_of
+from foss_platform.lake.mark import MARK, ForeignLakeError
+from foss_platform.lake.ownership import require_own
 from foss_platform.lake.pins import pin_state
 from foss_platform.lake.points import all_points, point_table
 from foss_platform.lake.references import references_of
 from foss_platform.lake.relocation import Relocation
+from foss_platform.lake.standing import standing_of
 from foss_platform.lake.storage import Storage
 from foss_platform.lake.tables import load_table
 from foss_platform.settings import Settings
@@ -252,3 +258,26 @@ def test_the_command(
     code, out, _ = foss("adopt")
     assert code == 0
     assert "nothing to adopt" in out
+
+
+def test_the_command_is_killed_and_run_again(lake: Settings, tmp_path: Path) -> None:
+    states, rows = history(lake.home), rows_of(lake.home)
+    copy, files = copied(lake.home, tmp_path / "copy"), files_of(lake.home)
+    command = [str(Path(sys.executable).with_name("foss")), "adopt", "--yes"]
+    environment = {**os.environ, "FOSS_HOME": str(copy)}
+
+    times = {file: file.stat().st_mtime_ns for file in (copy / "warehouse").rglob("*.*") if file.is_file()}
+
+    def mended() -> int:
+        return sum(file.stat().st_mtime_ns != before for file, before in times.items())
+
+    for enough in (1, 6, 14):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and mended() < enough:
+            time.sleep(0.001)
+        process.kill()
+        process.wait(60)
+    assert subprocess.run(command, env=environment, check=False, timeout=120).returncode == 0
+    assert (history(copy), rows_of(copy)) == (states, rows)
+    assert files_of(lake.home) == files
+    add(opened(copy), 1)

@@ -15,7 +15,8 @@ from foss_platform.cli.drop import complete_dropped
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.adopt import adopt, plan_adoption
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.dropped import RECORDS, drop_table, dropped_tables, remove_for_good, restore_table
+from foss_platform.lake.dropped import RECORDS, drop_table, dropped_tables, restore_table
+from foss_platform.lake.dropped_files import remove_for_good
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.storage import Storage

@@ -23,9 +23,11 @@ from foss_platform.lake import catalog as catalog_module
 from foss_platform.lake.adopt import adopt, plan_adoption
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.commit import Change, commit
-from foss_platform.lake.ownership import MARK, ForeignLakeError, require_own, standing_of
+from foss_platform.lake.mark import MARK, ForeignLakeError
+from foss_platform.lake.ownership import require_own
 from foss_platform.lake.points import live_points
 from foss_platform.lake.rollback import plan_rollback, roll_back
+from foss_platform.lake.standing import standing_of
 from foss_platform.lake.storage import Storage
 from foss_platform.lake.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings

@@ -15,7 +15,7 @@ import pytest
 from foss_platform.ingest.feed import Feed
 from foss_platform.lake.adopt import adopt, plan_adoption
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.ownership import ForeignLakeError
+from foss_platform.lake.mark import ForeignLakeError
 from foss_platform.lake.query import ask
 from foss_platform.lake.upkeep import care_for
 from foss_platform.settings import load_settings

@@ -14,7 +14,9 @@ from pyiceberg.catalog import Catalog
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.adopt import adopt, plan_adoption
 from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.ownership import ForeignLakeError, require_own, standing_of
+from foss_platform.lake.mark import ForeignLakeError
+from foss_platform.lake.ownership import require_own
+from foss_platform.lake.standing import standing_of
 from foss_platform.lake.tables import list_tables, load_table
 from foss_platform.lake.upkeep import care_for
 from foss_platform_tests.pipeline.copies import THINGS, add, fill, ids
