@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from foss_platform.cli.feed import EXCERPT
-from foss_platform.cli.keeper import INTERRUPTED_SECONDS, TERMINATED_SECONDS, end_group
+from foss_platform.cli.keeper import ENDING_SECONDS
 from foss_platform.cli.terminal import output
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import PROJECT_ROOT, Feed
@@ -56,7 +56,7 @@ def dev(
         while process.poll() is None and not stop.wait(0.2):
             if not is_up and (is_up := _answers(port)):
                 output().print(f"Dagster: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C ends it)", soft_wrap=True)
-    raise typer.Exit(0 if stop.is_set() else process.returncode or 1)
+    raise typer.Exit(0 if stop.is_set() else 1)
 
 
 def _refuse_taken(port: int) -> None:
@@ -78,29 +78,23 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """`dagster dev` and its keeper, which ends it when this process is gone, by SIGKILL too.
+    """Dagster's processes and their keeper, which ends them when this process is gone, by SIGKILL too.
 
-    In a session of their own: a Ctrl-C reaches Dagster once, and what it leaves behind can be found.
+    In a session of their own: a Ctrl-C does not reach them, and what the keeper leaves behind can be found.
     """
-    command = [sys.executable, "-m", "foss_platform.cli.keeper"]
-    command += [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "--log-level", "error"]
-    command += ["-w", str(PROJECT_ROOT / "workspace.yaml")]
-    keeper = subprocess.Popen(
-        command, cwd=PROJECT_ROOT, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    command = [sys.executable, "-m", "foss_platform.cli.keeper", str(port)]
+    keeper = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True, stdin=subprocess.PIPE)
     assert keeper.stdin is not None
-    assert keeper.stdout is not None
-    group = keeper.stdout.readline().strip()
     try:
         yield keeper
     finally:
         keeper.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            keeper.wait(INTERRUPTED_SECONDS + 4 * TERMINATED_SECONDS)
-        # the keeper was killed: nobody else is left to end them
-        if keeper.returncode != 0 and group:
-            end_group(int(group))
-        keeper.kill()
+            keeper.wait(2 * ENDING_SECONDS)
+        # if the keeper was killed, nobody else is left to end them
+        with suppress(ProcessLookupError):
+            os.killpg(keeper.pid, signal.SIGKILL)
+        keeper.wait()
 
 
 def _serve_excerpt(stack: ExitStack, speed: float) -> str:

@@ -16,8 +16,6 @@ from foss_platform.marks import Marks
 #: Run tag: the mark of the process that executes the run.
 PROCESS_TAG = "foss/process"
 
-# in Dagster's hidden tag of a run: repository@location
-_LOCATION_TAG = ".dagster/repository"
 _LAUNCHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, *_LAUNCHED]
 _REASON = "The process of this run was killed, or its host went down. What it held is free again."
@@ -54,9 +52,8 @@ def _is_dead(instance: dg.DagsterInstance, marks: Marks, run: dg.DagsterRun, loc
         return not _is_running(address)
     if address is not None:
         return marks.is_dead(address) is True
-    if location is None or run.status not in _LAUNCHED:
-        return False
-    if run.tags.get(_LOCATION_TAG, "").rpartition("@")[2] != location:
+    origin = run.remote_job_origin
+    if run.status not in _LAUNCHED or origin is None or origin.location_name != location:
         return False
     # its process has not come so far: it belongs to a code server that lived when it was launched
     stats = instance.get_run_stats(run.run_id)
