@@ -78,7 +78,7 @@ def dagster_queue_moves(trial: Trial) -> Finding:
 
 def dagster_configuration_current(trial: Trial) -> Finding:
     """The file dagster.yaml says what the platform relies on."""
-    if trial.instance is None and not (_home(trial) / "dagster.yaml").exists():
+    if not (_home(trial) / "dagster.yaml").exists():
         return skipped("there is no dagster.yaml yet")
     lacking = configuration_lacks(_home(trial))
     if lacking:
@@ -114,14 +114,6 @@ CHECKS = (
         "Check that Dagster's Postgres runs and can be reached from here, and DAGSTER_HOME and DAGSTER_PASSWORD.",
     ),
     Check(
-        "dagster_daemon_beats",
-        Service.DAGSTER,
-        "Dagster's daemon lives, where automation is on.",
-        dagster_daemon_beats,
-        _START,
-        needs=("dagster_storage_answers",),
-    ),
-    Check(
         QUEUE_MOVES,
         Service.DAGSTER,
         "Runs that wait get their turn.",
@@ -135,5 +127,13 @@ CHECKS = (
         "Dagster's configuration has what the platform relies on.",
         dagster_configuration_current,
         "Compare dagster.yaml with docker/dagster/dagster.yaml.",
+    ),
+    Check(
+        "dagster_daemon_beats",
+        Service.DAGSTER,
+        "Dagster's daemon lives, where automation is on.",
+        dagster_daemon_beats,
+        _START,
+        needs=("dagster_storage_answers",),
     ),
 )
