@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class DevStack:
 
     def launch(self) -> str:
         """Poll and build now, as the UI's button does; returns the run's id, and waits for Dagster to be there."""
-        return wait_until("Dagster takes a run", 150, self._launch, self.log)
+        return str(wait_until("Dagster takes a run", 150, self._launch, self.log))
 
     def _launch(self) -> str | None:
         try:
@@ -98,6 +98,10 @@ class DevStack:
             return str(told["data"]["launchRun"]["run"]["runId"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def reaches(self, run: str, statuses: Collection[str], seconds: float) -> None:
+        """Wait until the run has one of these statuses."""
+        wait_until(f"run {run} is {statuses}", seconds, lambda: self.status(run) in statuses, self.log)
 
     def status(self, run: str) -> str:
         """Dagster's word for how the run is."""

@@ -45,14 +45,9 @@ def test_polling_and_gold_go_on_after_kills(
             began = time.monotonic()
             kill(stack, target)
             later = stack.launch()
-            wait_until(
-                f"a build after {target} was killed ({before})",
-                _SECONDS,
-                lambda later=later: stack.status(later) == "SUCCESS",
-                stack.log,
-            )
+            stack.reaches(later, ["SUCCESS"], _SECONDS)
             took.append((target, before, round(time.monotonic() - began)))
-            wait_until(f"the end of the run {before}", _SECONDS, lambda run=run: stack.status(run) in _ENDED, stack.log)
+            stack.reaches(run, _ENDED, _SECONDS)
     measured("seconds until gold was built again", took)
     assert max(seconds for *_, seconds in took) < _SECONDS, took
 
