@@ -103,6 +103,18 @@ class DevStack:
         """Wait until the run has one of these statuses."""
         wait_until(f"run {run} is {statuses}", seconds, lambda: self.status(run) in statuses, self.log)
 
+    def builds_again(self, moment: float, seconds: float) -> None:
+        """Wait until a run that began after this moment has succeeded."""
+        wait_until("a build after the kill", seconds, lambda: self.has_built_since(moment), self.log)
+
+    def has_built_since(self, moment: float) -> bool:
+        """Whether a run that began later than this has polled and built everything."""
+        import dagster as dg
+
+        done = dg.RunsFilter(job_name="stavanger_parking", statuses=[dg.DagsterRunStatus.SUCCESS])
+        with dg.DagsterInstance.from_config(str(self.home / "dagster")) as instance:
+            return any((record.start_time or 0) > moment for record in instance.get_run_records(done))
+
     def status(self, run: str) -> str:
         """Dagster's word for how the run is."""
         import dagster as dg
