@@ -5,6 +5,8 @@ from pathlib import Path
 import dagster as dg
 
 from foss_platform.components.loading import Platform, loading_with
+from foss_platform.components.run_executor import run_executor
+from foss_platform.marks import end_with_parent, marks_of
 from foss_platform.proxies import keep_loopback_direct
 from foss_platform.settings import load_settings
 
@@ -13,11 +15,14 @@ def build_defs(platform: Platform) -> dg.Definitions:
     """All that the pages in `defs/` describe, made with these settings, this clock and this HTTP."""
     with loading_with(platform):
         pages = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    return dg.Definitions.merge(pages, dg.Definitions(executor=dg.in_process_executor))
+    return dg.Definitions.merge(pages, dg.Definitions(executor=run_executor))
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `workspace.yaml` loads."""
+    """What `workspace.yaml` loads: code servers and the processes of runs call it, before they do anything else."""
     keep_loopback_direct()
-    return build_defs(Platform(load_settings()))
+    settings = load_settings()
+    end_with_parent()
+    marks_of(settings).own()
+    return build_defs(Platform(settings))

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from foss_platform.cli.feed import EXCERPT
+from foss_platform.cli.keeper import ENDING_SECONDS
 from foss_platform.cli.terminal import messages, output
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import PROJECT_ROOT, Feed
@@ -49,8 +50,10 @@ def dev(
         prepare_dagster_home(settings)
         os.environ.setdefault("PYTHONWARNINGS", _HUSHED)
         stop = threading.Event()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            # `nohup` means to outlive its terminal
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, lambda *_: stop.set())
         output().print(f"Starting Dagster; its state is in {settings.home}.", soft_wrap=True)
         process = stack.enter_context(_dagster(port))
         is_up, told, late = False, False, time.monotonic() + _READY_SECONDS
@@ -64,7 +67,7 @@ def dev(
                 )
             if not is_up and (is_up := _answers(port)):
                 output().print(f"Dagster: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C ends it)", soft_wrap=True)
-    raise typer.Exit(0 if stop.is_set() else process.returncode or 1)
+    raise typer.Exit(0 if stop.is_set() else 1)
 
 
 def _refuse_taken(port: int) -> None:
@@ -88,35 +91,23 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """`dagster dev` in a session of its own: a Ctrl-C reaches it once, and what it leaves behind can be found."""
-    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "--log-level", "error"]
-    command += ["-w", str(PROJECT_ROOT / "workspace.yaml")]
-    process = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True)
+    """Dagster's processes and their keeper, which ends them when this process is gone, by SIGKILL too.
+
+    In a session of their own: a Ctrl-C does not reach them, and what the keeper leaves behind can be found.
+    """
+    command = [sys.executable, "-m", "foss_platform.cli.keeper", str(port)]
+    keeper = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True, stdin=subprocess.PIPE)
+    assert keeper.stdin is not None
     try:
-        yield process
+        yield keeper
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+        keeper.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        # its code server would notice half a minute later only
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if _ended(process, number, seconds=10):
-                break
-
-
-def _ended(process: subprocess.Popen[bytes], number: signal.Signals, seconds: float) -> bool:
-    """Whether nothing of the process's group is left, `seconds` after it was sent a signal."""
-    deadline = time.monotonic() + seconds
-    try:
-        os.killpg(process.pid, number)
-        while time.monotonic() < deadline:
-            process.poll()
-            os.killpg(process.pid, 0)
-            time.sleep(0.1)
-    except ProcessLookupError:
-        return True
-    return False
+            keeper.wait(2 * ENDING_SECONDS)
+        # if the keeper was killed, nobody else is left to end them
+        with suppress(ProcessLookupError):
+            os.killpg(keeper.pid, signal.SIGKILL)
+        keeper.wait()
 
 
 def _serve_excerpt(stack: ExitStack, speed: float) -> str:

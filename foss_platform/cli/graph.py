@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from foss_platform.cli.dead_runs import process_tag, settle_dead_runs
 from foss_platform.cli.instance import open_instance
 from foss_platform.cli.terminal import messages
 from foss_platform.settings import Settings
@@ -53,20 +52,23 @@ class GraphRun:
 def run_job(settings: Settings, job_name: str) -> GraphRun:
     """Execute a job of the code location in this process, without daemon or UI."""
     quiet()
+    from foss_platform.components.dead_runs import PROCESS_TAG, settle_dead_runs
     from foss_platform.components.loading import Platform
     from foss_platform.definitions import build_defs
+    from foss_platform.marks import marks_of
 
     defs = build_defs(Platform(settings))
     job = defs.resolve_job_def(job_name)
     with open_instance(settings) as instance:
-        if dead := settle_dead_runs(instance):
+        marks = marks_of(settings)
+        if dead := settle_dead_runs(instance, marks):
             messages().print(
-                f"{dead} earlier run{'s' if dead > 1 else ''} by hand had been killed; what was held is free."
+                f"{len(dead)} earlier run{'s' if len(dead) > 1 else ''} had been killed: marked as failed."
             )
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags=process_tag(),
+            tags={PROCESS_TAG: marks.address()},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         return _summary(result, instance)

@@ -4,33 +4,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from foss_platform.dagster_yaml import write_configuration
 from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.settings import Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
-
-_CONFIGURATION = """\
-# Written once by foss; yours to change.
-telemetry: {enabled: false}
-# its dialog would cover the page at the first visit
-nux: {enabled: false}
-concurrency:
-  # one writer a table, one dbt build at a time
-  pools: {granularity: op, default_limit: 1}
-# a queued run waits up to this long; 5 unless told
-run_queue: {dequeue_interval_seconds: 1}
-# of a run, the terminal gets what it logs and its errors, not each event
-python_logs: {python_log_level: INFO}
-# a run whose process was killed gives back its slots, or its feed would wait for ever
-run_monitoring: {enabled: true, free_slots_after_run_end_seconds: 5}
-run_retries: {enabled: true, max_retries: 2}
-# ticks, of which sensors and schedules make thousands a day; runs are pruned by the job prune_history
-retention:
-  schedule: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
-  sensor: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
-  auto_materialize: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
-"""
 
 
 def dagster_folder(settings: Settings) -> Path:
@@ -42,9 +21,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """Make the home's Dagster folder and point `DAGSTER_HOME` at it, unless the user has set one."""
     folder = dagster_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    configuration = folder / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text(_CONFIGURATION)
+    write_configuration(folder)
     os.environ["DAGSTER_HOME"] = str(folder)
     return folder
 

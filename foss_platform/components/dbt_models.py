@@ -16,6 +16,7 @@ from foss_platform.components.dbt_translator import LakeTranslator, foss_meta
 from foss_platform.components.failures import failure, forbid_retries
 from foss_platform.components.loading import Platform, current_platform
 from foss_platform.components.plots import LinePlot, plot_metadata
+from foss_platform.components.run_executor import run_executor
 from foss_platform.components.table_health import look_at
 from foss_platform.components.table_metadata import table_metadata
 from foss_platform.errors import FossError
@@ -43,14 +44,14 @@ class DbtModels(dg.Component, dg.Model, dg.Resolvable):
             "build",
             selection=dg.AssetSelection.assets(assets),
             description="Bring silver and gold up to bronze.",
-            executor_def=dg.in_process_executor,
+            executor_def=run_executor,
         )
         rebuild_job = dg.define_asset_job(
             "rebuild",
             selection=dg.AssetSelection.assets(assets),
             description="Build silver and gold anew from bronze, with the logic as it is now.",
             tags={REBUILD_TAG: "true"},
-            executor_def=dg.in_process_executor,
+            executor_def=run_executor,
         )
         checks = model_checks(platform, manifest)
         return dg.Definitions(assets=[assets], asset_checks=[checks], jobs=[build_job, rebuild_job])

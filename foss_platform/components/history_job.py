@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from foss_platform.components.loading import Platform
+from foss_platform.components.run_executor import run_executor
 
 PRUNE_HISTORY = "prune_history"
 
@@ -33,7 +34,7 @@ def history_job(platform: Platform, keep_successful_days: int, keep_failed_days:
     @dg.job(
         name=PRUNE_HISTORY,
         description=f"Delete runs that ended well {keep_successful_days}, or badly {keep_failed_days} days ago.",
-        executor_def=dg.in_process_executor,
+        executor_def=run_executor,
     )
     def prune_history_job() -> None:
         prune()

@@ -9,6 +9,7 @@ from foss_platform.components.failures import failure
 from foss_platform.components.history_job import history_job
 from foss_platform.components.loading import Platform, current_platform
 from foss_platform.components.rest_feed import POLL_LOG_ASSET, RestFeed
+from foss_platform.components.run_sensor import run_sensor
 from foss_platform.components.table_health import health_check_spec, health_verdict, look_at
 from foss_platform.components.upkeep import every, upkeep_asset, upkeep_job
 from foss_platform.components.upkeep_sensor import upkeep_sensor
@@ -67,7 +68,7 @@ class Operations(dg.Component, dg.Model, dg.Resolvable):
                 every(self.upkeep_cadence, upkeep, platform.settings),
                 every(self.history_cadence, pruning, platform.settings),
             ],
-            sensors=[automatic, upkeep_sensor(platform, upkeep)],
+            sensors=[automatic, upkeep_sensor(platform, upkeep), run_sensor(platform)],
         )
 
 

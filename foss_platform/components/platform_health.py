@@ -10,6 +10,7 @@ import dagster as dg
 
 from foss_platform.components.failures import failure
 from foss_platform.components.loading import Platform, current_platform
+from foss_platform.components.run_executor import run_executor
 from foss_platform.errors import FossError
 from foss_platform.settings import Switch
 from foss_platform.validation.results import Result, Status
@@ -39,7 +40,7 @@ class PlatformHealth(dg.Component, dg.Model, dg.Resolvable):
             _JOB,
             selection=dg.AssetSelection.assets(PLATFORM_HEALTH_ASSET),
             description="Ask every service once whether it does what the platform needs.",
-            executor_def=dg.in_process_executor,
+            executor_def=run_executor,
         )
         automation = platform.settings.automation is Switch.ON
         schedule = dg.ScheduleDefinition(

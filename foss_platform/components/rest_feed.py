@@ -11,6 +11,7 @@ import dagster as dg
 from foss_platform.components.feed_checks import check_specs
 from foss_platform.components.loading import Platform, current_platform
 from foss_platform.components.polling import poll_feed
+from foss_platform.components.run_executor import run_executor
 from foss_platform.components.table_health import health_check_spec
 from foss_platform.components.table_metadata import asset_key
 from foss_platform.ingest.feed import Feed
@@ -21,6 +22,9 @@ from foss_platform.settings import Settings, Switch
 TICK_TAG = "foss/tick"
 #: dbt models that more than one pipeline feeds: built by automation, not by one pipeline's schedule.
 SHARED_TAG = "foss/shared"
+
+# a poll and its step of the models take seconds, and the first build of 100 million rows 20 minutes
+_MAX_RUNTIME_SECONDS = 1800
 
 
 class RestFeed(dg.Component):
@@ -87,7 +91,8 @@ def feed_job(feed: Feed) -> Any:
         feed.name,
         selection=selection,
         description=f"Poll {feed.title or feed.name} once and build what depends on it.",
-        executor_def=dg.in_process_executor,
+        tags={"dagster/max_runtime": str(_MAX_RUNTIME_SECONDS)},
+        executor_def=run_executor,
     )
 
 

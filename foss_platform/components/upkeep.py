@@ -13,6 +13,7 @@ from pydantic import Field
 
 from foss_platform.components.caring import Round, care_for_lake
 from foss_platform.components.loading import Platform
+from foss_platform.components.run_executor import run_executor
 from foss_platform.components.table_health import health_check_spec
 from foss_platform.components.table_metadata import asset_key
 from foss_platform.ingest.feed import Feed
@@ -66,7 +67,7 @@ def upkeep_job() -> Any:
         UPKEEP,
         selection=dg.AssetSelection.assets(asset_key(MAINTENANCE_LOG)),
         description="Merge small files, let go of what no promise needs, remove what nothing refers to.",
-        executor_def=dg.in_process_executor,
+        executor_def=run_executor,
     )
 
 

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from foss_platform.dagster_yaml import configuration_lacks
 from foss_platform.settings import Environment, Switch
+from foss_platform.validation.dagster_queue import QUEUE_MOVES, REMEDY, judge_queue
 from foss_platform.validation.results import Check, Finding, Service, failed, passed, skipped, warning
 from foss_platform.validation.trial import Trial
 
@@ -64,6 +66,28 @@ def dagster_daemon_beats(trial: Trial) -> Finding:
     return passed(detail)
 
 
+def dagster_queue_moves(trial: Trial) -> Finding:
+    """Runs that wait get their turn."""
+    with _instance(trial) as instance:
+        beats = instance.get_daemon_heartbeats().values()
+        if trial.instance is None and not any(time.time() - beat.timestamp < _DEAD_SECONDS for beat in beats):
+            return skipped("no daemon runs that would move the queue")
+        return judge_queue(instance)
+
+
+def dagster_configuration_current(trial: Trial) -> Finding:
+    """The file dagster.yaml says what the platform relies on."""
+    if not (_home(trial) / "dagster.yaml").exists():
+        return skipped("there is no dagster.yaml yet")
+    lacking = configuration_lacks(_home(trial))
+    if lacking:
+        return warning(
+            f"{_home(trial) / 'dagster.yaml'} lacks {'; '.join(lacking)}",
+            "Set it there, as docker/dagster/dagster.yaml has it, and restart Dagster.",
+        )
+    return passed("waiting runs cost nothing, dead and hanging runs are ended")
+
+
 @contextmanager
 def _instance(trial: Trial) -> Iterator["DagsterInstance"]:
     if trial.instance is not None:
@@ -105,6 +129,21 @@ CHECKS = (
         "Dagster's storage answers.",
         dagster_storage_answers,
         _storage_remedy,
+    ),
+    Check(
+        QUEUE_MOVES,
+        Service.DAGSTER,
+        "Runs that wait get their turn.",
+        dagster_queue_moves,
+        REMEDY,
+        needs=("dagster_storage_answers",),
+    ),
+    Check(
+        "dagster_configuration_current",
+        Service.DAGSTER,
+        "Dagster's configuration has what the platform relies on.",
+        dagster_configuration_current,
+        "Compare dagster.yaml with docker/dagster/dagster.yaml.",
     ),
     Check(
         "dagster_daemon_beats",

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from foss_platform.cli import instance
+from foss_platform import dagster_yaml
 from foss_platform_tests.services.places import DOCKER, REST_CATALOG_SUMS, TRINO, versions
 
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
@@ -109,7 +109,7 @@ def _compose() -> list[str] | None:
 def test_dagster_differs_from_one_machine_only_in_where_it_stores() -> None:
     shipped = yaml.safe_load((DOCKER / "dagster" / "dagster.yaml").read_text())
     storage = shipped.pop("storage")
-    assert shipped == yaml.safe_load(instance._CONFIGURATION)
+    assert shipped == yaml.safe_load(dagster_yaml.CONFIGURATION)
     assert storage["postgres"]["postgres_db"]["password"] == {"env": "DAGSTER_PASSWORD"}
 
 

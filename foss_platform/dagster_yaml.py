@@ -1,0 +1,82 @@
+"""Dagster's configuration of a home on one machine: writing it, and what an older one lacks."""
+
+import os
+from contextlib import nullcontext, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+_NAME = "dagster.yaml"
+CONFIGURATION = """\
+# Written by foss, which renews it as long as nobody changes it; yours to change.
+telemetry: {enabled: false}
+# its dialog would cover the page at the first visit
+nux: {enabled: false}
+concurrency:
+  # one writer a table, one dbt build at a time; at `op` a waiting run would start and spin on a core of its own
+  pools: {granularity: run, default_limit: 1}
+# a queued run waits up to this long; 5 unless told
+run_queue: {dequeue_interval_seconds: 1}
+# of a run, the terminal gets what it logs and its errors, not each event
+python_logs: {python_log_level: INFO}
+# a run that hangs is ended after its job's dagster/max_runtime, or after 4 hours
+run_monitoring:
+  enabled: true
+  poll_interval_seconds: 15
+  free_slots_after_run_end_seconds: 5
+  max_runtime_seconds: 14400
+run_retries: {enabled: true, max_retries: 2}
+# ticks, of which sensors and schedules make thousands a day; runs are pruned by the job prune_history
+retention:
+  schedule: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
+  sensor: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
+  auto_materialize: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
+"""
+#: Of what earlier versions wrote: SHA-256.
+_EARLIER = frozenset(
+    {
+        "fc0f38fcdb85d53666496503639cb07e20e3df78c2daa74c6c7975962be620cb",
+        "0e20859b3a0a7fb9544e60289a7c0b6d966872980032f963171dc085ec4d6294",
+        "1840679e6d950b5583d497f42774b4ec99838621e68f8d5b93731f2350afa386",
+        "30b22302f821509b1bc195e676ee22783570e20e251676d66ba74b45793b0575",
+    }
+)
+_RELIED_ON: dict[tuple[str, ...], Any] = {
+    ("concurrency", "pools", "granularity"): "run",
+    ("concurrency", "pools", "default_limit"): 1,
+    ("run_monitoring", "enabled"): True,
+    ("run_retries", "enabled"): True,
+}
+
+
+def write_configuration(folder: Path) -> None:
+    """Write `dagster.yaml` where there is none, or where an earlier version's is as that version wrote it."""
+    file = folder / _NAME
+    exists = file.exists()
+    if exists and sha256(file.read_bytes()).hexdigest() not in _EARLIER:
+        return
+    # an old one in a folder that cannot be written still serves for reading
+    with suppress(OSError) if exists else nullcontext():
+        draft = file.with_name(f".{_NAME}.{os.getpid()}")
+        draft.write_text(CONFIGURATION)
+        draft.replace(file)
+
+
+def configuration_lacks(folder: Path) -> list[str]:
+    """Settings that the platform relies on and the file in the folder does not have, as it should say them."""
+    import yaml
+
+    file = folder / _NAME
+    content = yaml.safe_load(file.read_text()) if file.exists() else {}
+    lacking = [
+        f"{'.'.join(path)}: {str(value).lower()}" for path, value in _RELIED_ON.items() if _at(content, path) != value
+    ]
+    if not _at(content, ("run_monitoring", "max_runtime_seconds")):
+        lacking.append("run_monitoring.max_runtime_seconds (such as 14400)")
+    return lacking
+
+
+def _at(content: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content

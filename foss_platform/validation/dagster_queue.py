@@ -1,0 +1,46 @@
+"""The check of Dagster's queue: runs that wait must get their turn."""
+
+import time
+from typing import TYPE_CHECKING
+
+from foss_platform.validation.results import Finding, failed, passed
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, RunRecord
+
+QUEUE_MOVES = "dagster_queue_moves"
+REMEDY = (
+    "Look at the runs that are under way in Dagster's UI: end what hangs, and see whether the daemon and "
+    "the code server run."
+)
+#: The longest that the queue may stand still. A run waits for a whole rebuild of its models, which takes minutes.
+_STILL_SECONDS = 15 * 60
+
+
+def judge_queue(instance: "DagsterInstance", seconds: float = _STILL_SECONDS) -> Finding:
+    """Fail if a run has waited for `seconds` in which no other began or ended."""
+    from dagster import DagsterRunStatus, RunsFilter
+
+    waiting = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.QUEUED]), limit=1, ascending=True)
+    if not waiting:
+        return passed("no run waits")
+    now = time.time()
+    others = [status for status in DagsterRunStatus if status is not DagsterRunStatus.QUEUED]
+    latest = instance.get_run_records(RunsFilter(statuses=others), limit=20, order_by="update_timestamp")
+    waited = now - waiting[0].create_timestamp.timestamp()
+    still = min([waited, *(now - moment for moment in map(_moved, latest) if moment is not None)])
+    count = instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED]))
+    if still < seconds:
+        return passed(f"{count} runs wait, the first for {max(0, waited):,.0f} s")
+    under_way = instance.get_runs(
+        RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]), limit=3
+    )
+    what = ", ".join(f"{run.job_name} {run.run_id[:8]}" for run in under_way) or "none"
+    return failed(
+        f"{count} runs wait and none has begun or ended for {still / 60:,.0f} minutes; under way: {what}", REMEDY
+    )
+
+
+def _moved(record: "RunRecord") -> float | None:
+    """When the run last began or ended, in seconds since the epoch."""
+    return record.end_time or record.start_time
