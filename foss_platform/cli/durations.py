@@ -21,7 +21,7 @@ def parse_duration(text: str) -> timedelta:
     """
     import duckdb
 
-    from foss_platform.lake.duck import open_duckdb
+    from foss_platform.lake.duck_session import open_duckdb
 
     if (iso := _ISO.fullmatch(text.strip().upper())) and any(iso.groups()):
         weeks, days, hours, minutes, seconds = (float(part or 0) for part in iso.groups())

@@ -8,15 +8,13 @@ What belongs here: the rule. What does not: where it is applied (`lake.sql_catal
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TypeVar
 
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import MetadataLogEntry, SnapshotLogEntry
 from pyiceberg.table.update import AddSnapshotUpdate, TableUpdate
-
-from foss_platform.lake.points import moment_of
 
 LogEntry = TypeVar("LogEntry", SnapshotLogEntry, MetadataLogEntry)
 
@@ -89,3 +87,8 @@ def _ascending(log: Sequence[LogEntry]) -> list[LogEntry]:
         entry if entry.timestamp_ms == time else entry.model_copy(update={"timestamp_ms": time})
         for entry, time in zip(log, times, strict=True)
     ]
+
+
+def moment_of(milliseconds: int) -> datetime:
+    """A moment as Iceberg counts it, since 1970."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

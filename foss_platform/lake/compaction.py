@@ -27,7 +27,8 @@ from foss_platform.errors import LastingError, PassingError
 from foss_platform.lake.changes import Change, apply_change, follow_properties
 from foss_platform.lake.data_files import FULL_ROWS_PROPERTY, DataFiles, rows_of, write_data_files
 from foss_platform.lake.delete_files import all_delete_files, covering
-from foss_platform.lake.duck import open_duckdb, quote_name
+from foss_platform.lake.duck import quote_name
+from foss_platform.lake.duck_session import open_duckdb
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.names import TableName
 from foss_platform.lake.policy import TablePolicy, policy_of

@@ -7,14 +7,13 @@ the queries. DuckDB holds no state of its own.
 import functools
 import importlib.resources
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import duckdb
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError
+from foss_platform.lake.duck_session import ISOLATED, Setting, open_duckdb, use_same_session
 from foss_platform.lake.names import TableName
 from foss_platform.lake.store import Store, open_store, store_of
 from foss_platform.settings import Settings
@@ -26,14 +25,6 @@ KEPT_COLUMN = "_unknown_fields"
 
 # in this order: iceberg needs avro, and would otherwise try to download it
 _EXTENSIONS = ("avro", "iceberg")
-
-
-# nothing is downloaded, and nothing is read from the folder .duckdb in the user's home
-_ISOLATED: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_persistent_secrets": False,
-}
 
 
 @dataclass(frozen=True)
@@ -90,21 +81,6 @@ def _duckdb_type(iceberg_type: str) -> str:
     return {"string": "varchar", "long": "bigint", "int": "integer"}.get(iceberg_type, iceberg_type)
 
 
-def open_duckdb(
-    config: Mapping[str, str | bool | int | float | list[str]] = MappingProxyType({}),
-) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB in memory: the one place that does, apart from dbt, whose connection goes through `prepare`.
-
-    Raises
-    ------
-    duckdb.Error
-        If a setting is refused.
-    """
-    connection = duckdb.connect(":memory:", config={**_ISOLATED, **config})
-    _use_utc(connection)
-    return connection
-
-
 def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     """Open DuckDB in memory with the platform's settings and extensions.
 
@@ -141,13 +117,13 @@ def reading_cursor(settings: Settings, *tables: Table) -> duckdb.DuckDBPyConnect
     return cursor
 
 
-def connection_config(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
+def connection_config(settings: Settings) -> dict[str, Setting]:
     """What `duckdb.connect` is given."""
-    config: dict[str, str | bool | int | float | list[str]] = {
+    config: dict[str, Setting] = {
         "memory_limit": settings.duckdb_memory_limit,
         "temp_directory": str(settings.spill_directory),
         "preserve_insertion_order": True,
-        **_ISOLATED,
+        **ISOLATED,
     }
     if settings.duckdb_threads is not None:
         config["threads"] = settings.duckdb_threads
@@ -156,19 +132,8 @@ def connection_config(settings: Settings) -> dict[str, str | bool | int | float 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Load the extensions and set the zone of a connection that dbt has opened."""
-    _use_utc(connection)
+    use_same_session(connection)
     _load_extensions(connection)
-
-
-def _use_utc(connection: duckdb.DuckDBPyConnection) -> None:
-    """Read and write times in UTC, whatever the zone of the host.
-
-    It is a setting of the database, so that every cursor has it. As a setting of one connection it was missing on the
-    cursor through which rows leave dbt, and no model could be built on a host outside of UTC.
-    """
-    connection.execute("set global TimeZone = 'UTC'")
-    # DuckDB takes it from the locale: Buddhist years under th_TH
-    connection.execute("set global Calendar = 'gregorian'")
 
 
 def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:

@@ -8,7 +8,8 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import PassingError
 from foss_platform.lake.data_files import rows_of
-from foss_platform.lake.duck import first_line, open_duckdb, quote_name
+from foss_platform.lake.duck import first_line, quote_name
+from foss_platform.lake.duck_session import open_duckdb
 from foss_platform.lake.failures import lake_failures
 from foss_platform.lake.positions import build_properties, own_position
 

@@ -18,6 +18,7 @@ from pyiceberg.table import StaticTable, Table
 from pyiceberg.table.snapshots import Snapshot
 
 from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.lake.commit_order import moment_of
 from foss_platform.lake.failures import damage, lake_failures
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.storage import Storage
@@ -199,8 +200,3 @@ def short_uuid(table: Table) -> str:
 def full_hour(moment: datetime) -> datetime:
     """The full hour (UTC) that a moment lies in or on."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def moment_of(milliseconds: int) -> datetime:
-    """A moment as Iceberg counts it, since 1970."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -14,8 +14,9 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError, PassingError
-from foss_platform.lake.duck import connect, create_view, first_line, open_duckdb, pin, reach
+from foss_platform.lake.duck import connect, create_view, first_line, pin, reach
 from foss_platform.lake.duck_arrow import arrow_rows
+from foss_platform.lake.duck_session import open_duckdb
 from foss_platform.lake.failures import store_failure
 from foss_platform.lake.names import NAMESPACES, TableName
 from foss_platform.lake.points import Point, point_at, point_table
