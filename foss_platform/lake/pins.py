@@ -12,13 +12,13 @@ from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
 
+from foss_platform.lake.commit_order import moment_of
 from foss_platform.lake.points import (
     METADATA_FOLDER,
     PINNED_PREFIX,
     Point,
     full_hour,
     live_points,
-    moment_of,
     promised_moments,
     short_uuid,
 )
