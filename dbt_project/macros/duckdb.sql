@@ -7,6 +7,11 @@
     {{ return(lake_build(sql, none)) }}
 {% endmaterialization %}
 
+{# The lake holds tables only; the platform says so when it reads the project (`transform/subset.py`). #}
+{% materialization view, adapter='duckdb' %}
+    {{ return(lake_build(sql, none)) }}
+{% endmaterialization %}
+
 {% materialization incremental, adapter='duckdb' %}
     {%- set merge = none -%}
     {%- if is_step() -%}

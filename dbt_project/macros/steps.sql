@@ -6,16 +6,18 @@
   What is new is one comparison; where a position is missing or does not fit, the model is built anew.
 #}
 
-{# The names of the tables a model is made from, as the lake knows them. #}
-{% macro upstream_tables() %}
+{# The names of the tables a model is made from, as the lake knows them. An ephemeral model has no table: its own count. #}
+{% macro upstream_tables(node=model) %}
     {%- set names = [] -%}
-    {%- for unique_id in model.depends_on.nodes -%}
-        {%- set node = graph.sources.get(unique_id) or graph.nodes.get(unique_id) -%}
-        {%- if node -%}
-            {%- do names.append(node.schema ~ '.' ~ (node.identifier or node.alias or node.name)) -%}
+    {%- for unique_id in node.depends_on.nodes -%}
+        {%- set upstream = graph.sources.get(unique_id) or graph.nodes.get(unique_id) -%}
+        {%- if upstream and upstream.resource_type != 'source' and upstream.config.materialized == 'ephemeral' -%}
+            {%- do names.extend(upstream_tables(upstream)) -%}
+        {%- elif upstream -%}
+            {%- do names.append(upstream.schema ~ '.' ~ (upstream.identifier or upstream.alias or upstream.name)) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return(names) }}
+    {{ return(names | unique | list) }}
 {% endmacro %}
 
 {# By source: how far this model has read it (`consumed`, none where that cannot be told) and how far it may (`available`). #}
@@ -68,6 +70,9 @@
     {%- set positions = source_positions().values() | list -%}
     {{ return(positions | length > 0 and positions | selectattr('consumed', 'none') | list | length == 0) }}
 {% endmacro %}
+
+{# dbt's own word for it. Its answer would let a build of the whole, which replaces the table, read the new rows alone. #}
+{% macro is_incremental() %}{{ return(is_step()) }}{% endmacro %}
 
 {# The condition for a source's rows that this build may read: not beyond what the upstream models have read. #}
 {% macro readable(source_name) %}

@@ -10,6 +10,11 @@
     {{ return(trino_build(sql, false)) }}
 {% endmaterialization %}
 
+{# As on DuckDB, so that both engines make the same of a project. #}
+{% materialization view, adapter='trino', supported_languages=['sql'] %}
+    {{ return(trino_build(sql, false)) }}
+{% endmaterialization %}
+
 {% materialization incremental, adapter='trino', supported_languages=['sql'] %}
     {{ return(trino_build(sql, is_step())) }}
 {% endmaterialization %}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from foss_platform.cli.instance import open_instance
 from foss_platform.cli.terminal import messages
 from foss_platform.settings import Settings
@@ -56,9 +58,12 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
     from foss_platform.components.loading import Platform
     from foss_platform.definitions import build_defs
     from foss_platform.marks import marks_of
+    from foss_platform.transform.project import read_manifest, read_subset
 
     defs = build_defs(Platform(settings))
     job = defs.resolve_job_def(job_name)
+    for notice in read_subset(settings, read_manifest(settings)).notices:
+        messages().print(f"[yellow]warning:[/] {escape(str(notice))}", soft_wrap=True)
     with open_instance(settings) as instance:
         marks = marks_of(settings)
         if dead := settle_dead_runs(instance, marks):
@@ -71,6 +76,9 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
             tags={PROCESS_TAG: marks.address()},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
+        if any(_is_interrupted(event) for event in result.all_events):
+            # to Dagster a Ctrl-C is a step that failed
+            raise KeyboardInterrupt
         return _summary(result, instance)
 
 
@@ -105,6 +113,15 @@ def _summary(result: "dg.ExecuteInProcessResult", instance: "dg.DagsterInstance"
     stats = instance.get_run_stats(result.run_id)
     seconds = (stats.end_time or 0) - (stats.start_time or 0)
     return GraphRun(result.run_id, result.success, seconds, metadata, checks, errors)
+
+
+def _is_interrupted(event: Any) -> bool:
+    error = event.step_failure_data.error if event.event_type_value == "STEP_FAILURE" else None
+    while error is not None:
+        if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+            return True
+        error = error.cause
+    return False
 
 
 def _step_error(event: Any) -> str:

@@ -4,8 +4,11 @@ Heavy imports (Dagster, dbt, Iceberg) stay inside the verbs, so that `foss --hel
 """
 
 import sys
+from typing import Any, NoReturn
 
 import typer
+from click import Context
+from typer.core import TyperGroup
 
 from foss_platform.cli.adopt import adopt
 from foss_platform.cli.cleanup import cleanup
@@ -25,12 +28,25 @@ from foss_platform.cli.run import run as run_pipeline
 from foss_platform.cli.sql import sql
 from foss_platform.cli.status import status
 from foss_platform.cli.tables import tables
-from foss_platform.cli.terminal import show_error
+from foss_platform.cli.terminal import messages, show_error
 from foss_platform.cli.validate import validate
-from foss_platform.errors import ConfigurationError, FossError
+from foss_platform.errors import ConfigurationError, FossError, own_error, was_interrupted
 from foss_platform.proxies import keep_loopback_direct
 
+
+class _Commands(TyperGroup):
+    """All verbs. A Ctrl-C ends any of them in the same way; Typer would end without a word."""
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run the verb."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _end_interrupted()
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="foss",
     help="The FOSS Data Platform: REST feeds into Iceberg, refined with dbt, run by Dagster.",
     no_args_is_help=True,
@@ -59,13 +75,12 @@ app.command()(demo)
 
 
 def run() -> None:
-    """The entry point: a known error is one line, 2 for something of the user's to mend, 1 otherwise."""
+    """The entry point: a known error is one line; 2 if the user can correct it, 130 for Ctrl-C, else 1."""
     keep_loopback_direct()
     try:
         app()
     except FossError as error:
-        show_error(error)
-        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+        _end_with(error)
     except BrokenPipeError:
         # the reader, such as `head`, has had enough; closing stderr keeps Python from saying so
         sys.stderr.close()
@@ -73,7 +88,24 @@ def run() -> None:
     except OSError as error:
         # a file that the user named, or a home that cannot be written: their business, not a fault of the program
         where = f"{error.filename}: " if error.filename else ""
-        show_error(
-            ConfigurationError(f"{where}{error.strerror or error}.", "Check the path, its owner and permissions.")
+        _end_with(
+            own_error(error)
+            or ConfigurationError(f"{where}{error.strerror or error}.", "Check the path, its owner and permissions.")
         )
-        sys.exit(2)
+    except Exception as error:
+        # a framework may have wrapped it in an error of its own
+        if was_interrupted(error):
+            _end_interrupted()
+        if (own := own_error(error)) is None:
+            raise
+        _end_with(own)
+
+
+def _end_with(error: FossError) -> NoReturn:
+    show_error(error)
+    sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+
+
+def _end_interrupted() -> NoReturn:
+    messages().print("Interrupted")
+    sys.exit(130)

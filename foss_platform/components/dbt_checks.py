@@ -16,6 +16,8 @@ from foss_platform.lake.names import TableName
 from foss_platform.lake.positions import LOGIC_PROPERTY
 from foss_platform.lake.tables import load_table
 from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.run_positions import is_ephemeral
+from foss_platform.transform.subset import supported_subset
 
 CURRENT_LOGIC = "built_with_current_logic"
 
@@ -51,11 +53,11 @@ def model_checks(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetChe
 
 def _tables(platform: Platform, manifest: Mapping[str, Any]) -> dict[dg.AssetKey, str]:
     """By asset, the node of each model and seed that has a table."""
-    translator = LakeTranslator(platform.settings)
+    translator, subset = LakeTranslator(platform.settings), supported_subset(manifest)
     return {
         translator.get_asset_key(node): unique_id
         for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] in ("model", "seed") and node["config"]["materialized"] != "ephemeral"
+        if node["resource_type"] in ("model", "seed") and not is_ephemeral(node) and not subset.reason(unique_id)
     }
 
 

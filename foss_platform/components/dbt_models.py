@@ -5,6 +5,8 @@ dbt (`transform`), or what a node looks like in Dagster (`components.dbt_transla
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -19,11 +21,11 @@ from foss_platform.components.plots import LinePlot, plot_metadata
 from foss_platform.components.run_executor import run_executor
 from foss_platform.components.table_health import look_at
 from foss_platform.components.table_metadata import table_metadata
-from foss_platform.errors import FossError
+from foss_platform.errors import FossError, LastingError
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.names import TableName
 from foss_platform.lake.tables import load_table
-from foss_platform.transform.project import read_manifest
+from foss_platform.transform.project import read_manifest, read_subset
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build
 
@@ -88,18 +90,27 @@ def _build(
     failed: list[NodeResult] = []
     names = [".".join(manifest["nodes"][unique_id]["fqn"]) for unique_id in (*assets, *checks)]
     waiting = set(assets)
-    results = build(platform.settings, names, full_refresh=full_refresh)
-    # a step takes seconds: previews and pictures wait until gold is committed instead of competing with it;
-    # a rebuild takes longer than anybody waits without seeing it move
-    for result in results if full_refresh else list(results):
-        waiting.discard(result.unique_id)
-        if result.unique_id in checks:
-            yield _check_result(checks[result.unique_id], result)
-        elif result.status is NodeStatus.SUCCESS:
-            metadata = _metadata(platform, catalog, manifest, result)
-            yield dg.MaterializeResult(asset_key=assets[result.unique_id], metadata=metadata)
-        if result.status in (NodeStatus.ERROR, NodeStatus.FAIL):
-            failed.append(result)
+    for notice in read_subset(platform.settings, manifest).notices:
+        if notice.unique_id in (*assets, *checks):
+            context.log.warning(str(notice))
+    with closing(build(platform.settings, names, full_refresh=full_refresh)) as results:
+        # a step takes seconds: previews and pictures wait until gold is committed instead of competing with it;
+        # a rebuild takes longer than anybody waits without seeing it move
+        for result in results if full_refresh else list(results):
+            waiting.discard(result.unique_id)
+            if result.unique_id in checks:
+                yield _check_result(checks[result.unique_id], result)
+            elif result.status is NodeStatus.SUCCESS and result.unique_id in assets:
+                try:
+                    metadata = _metadata(platform, catalog, manifest, result)
+                except FossError as error:
+                    # the models after it are built in any case
+                    lasting = isinstance(error, LastingError)
+                    failed.append(replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting))
+                else:
+                    yield dg.MaterializeResult(asset_key=assets[result.unique_id], metadata=metadata)
+            if result.status in (NodeStatus.ERROR, NodeStatus.FAIL):
+                failed.append(result)
     if failed:
         if all(result.is_lasting for result in failed):
             forbid_retries(context)
@@ -119,7 +130,7 @@ def _check_result(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckRes
         check_name=key.name,
         passed=result.status is NodeStatus.PASS,
         severity=dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR,
-        description=result.message if result.status is NodeStatus.ERROR else f"{result.failures} rows",
+        description=f"{result.failures} rows" if result.failures is not None else result.message,
         metadata={"rows_found": result.failures or 0, "seconds": round(result.seconds, 3)},
     )
 

@@ -29,7 +29,9 @@ from foss_platform.settings import Feed as FeedSetting
 def poll_feed(
     context: dg.AssetExecutionContext, feed: Feed, platform: Platform, tick: str | None
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Poll once and yield the materializations and verdicts.
+    """Poll once and yield the materializations and verdicts that were selected.
+
+    A poll always writes all of its tables, whichever of them was asked for.
 
     Parameters
     ----------
@@ -65,13 +67,20 @@ def _poll_feed(
             raise taken.error
         rows = taken.written.rows
         context.log.info("%s rows added, %s records rejected.", rows, taken.written.rejected)
-    yield from _tables(catalog, feed, platform, {**metadata, "rows_added": rows})
+    yield from _tables(context, catalog, feed, platform, {**metadata, "rows_added": rows})
     facts = _facts(platform, catalog, feed, taken.log, taken.reasons)
     verdicts = list(check_results(feed, asset_key(feed.bronze), facts))
     if any(not verdict.passed and verdict.severity is dg.AssetCheckSeverity.ERROR for verdict in verdicts):
         # it blocks the models; the batch is in, and would be judged the same again
         forbid_retries(context)
-    yield from verdicts
+    yield from (verdict for verdict in verdicts if _is_selected(context, verdict))
+
+
+def _is_selected(context: dg.AssetExecutionContext, verdict: dg.AssetCheckResult) -> bool:
+    return any(
+        (key.asset_key, key.name) == (verdict.asset_key, verdict.check_name)
+        for key in context.selected_asset_check_keys
+    )
 
 
 def _cause(context: dg.AssetExecutionContext, feed: Feed, tick: str | None) -> Cause:
@@ -98,14 +107,20 @@ def _log_to_poll_log(context: dg.AssetExecutionContext, catalog: Catalog, metada
 
 
 def _tables(
-    catalog: Catalog, feed: Feed, platform: Platform, metadata: dict[str, Any]
+    context: dg.AssetExecutionContext, catalog: Catalog, feed: Feed, platform: Platform, metadata: dict[str, Any]
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     for name, extra in ((feed.bronze, metadata), (feed.rejected, {})):
         table, asset = load_table(catalog, name), asset_key(name)
         health = look_at(table)
         shown = table_metadata(platform.settings, name, table, health, newest_by="_polled_at")
-        yield dg.MaterializeResult(asset_key=asset, metadata={**shown, **extra})
-        yield health_verdict(asset, health)
+        if asset in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=asset, metadata={**shown, **extra})
+        else:
+            # it was written all the same
+            context.log_event(dg.AssetMaterialization(asset, metadata={**shown, **extra}))
+        verdict = health_verdict(asset, health)
+        if _is_selected(context, verdict):
+            yield verdict
 
 
 def _poll_metadata(log: Mapping[str, Any]) -> dict[str, Any]:

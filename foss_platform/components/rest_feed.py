@@ -74,7 +74,10 @@ def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
 
     checks = [*check_specs(feed, bronze), health_check_spec(bronze), health_check_spec(rejected)]
 
-    @dg.multi_asset(name=f"poll_{feed.name}", specs=specs, check_specs=checks, pool=f"bronze_{feed.name}")
+    # Dagster refuses to materialize one of several assets unless the function says that it can tell them apart
+    @dg.multi_asset(
+        name=f"poll_{feed.name}", specs=specs, check_specs=checks, pool=f"bronze_{feed.name}", can_subset=True
+    )
     def poll(context: dg.AssetExecutionContext) -> Any:
         yield from poll_feed(context, feed, platform, context.run.tags.get(TICK_TAG))
 

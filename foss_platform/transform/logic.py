@@ -6,6 +6,9 @@ from typing import Any
 
 from foss_platform.engine import Engine
 
+#: Packages of macros that come with dbt and its adapters: their versions decide when the project is parsed anew.
+_DBTS_OWN = frozenset({"dbt", *(f"dbt_{engine}" for engine in Engine)})
+
 
 def logic_hash(manifest: Mapping[str, Any], unique_id: str) -> str:
     """A hash of a dbt node's code, the macros it calls, its seeds' rows, the variables, and all that lies upstream.
@@ -29,7 +32,7 @@ def _parts(manifest: Mapping[str, Any], unique_id: str, seen: set[str]) -> set[s
     seen.add(unique_id)
     if unique_id in manifest["macros"]:
         macro = manifest["macros"][unique_id]
-        if macro["package_name"] != manifest["metadata"]["project_name"]:
+        if macro["package_name"] in _DBTS_OWN:
             return set()
         parts = {f"{unique_id}={macro['macro_sql']}"}
         upstream = [*macro["depends_on"].get("macros", []), *_dialects(manifest, macro)]

@@ -25,7 +25,9 @@ from foss_platform.lake.trino import refuse_without_trino
 from foss_platform.settings import Settings
 from foss_platform.transform.environment import variables_set
 from foss_platform.transform.project import read_manifest
+from foss_platform.transform.run_positions import is_ephemeral
 from foss_platform.transform.runner import build
+from foss_platform.transform.subset import supported_subset
 
 #: What the macro `generate_schema_name` puts before a model's namespace.
 _PREFIX = "DBT_FOSS_NAMESPACE_PREFIX"
@@ -95,8 +97,10 @@ def _build(settings: Settings, engine: Engine, stop_at: Mapping[str, int]) -> tu
 
 
 def _nodes(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    subset = supported_subset(manifest)
     for unique_id, node in manifest["nodes"].items():
-        if node["resource_type"] in ("model", "seed") and node["config"]["materialized"] != "ephemeral":
+        has_table = node["resource_type"] in ("model", "seed") and not is_ephemeral(node)
+        if has_table and not subset.reason(unique_id):
             yield unique_id, node
 
 

@@ -36,7 +36,7 @@ from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions, positi
 from foss_platform.lake.reference import attach_reference
 from foss_platform.lake.statistics import newest_value
 from foss_platform.lake.tables import find_table, list_tables, load_table
-from foss_platform.transform.handover import handed_over
+from foss_platform.transform.handover import handed_over, stop_of_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
@@ -65,6 +65,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         prepare(conn)
         attach_reference(conn, self._settings)
         self._connection = conn.cursor()
+        stop_of_run().watch(self._connection)
         self._catalog = open_catalog(self._settings)
         conn.create_function(  # type: ignore[call-overload]  # its stubs know no text for a type
             "foss_newest", self._newest, ["VARCHAR", "VARCHAR"], "VARCHAR", side_effects=True, null_handling="special"
@@ -78,6 +79,10 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         self._tables = {str(name): table for name, table in loaded.items()}
         for name, table in loaded.items():
             self._pin(name, table)
+
+    def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Let the end of the run interrupt the cursor."""
+        stop_of_run().watch(cursor)
 
     def store(self, target_config: TargetConfig) -> None:
         """Commit a relation as the content of, or a step of, the model's Iceberg table.

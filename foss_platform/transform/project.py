@@ -8,8 +8,9 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from typing import Any
 from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
+from foss_platform.transform.subset import Subset, supported_subset
 
-#: Parts of the project folder that decide what dbt does.
-_PROJECT_FILES = ("*.yml", "models/**/*", "macros/**/*", "seeds/**/*", "tests/**/*", "analyses/**/*")
+#: Folders of a dbt project that decide nothing: what dbt itself, git and Python write there.
+_NOT_OURS = frozenset({"target", "logs", ".git", "__pycache__", ".venv"})
 
 
 def dbt_folder(settings: Settings) -> Path:
@@ -66,15 +68,31 @@ def prepare_manifest(settings: Settings) -> Path:
     return manifest
 
 
-def is_prepared(settings: Settings) -> bool:
-    """Whether the manifest fits the project's files, so that reading it parses nothing."""
-    return _is_prepared(manifest_file(settings), target_folder(settings) / "prepared", _fingerprint(settings))
-
-
 def read_manifest(settings: Settings) -> dict[str, Any]:
     """The prepared manifest."""
     manifest: dict[str, Any] = json.loads(prepare_manifest(settings).read_text())
     return manifest
+
+
+def read_subset(settings: Settings, manifest: Mapping[str, Any]) -> Subset:
+    """What of the project the platform supports, with the lines of its files."""
+    lines: dict[str, str] = {}
+
+    def text_of(file: str) -> str:
+        if file not in lines:
+            try:
+                lines[file] = (settings.dbt_project / file).read_text(errors="replace")
+            except OSError:
+                # a file of a package, which is elsewhere
+                lines[file] = ""
+        return lines[file]
+
+    return supported_subset(manifest, text_of)
+
+
+def is_prepared(settings: Settings) -> bool:
+    """Whether the manifest fits the project's files, so that reading it parses nothing."""
+    return _is_prepared(manifest_file(settings), target_folder(settings) / "prepared", _fingerprint(settings))
 
 
 def _is_prepared(manifest: Path, stamp: Path, fingerprint: str) -> bool:
@@ -85,15 +103,22 @@ def _fingerprint(settings: Settings) -> str:
     digest = hashlib.sha256()
     for package in ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-trino", "dagster-dbt"):
         digest.update(f"{package}={version(package)};".encode())
-    files = sorted(
-        {file for pattern in _PROJECT_FILES for file in settings.dbt_project.glob(pattern) if file.is_file()}
-    )
-    if not files:
+    # all files: a project may name its folders as it likes, and has snapshots, packages and functions beside models
+    files = sorted(_project_files(settings.dbt_project))
+    if not (settings.dbt_project / "dbt_project.yml").is_file():
         raise ConfigurationError(f"There is no dbt project in {settings.dbt_project}.", "Check FOSS_DBT_PROJECT.")
     for file in files:
         digest.update(str(file.relative_to(settings.dbt_project)).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _project_files(project: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(project):
+        folders[:] = [name for name in folders if name not in _NOT_OURS]
+        # hidden files are editors' and dbt's own; a lock of an editor may be a link to nowhere
+        shown = [Path(folder) / name for name in files if not name.startswith(".")]
+        yield from (path for path in shown if path.is_file())
 
 
 @contextlib.contextmanager

@@ -19,11 +19,19 @@ def is_source(node: Mapping[str, Any]) -> bool:
     return bool(node["resource_type"] == "source")
 
 
+def is_ephemeral(node: Mapping[str, Any]) -> bool:
+    """Whether a node is part of the queries that read it, and has no table."""
+    return not is_source(node) and node.get("config", {}).get("materialized") == "ephemeral"
+
+
 def upstream_nodes(manifest: Mapping[str, Any], unique_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The sources, models and seeds that a node is made from."""
+    """The sources, models and seeds that a node is made from; through an ephemeral model, which has no table."""
     for upstream in manifest["nodes"][unique_id]["depends_on"].get("nodes", ()):
         if node := manifest["sources"].get(upstream) or manifest["nodes"].get(upstream):
-            yield upstream, node
+            if is_ephemeral(node):
+                yield from upstream_nodes(manifest, upstream)
+            else:
+                yield upstream, node
 
 
 def readable_positions(

@@ -6,18 +6,19 @@ it saves is dbt's start-up, its version check and a second parse.
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from foss_platform.engine import Engine
-from foss_platform.errors import ConfigurationError, FossError, LastingError
+from foss_platform.errors import ConfigurationError, FossError, LastingError, own_error, was_interrupted
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.ownership import require_own
 from foss_platform.settings import Settings
-from foss_platform.transform.handover import dbt_with
-from foss_platform.transform.project import dbt_folder, prepare_manifest, target_folder
+from foss_platform.transform.handover import Stop, dbt_with
+from foss_platform.transform.project import dbt_folder, target_folder
 from foss_platform.transform.results import NodeResult, failure_of_engine, node_result
+from foss_platform.transform.selection import divide
 
 if TYPE_CHECKING:
     from foss_platform.transform.trino_run import TrinoRun
@@ -29,7 +30,7 @@ def build(
     *,
     full_refresh: bool = False,
     stop_at: Mapping[str, int] | None = None,
-) -> Iterator[NodeResult]:
+) -> Generator[NodeResult]:
     """Run `dbt build` on nodes and yield each one's result as it ends.
 
     Parameters
@@ -38,6 +39,11 @@ def build(
         Fully qualified names of nodes, and none but these; all nodes where empty.
     stop_at
         By source, the sequence number beyond which none of it is read, on Trino; DuckDB reads what is there.
+
+    Yields
+    ------
+    First what is left out because it is not supported, then each of the other nodes as it ends. If the caller stops
+    listening, dbt is stopped first: a process that ends while DuckDB works in another thread is aborted.
 
     Raises
     ------
@@ -48,11 +54,17 @@ def build(
     """
     # before dbt starts: Trino commits by itself, past what guards the catalog
     require_own(open_catalog(settings))
-    prepare_manifest(settings)
+    names, left_out = divide(settings, selection)
+    chosen = [name for unique_id, name in names.items() if unique_id not in {result.unique_id for result in left_out}]
+    yield from left_out
+    if left_out and not chosen:
+        return
     # unit tests read no table of the lake, so no run can change their outcome: `make test` runs them
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if selection:
-        arguments += ["--select", *selection, "--indirect-selection", "empty"]
+        arguments += ["--select", *chosen, "--indirect-selection", "empty"]
+    elif left_out:
+        arguments += ["--exclude", *(names[result.unique_id] for result in left_out)]
     if full_refresh:
         arguments.append("--full-refresh")
     if settings.engine is Engine.TRINO:
@@ -62,32 +74,41 @@ def build(
     outcome: list[Any] = []
     refused: list[FossError] = []
     runs: list[TrinoRun] = []
+    stop = Stop()
 
     def begin() -> Mapping[str, str]:
         from foss_platform.transform.trino_run import TrinoRun
 
-        runs.append(TrinoRun(settings, selection, stop_at or {}))
+        runs.append(TrinoRun(settings, chosen, stop_at or {}))
         return runs[0].variables()
 
     def work() -> None:
         try:
-            outcome.append(_invoke(settings, arguments, results.put, begin))
+            outcome.append(_invoke(settings, arguments, results.put, begin, stop))
         except FossError as error:
             refused.append(error)
         finally:
             results.put(None)
 
-    worker = threading.Thread(target=work, name="dbt", daemon=True)
+    worker = threading.Thread(target=work, name="dbt")
     worker.start()
-    while (result := results.get()) is not None:
-        yield runs[0].finished(result) if runs else result
-    worker.join()
+    try:
+        while (result := results.get()) is not None:
+            yield runs[0].finished(result) if runs else result
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        worker.join()
     if refused:
         raise refused[0]
     error = outcome[0].exception if outcome else None
     if error is not None or not outcome:
-        raise failure_of_engine(settings, str(error)) or LastingError(
-            f"dbt could not run: {_first_lines(error)}", "See <home>/dbt/logs/dbt.log."
+        own = own_error(error) if error is not None else None
+        raise (
+            own
+            or failure_of_engine(settings, str(error))
+            or LastingError(f"dbt could not run: {_first_lines(error)}", "See <home>/dbt/logs/dbt.log.")
         )
 
 
@@ -101,7 +122,8 @@ def parse(settings: Settings) -> None:
     """
     outcome = _invoke(settings, ["parse"], lambda _: None)
     if not outcome.success:
-        raise ConfigurationError(f"The dbt project does not parse: {_first_lines(outcome.exception)}")
+        problem = f"The dbt project does not parse: {_first_lines(outcome.exception).rstrip('.')}."
+        raise ConfigurationError(problem, f"Correct the file named, in {settings.dbt_project}.")
 
 
 def compiled(settings: Settings, text: str) -> str:
@@ -124,9 +146,13 @@ def compiled(settings: Settings, text: str) -> str:
 
 
 def _invoke(
-    settings: Settings, arguments: Sequence[str], report: Any, begin: Callable[[], Mapping[str, str]] = dict
+    settings: Settings,
+    arguments: Sequence[str],
+    report: Any,
+    begin: Callable[[], Mapping[str, str]] = dict,
+    stop: Stop | None = None,
 ) -> Any:
-    """Run dbt; on Trino with the variables that `begin` gives once no other dbt runs."""
+    """Run dbt; on Trino with the variables that `begin` gives once no other dbt runs. A Ctrl-C is raised as such."""
     from dbt.cli.main import dbtRunner
 
     def on_event(event: Any) -> None:
@@ -145,8 +171,11 @@ def _invoke(
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
     ]  # fmt: skip
-    with dbt_with(settings), _engine(settings, begin):
-        return dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
+    with dbt_with(settings, stop), _engine(settings, begin):
+        outcome = dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
+    if was_interrupted(outcome.exception):
+        raise KeyboardInterrupt
+    return outcome
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from foss_platform.lake.trino import (
 )
 from foss_platform.lake.trino_session import TrinoSession
 from foss_platform.settings import Settings
+from foss_platform.transform.handover import stop_of_run
 
 # as trino.exceptions.TrinoQueryError writes itself
 _QUERY = re.compile(r'Trino\w*Error\(type=\w+, name=(\w+), message="(.*)", query_id=', re.DOTALL)
@@ -73,6 +74,7 @@ class _Bounded(TrinoSession):
 
     def request(self, *arguments: object, **named: object) -> requests.Response:
         """As any, with a time-out."""
+        stop_of_run().refuse_if_set()
         if self._unanswered >= ATTEMPTS:
             raise requests.ConnectionError("Connection refused: Trino did not answer before")
         try:

@@ -22,7 +22,14 @@ from foss_platform.settings import Settings
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
 from foss_platform.transform.results import NodeResult, NodeStatus
-from foss_platform.transform.run_positions import Positions, is_source, readable_positions, table_of, upstream_nodes
+from foss_platform.transform.run_positions import (
+    Positions,
+    is_ephemeral,
+    is_source,
+    readable_positions,
+    table_of,
+    upstream_nodes,
+)
 from foss_platform.transform.trino_table import BuiltTable, finish_table
 
 #: JSON for the macro `handed_over`: `sources` (node to source to `uuid`, `available` and `consumed`), `logic` (node to
@@ -84,11 +91,13 @@ class TrinoRun:
         nodes = self._manifest["nodes"]
         chosen = set(selection)
         self._built = {uid for uid, node in nodes.items() if not chosen or ".".join(node["fqn"]) in chosen}
+        #: whose macros ask for positions: an ephemeral model is compiled with what reads it, chosen or not
+        self._asking = self._built | {uid for uid, node in nodes.items() if is_ephemeral(node)}
 
     def variables(self) -> dict[str, str]:
         """What the macros read."""
         state = {
-            "sources": {unique_id: self._sources(unique_id) for unique_id in self._built},
+            "sources": {unique_id: self._sources(unique_id) for unique_id in self._asking},
             "logic": {unique_id: logic_hash(self._manifest, unique_id) for unique_id in self._built},
             "built_with": self._built_with,
         }

@@ -1,4 +1,4 @@
-"""Checks of Dagster: its storage answers, its daemon lives. The one module here that knows Dagster, and late."""
+"""Checks of Dagster: its storage answers, its daemon lives. Imports Dagster late."""
 
 import os
 import time

@@ -22,6 +22,7 @@ class Service(StrEnum):
     """What a check is about."""
 
     SETTINGS = "settings"
+    PROJECT = "project"
     CATALOG = "catalog"
     STORE = "store"
     LAKE = "lake"
@@ -65,6 +66,8 @@ class Check:
         depends on the configuration: nobody with a file wants advice about a server.
     needs
         Names of the checks without which it cannot be judged.
+    seconds
+        How long it may take; None for the suite's limit.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Check:
     run: "Callable[[Trial], Finding]"
     remedy: "str | Callable[[Trial], str]"
     needs: tuple[str, ...] = ()
+    seconds: float | None = None
 
     def remedy_for(self, trial: "Trial") -> str:
         """What the user can do in this configuration."""

@@ -10,6 +10,7 @@ from foss_platform.validation import (
     dagster_checks,
     engine_checks,
     lake_checks,
+    project_checks,
     settings_checks,
     store_checks,
     table_checks,
@@ -19,7 +20,7 @@ from foss_platform.validation.redaction import redact
 from foss_platform.validation.results import Check, Finding, Result, Service, Status, failed, skipped
 from foss_platform.validation.trial import Trial
 
-#: No check takes longer, whatever it waits for.
+#: No check takes longer, whatever it waits for, unless it names a limit of its own.
 CHECK_SECONDS = 15.0
 
 #: In this order; what needs another comes after it, and what drops the probe after what reads it.
@@ -33,6 +34,7 @@ CHECKS: Sequence[Check] = (
     engine_checks.STARTS,
     engine_checks.READS,
     lake_checks.DROPS,
+    *project_checks.CHECKS,
     *dagster_checks.CHECKS,
 )
 
@@ -63,7 +65,7 @@ def validate(
     begins
         Told of each check before it runs.
     seconds
-        How long each may take.
+        How long each may take that names no limit of its own.
 
     Yields
     ------
@@ -74,7 +76,7 @@ def validate(
         for check in checks:
             begins(check)
             began = time.monotonic()
-            finding = _blocked(check, blocked) or _outcome(trial, check, seconds)
+            finding = _blocked(check, blocked) or _outcome(trial, check, check.seconds or seconds)
             if finding.blocks:
                 # the reason at the root, not the last link of the chain
                 is_root = finding.status is Status.FAILED

@@ -14,14 +14,13 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 from foss_platform.lake.catalog import open_catalog
 from foss_platform.lake.changes import Change, alter, apply_change
 from foss_platform.lake.commit import commit, expire
-from foss_platform.lake.commit_order import newest_commit
+from foss_platform.lake.commit_order import moment_of, newest_commit
 from foss_platform.lake.compaction import compact
 from foss_platform.lake.data_files import EVERY_ROW
 from foss_platform.lake.derived import adapt_columns
 from foss_platform.lake.health import table_health
 from foss_platform.lake.names import TableName
 from foss_platform.lake.points import live_points, pinned_points, point_at, point_table
-from foss_platform.lake.commit_order import moment_of
 from foss_platform.lake.policy import TablePolicy
 from foss_platform.lake.rollback import plan_rollback, roll_back
 from foss_platform.lake.tables import TableSpec, ensure_table, load_table

@@ -55,3 +55,15 @@ def test_what_is_not_known_says_nothing() -> None:
     polls = TableName("ops", "polls")
     known = {polls: KNOWN[polls]}
     assert readable_positions(MANIFEST, {_GOLD}, known, _GOLD) == {"ops.polls": ("p", 7)}
+
+
+def test_an_ephemeral_model_passes_on_the_positions_of_what_it_reads() -> None:
+    ephemeral = {**_node("gold", "between", _SILVER, _POLLS), "config": {"materialized": "ephemeral"}}
+    over = {**_node("gold", "over", "model.p.between", _OTHER), "config": {"materialized": "incremental"}}
+    nodes = {**MANIFEST["nodes"], "model.p.between": ephemeral, "model.p.over": over}
+    manifest = {**MANIFEST, "nodes": nodes}
+    expected = {"bronze.things": ("b", 90), "ops.polls": ("p", 7)}
+    assert readable_positions(manifest, {"model.p.over"}, KNOWN, "model.p.over") == expected
+    # what this run builds below it has read all of bronze by then
+    built = {"model.p.over", _SILVER, _OTHER}
+    assert readable_positions(manifest, built, KNOWN, "model.p.over")["bronze.things"] == ("b", 110)

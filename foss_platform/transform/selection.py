@@ -1,0 +1,22 @@
+"""Which nodes of a selection are built, and which are left out because the platform does not support them."""
+
+from collections.abc import Sequence
+
+from foss_platform.settings import Settings
+from foss_platform.transform.project import read_manifest, read_subset
+from foss_platform.transform.results import NodeResult, NodeStatus
+
+
+def divide(settings: Settings, selection: Sequence[str]) -> tuple[dict[str, str], list[NodeResult]]:
+    """The names of the selected nodes, and as results those that are not supported or made from such."""
+    manifest = read_manifest(settings)
+    subset = read_subset(settings, manifest)
+    nodes = {**manifest["nodes"], **manifest.get("functions", {})}
+    named = {unique_id: ".".join(node["fqn"]) for unique_id, node in nodes.items()}
+    names = {unique_id: name for unique_id, name in named.items() if not selection or name in selection}
+    left_out = []
+    for unique_id in names:
+        if reason := subset.reason(unique_id):
+            status = NodeStatus.ERROR if unique_id in subset.refused else NodeStatus.SKIPPED
+            left_out.append(NodeResult(unique_id, status, 0.0, None, reason, is_lasting=True))
+    return names, left_out

@@ -1,0 +1,193 @@
+"""The part of dbt's language that the platform supports, judged on a manifest. Not here: parsing, or running dbt.
+
+Pure functions: a caller that wants lines of files hands in a function that reads them. A node that is refused is
+left out of every build with all that is made from it; the other nodes are built.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foss_platform.lake.names import NAMESPACES
+from foss_platform.transform.project_lines import TextOf, place
+
+_BUILT = frozenset({"table", "incremental", "ephemeral", "view"})
+#: Written by polls and by the platform itself, or taken by the engines.
+_RESERVED = frozenset({"bronze", "ops", "reference", "foss_state", "main", "information_schema"})
+_ALTERNATIVES = {
+    "snapshot": "Bronze keeps every poll with its time: write the history as an incremental model over it.",
+    "python": "Write it in SQL, or compute outside of dbt and give the result as a feed or a seed.",
+    "function": "Write the expression as a macro.",
+    "materialized_view": "Use materialized='table': each run brings it up to date.",
+    "external": "Use materialized='table', and write files with `foss sql --output`.",
+}
+_STRATEGIES = "Leave incremental_strategy out: rows replace those of the same unique_key (docs/PIPELINES.md)."
+#: Settings by which dbt's own strategies choose rows or columns; ours would give another table.
+_ROW_SETTINGS = ("incremental_predicates", "merge_update_columns", "merge_exclude_columns", "merge_clauses")
+_LAYOUT = ("partition_by", "partitioned_by", "cluster_by", "sort", "dist", "indexes", "properties", "table_properties")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A problem of one node; `what` is its kind and name, `file` and `line` are where it is decided."""
+
+    unique_id: str
+    what: str
+    file: str
+    line: int
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"The {self.what} ({self.file}:{self.line}) {self.problem}. {self.remedy}".strip()
+
+
+@dataclass(frozen=True)
+class Subset:
+    """What of a project is supported.
+
+    Attributes
+    ----------
+    refused
+        By node, why it is not built.
+    below
+        By node that is made from a refused one, directly or not, that refused one.
+    notices
+        What is built otherwise than dbt would.
+    """
+
+    refused: Mapping[str, Remark]
+    below: Mapping[str, Remark]
+    notices: tuple[Remark, ...]
+
+    def reason(self, unique_id: str) -> str:
+        """Why a node is not built; empty if it is."""
+        if unique_id in self.refused:
+            return str(self.refused[unique_id])
+        if unique_id in self.below:
+            return f"Not built, because the {self.below[unique_id].what}, from which it is made, is refused."
+        return ""
+
+
+def supported_subset(manifest: Mapping[str, Any], text_of: TextOf = lambda _: "") -> Subset:
+    """Judge every enabled node of a manifest."""
+    nodes: dict[str, Any] = {**manifest["nodes"], **manifest.get("functions", {})}
+    engine = str(manifest["metadata"].get("adapter_type"))
+    refused: dict[str, Remark] = {}
+    notices: list[Remark] = []
+    for unique_id, node in nodes.items():
+        for key, problem, remedy in _problems(node):
+            file, line = place(node, key, text_of)
+            refused.setdefault(unique_id, Remark(unique_id, _named(node), file, line, problem, remedy))
+        if unique_id not in refused:
+            for key, problem, remedy in _peculiarities(node, engine):
+                file, line = place(node, key, text_of)
+                notices.append(Remark(unique_id, _named(node), file, line, problem, remedy))
+    below: dict[str, Remark] = {}
+    for unique_id in nodes:
+        cause = _refused_upstream(nodes, refused, unique_id, below, set())
+        if cause is not None and unique_id not in refused:
+            below[unique_id] = cause
+    return Subset(refused, below, tuple(notices))
+
+
+def _named(node: Mapping[str, Any]) -> str:
+    return f"{node['resource_type']} {node['name']}"
+
+
+def _problems(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What the platform does not build: the word that says so in the project, why, what instead."""
+    kind, config = node["resource_type"], node.get("config", {})
+    if kind in ("snapshot", "function"):
+        yield kind, f"is a {kind}, which the platform does not build", _ALTERNATIVES[kind]
+        return
+    if kind not in ("model", "seed"):
+        return
+    if node.get("language") == "python":
+        yield "def model", "is a Python model, which the platform does not run", _ALTERNATIVES["python"]
+        return
+    materialized = str(config.get("materialized"))
+    if kind == "model" and materialized not in _BUILT:
+        instead = _ALTERNATIVES.get(materialized, "Use materialized='table' or 'incremental'.")
+        yield "materialized", f"is materialized as {materialized!r}, which the platform does not build", instead
+    if materialized == "incremental":
+        strategy = config.get("incremental_strategy")
+        if strategy not in (None, "default", "merge"):
+            yield "incremental_strategy", f"asks for the incremental strategy {strategy!r}", _STRATEGIES
+        if not config.get("unique_key"):
+            yield "materialized", "is incremental without a unique_key", "Name the columns of its key."
+        for setting in _ROW_SETTINGS:
+            if config.get(setting):
+                yield setting, f"sets {setting}, which the platform does not follow", _STRATEGIES
+    if materialized != "ephemeral":
+        yield from _misplaced(node)
+
+
+def _misplaced(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    schema, alias = str(node["schema"]), str(node.get("alias") or node["name"])
+    if schema in _RESERVED:
+        free = ", ".join(name for name in NAMESPACES if name not in _RESERVED)
+        yield (
+            "schema",
+            f"is to be in the namespace {schema!r}, which is not for models",
+            f"Use {free} or one of your own.",
+        )
+    for key, text in (("schema", schema), ("alias", alias)):
+        if not re.fullmatch(r"[A-Za-z0-9_]+", text):
+            yield key, f"has the {key} {text!r}", "Use letters, digits and underscores."
+    if node["config"].get("database"):
+        yield (
+            "database",
+            f"is to be in the database {node['config']['database']!r}",
+            "Leave out database: there is one lake.",
+        )
+
+
+def _peculiarities(node: Mapping[str, Any], engine: str) -> Iterator[tuple[str, str, str]]:
+    """What is built otherwise than dbt would: the word that says so in the project, what happens, what to do."""
+    kind, config = node["resource_type"], node.get("config", {})
+    if kind == "operation" and engine == "duckdb":
+        yield "on-run-", "runs in DuckDB's memory and changes nothing in the lake", "Remove it."
+    if kind == "test" and config.get("store_failures") and engine == "duckdb":
+        yield "store_failures", "does not keep the rows that it finds", "Ask for them with `foss sql`."
+    if kind not in ("model", "seed") or config.get("materialized") == "ephemeral":
+        return
+    if config.get("materialized") == "view":
+        yield (
+            "materialized",
+            "is a view, and is built as a table",
+            "Set materialized='table', or 'ephemeral' for a query without a table.",
+        )
+    if config.get("grants"):
+        yield "grants", "has grants, which are not applied", "Give rights in the catalog, store or Trino's rules."
+    if engine == "duckdb" and (config.get("pre-hook") or config.get("post-hook")):
+        yield "hook", "has hooks, which run in DuckDB's memory and change nothing in the lake", "Remove them."
+    if config.get("materialized") == "incremental" and config.get("on_schema_change") in (
+        "append_new_columns",
+        "sync_all_columns",
+    ):
+        yield "on_schema_change", "changes its columns only when it is built anew", "Run `foss rebuild` after a change."
+    if names := [name for name in _LAYOUT if config.get(name)]:
+        yield names[0], f"sets {', '.join(names)}, which the platform ignores", "Set prune_by to sort by a time."
+
+
+def _refused_upstream(
+    nodes: Mapping[str, Any], refused: Mapping[str, Remark], unique_id: str, known: Mapping[str, Remark], seen: set[str]
+) -> Remark | None:
+    """The first refused node that a node is made from."""
+    for upstream in _upstream(nodes[unique_id]):
+        if upstream in refused:
+            return refused[upstream]
+        if upstream in known:
+            return known[upstream]
+        if upstream in nodes and upstream not in seen:
+            seen.add(upstream)
+            if (cause := _refused_upstream(nodes, refused, upstream, known, seen)) is not None:
+                return cause
+    return None
+
+
+def _upstream(node: Mapping[str, Any]) -> list[str]:
+    depends = node.get("depends_on", {})
+    return [*depends.get("nodes", []), *depends.get("functions", [])]
