@@ -30,7 +30,7 @@ test: $(STAMP) ## Run the tests (ARGS="-k lock" goes to pytest)
 	@$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 2 --durations 5 $(ARGS) $(TESTS)
 
 services: $(STAMP) ## Fetch the servers that test-services runs, once (FOSS_SERVICES_CACHE=folder keeps them there)
-	@$(VENV)/bin/python -m foss_platform_tests.services.fetch
+	@$(VENV)/bin/python -m foss_platform_tests.services.servers.fetch
 
 test-services: services ## Run the tests over real Postgres, MinIO, REST catalog and Trino (ARGS as for test)
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --durations 5 $(ARGS) foss_platform_tests/services

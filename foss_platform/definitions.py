@@ -4,10 +4,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from foss_platform.components.load_errors import plain_error
-from foss_platform.components.loading import Platform, loading_with
-from foss_platform.components.run_executor import run_executor
-from foss_platform.marks import end_with_parent, marks_of
+from foss_platform.components.shared.load_errors import plain_error
+from foss_platform.components.shared.loading import Platform, loading_with
+from foss_platform.components.shared.run_executor import run_executor
+from foss_platform.process_marks import end_with_parent, marks_of
 from foss_platform.proxies import keep_loopback_direct
 from foss_platform.settings import load_settings
 

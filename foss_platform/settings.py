@@ -176,7 +176,7 @@ def trino_problems(settings: Settings) -> list[str]:
 
 def _embedded_catalog() -> str | None:
     """The words for a catalog that only this machine has; None for one that can be shared."""
-    from foss_platform.lake.configuration import catalog_properties
+    from foss_platform.catalog_configuration import catalog_properties
 
     configured = catalog_properties(os.environ)
     if configured is None:
@@ -185,7 +185,7 @@ def _embedded_catalog() -> str | None:
 
 
 def _refuse_half_a_configuration(settings: Settings) -> None:
-    from foss_platform.lake.configuration import catalog_problems, catalog_properties, refuse_problems
+    from foss_platform.catalog_configuration import catalog_problems, catalog_properties, refuse_problems
 
     problems = [
         f"FOSS_{name.upper()} is not set ({meaning})"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.page.feed import Feed
 from foss_platform.settings import PROJECT_ROOT, Settings
 from foss_platform.transform.project import prepare_manifest, target_folder
 

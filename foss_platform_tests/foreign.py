@@ -27,8 +27,8 @@ from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update.snapshot import _FastAppendFiles
 from pyiceberg.typedef import EMPTY_DICT, Record
 
-from foss_platform.lake.data_files import write_data_files
-from foss_platform.lake.names import TableName
+from foss_platform.lake.files.data_files import write_data_files
+from foss_platform.lake.table.names import TableName
 
 # https://iceberg.apache.org/spec/#reserved-field-ids
 _PATH, _POSITION = 2147483546, 2147483545

@@ -57,7 +57,7 @@
 {# Trino cannot tell how far a table has been read: the platform hands it over. #}
 {% macro trino__source_positions() %}{{ return(handed_over('sources').get(model.unique_id, {})) }}{% endmacro %}
 
-{# A part of what the platform says when it runs dbt on Trino (`transform/trino_run.py`); nothing where dbt is run by hand. #}
+{# A part of what the platform says when it runs dbt on Trino (`transform/trino/run.py`); nothing where dbt is run by hand. #}
 {% macro handed_over(part) %}
     {{ return(fromjson(env_var('DBT_FOSS_RUN', '{}')).get(part, {}) if execute else {}) }}
 {% endmacro %}

@@ -2,7 +2,7 @@
   On Trino a build is one statement: CREATE OR REPLACE for the whole, which keeps the table's history, and MERGE for a step,
   which is one snapshot where a delete and an insert are two. `incremental` takes what it takes on DuckDB.
 
-  The positions stand in the statement that replaces; after a MERGE the platform notes them (`transform/trino_table.py`). A
+  The positions stand in the statement that replaces; after a MERGE the platform notes them (`transform/trino/built_table.py`). A
   crash between the two makes the next step read the same rows once more, which changes nothing.
 #}
 

@@ -1,7 +1,7 @@
 """`DbtModels`: the dbt project's models, seeds and tests as assets and checks of the one graph.
 
 What belongs here: the Dagster objects and turning dbt's results into events. What does not: running
-dbt (`transform`), or what a node looks like in Dagster (`components.dbt_translator`).
+dbt (`transform`), or what a node looks like in Dagster (`components.models.dbt_translator`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,18 +13,18 @@ import dagster as dg
 from dagster_dbt import dbt_assets
 from pyiceberg.catalog import Catalog
 
-from foss_platform.components.dbt_checks import model_checks
-from foss_platform.components.dbt_translator import LakeTranslator, foss_meta
-from foss_platform.components.failures import failure, forbid_retries
-from foss_platform.components.loading import Platform, current_platform
-from foss_platform.components.plots import LinePlot, plot_metadata
-from foss_platform.components.run_executor import run_executor
-from foss_platform.components.table_health import look_at
-from foss_platform.components.table_metadata import table_metadata
+from foss_platform.components.models.dbt_checks import model_checks
+from foss_platform.components.models.dbt_translator import LakeTranslator, foss_meta
+from foss_platform.components.shared.failures import failure, forbid_retries
+from foss_platform.components.shared.loading import Platform, current_platform
+from foss_platform.components.shared.plots import LinePlot, plot_metadata
+from foss_platform.components.shared.run_executor import run_executor
+from foss_platform.components.shared.table_health import look_at
+from foss_platform.components.shared.table_preview import table_metadata
 from foss_platform.errors import FossError, LastingError
-from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.names import TableName
-from foss_platform.lake.tables import load_table
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import load_table
 from foss_platform.transform.project import read_manifest, read_subset
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build

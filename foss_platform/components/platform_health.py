@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 
-from foss_platform.components.failures import failure
-from foss_platform.components.loading import Platform, current_platform
-from foss_platform.components.run_executor import run_executor
+from foss_platform.components.shared.failures import failure
+from foss_platform.components.shared.loading import Platform, current_platform
+from foss_platform.components.shared.run_executor import run_executor
 from foss_platform.errors import FossError
 from foss_platform.settings import Switch
 from foss_platform.validation.results import Result, Status

@@ -1,21 +1,21 @@
 """`RestFeed`: a page that describes a REST feed becomes its bronze assets, checks, job and schedule.
 
 What belongs here: the Dagster objects. What does not: fetching, judging and committing (`ingest`), or
-what happens inside the asset (`components.polling`).
+what happens inside the asset (`components.feeds.polling`).
 """
 
 from typing import Any, Self
 
 import dagster as dg
 
-from foss_platform.components.feed_checks import check_specs
-from foss_platform.components.loading import Platform, current_platform
-from foss_platform.components.polling import poll_feed
-from foss_platform.components.run_executor import run_executor
-from foss_platform.components.table_health import health_check_spec
-from foss_platform.components.table_metadata import asset_key
-from foss_platform.ingest.feed import Feed
-from foss_platform.ingest.schemas import POLLS
+from foss_platform.components.feeds.feed_checks import check_specs
+from foss_platform.components.shared.loading import Platform, current_platform
+from foss_platform.components.feeds.polling import poll_feed
+from foss_platform.components.shared.run_executor import run_executor
+from foss_platform.components.shared.table_health import health_check_spec
+from foss_platform.components.shared.table_preview import asset_key
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.settings import Settings, Switch
 
 #: The tag that carries a schedule's tick to the poll: the batch's identity.

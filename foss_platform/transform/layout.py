@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.lake.derived import DerivedLayout
-from foss_platform.lake.names import TableName
-from foss_platform.lake.policy import TablePolicy
+from foss_platform.lake.build.derived import DerivedLayout
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.policy import TablePolicy
 
 
 def model_layout(name: TableName, config: Mapping[str, Any]) -> DerivedLayout:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from foss_platform.ingest.feed import Feed
-from foss_platform.lake.names import TableName
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 
 #: The namespace of the platform's own tables.

@@ -1,6 +1,6 @@
 """Building silver and gold by each engine from the same bronze, into namespaces of their own, to be compared.
 
-What belongs here: the two builds, and taking away what they made. What does not: comparing (`lake.parity`). The
+What belongs here: the two builds, and taking away what they made. What does not: comparing (`lake.compare.parity`). The
 lake's own silver and gold are neither read nor touched.
 """
 
@@ -15,13 +15,13 @@ from pyiceberg.table import Table
 
 from foss_platform.engine import Engine
 from foss_platform.errors import LastingError
-from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.failures import lake_failures
-from foss_platform.lake.names import TableName
-from foss_platform.lake.positions import consumed_positions
-from foss_platform.lake.storage import Storage
-from foss_platform.lake.tables import load_table
-from foss_platform.lake.trino import refuse_without_trino
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.positions import consumed_positions
+from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.table.tables import load_table
+from foss_platform.lake.trino.connection import refuse_without_trino
 from foss_platform.settings import Settings
 from foss_platform.transform.environment import variables_set
 from foss_platform.transform.project import read_manifest

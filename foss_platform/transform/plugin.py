@@ -1,7 +1,7 @@
 """The dbt-duckdb plugin: each Iceberg table a view, what a model builds a commit.
 
 What belongs here: the meeting of dbt-duckdb's plugin interface and the lake. What does not: how rows
-are committed (`lake.derived`), or the macros that call `store` (`dbt_project/macros`).
+are committed (`lake.build.derived`), or the macros that call `store` (`dbt_project/macros`).
 
 All tables are pinned when the connection is configured, so that a run reads one consistent state;
 a table that the run itself builds is pinned anew after its commit.
@@ -19,9 +19,9 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.changes import follow_properties
-from foss_platform.lake.derived import (
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.lake.build.derived import (
     DerivedRows,
     Merge,
     adapt_columns,
@@ -30,12 +30,12 @@ from foss_platform.lake.derived import (
     derived_spec,
     documented,
 )
-from foss_platform.lake.duck import connection_config, create_view, pin, prepare, quote_text
-from foss_platform.lake.names import TableName
-from foss_platform.lake.positions import LOGIC_PROPERTY, known_positions, position_properties
-from foss_platform.lake.reference import attach_reference
-from foss_platform.lake.statistics import newest_value
-from foss_platform.lake.tables import find_table, list_tables, load_table
+from foss_platform.lake.query.duckdb_views import connection_config, create_view, pin, prepare, quote_text
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, position_properties
+from foss_platform.lake.query.reference_tables import attach_reference
+from foss_platform.lake.table.statistics import newest_value
+from foss_platform.lake.table.tables import find_table, list_tables, load_table
 from foss_platform.transform.handover import handed_over, stop_of_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash

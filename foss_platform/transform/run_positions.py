@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from foss_platform.lake.names import TableName
+from foss_platform.lake.table.names import TableName
 
 #: By source table, its UUID and the sequence number up to which it is read.
 Positions = Mapping[str, tuple[str, int]]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError, FossError, LastingError, own_error, was_interrupted
-from foss_platform.lake.catalog import open_catalog
-from foss_platform.lake.ownership import require_own
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.ownership.ownership import require_own
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop, dbt_with
 from foss_platform.transform.project import dbt_folder, target_folder
@@ -21,7 +21,7 @@ from foss_platform.transform.results import NodeResult, failure_of_engine, node_
 from foss_platform.transform.selection import divide
 
 if TYPE_CHECKING:
-    from foss_platform.transform.trino_run import TrinoRun
+    from foss_platform.transform.trino.run import TrinoRun
 
 
 def build(
@@ -77,7 +77,7 @@ def build(
     stop = Stop()
 
     def begin() -> Mapping[str, str]:
-        from foss_platform.transform.trino_run import TrinoRun
+        from foss_platform.transform.trino.run import TrinoRun
 
         runs.append(TrinoRun(settings, chosen, stop_at or {}))
         return runs[0].variables()
@@ -184,7 +184,7 @@ def _engine(settings: Settings, begin: Callable[[], Mapping[str, str]]) -> Itera
     if settings.engine is Engine.TRINO:
         from foss_platform.transform.environment import variables_set
         from foss_platform.transform.trino_failures import noticed_in_time
-        from foss_platform.transform.trino_run import profile_variables
+        from foss_platform.transform.trino.run import profile_variables
 
         with variables_set({**profile_variables(settings), **begin()}), noticed_in_time():
             yield

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from foss_platform.lake.names import NAMESPACES
+from foss_platform.lake.table.names import NAMESPACES
 from foss_platform.transform.project_lines import TextOf, place
 
 _BUILT = frozenset({"table", "incremental", "ephemeral", "view"})

@@ -1,4 +1,4 @@
-"""A Trino that fails while dbt runs: noticed in time, and said in the platform's words, which are `lake.trino`'s.
+"""A Trino that fails while dbt runs: noticed in time, and said in the platform's words, which are `lake.trino.connection`'s.
 
 dbt-trino sets no time-out, so that a frozen coordinator would cost each statement three times the client's 30 s; and
 of a failure dbt hands on its text alone.
@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from foss_platform.errors import FossError
-from foss_platform.lake.trino import (
+from foss_platform.lake.trino.connection import (
     ATTEMPTS,
     REQUEST_SECONDS,
     away,
@@ -21,7 +21,7 @@ from foss_platform.lake.trino import (
     query_failure,
     untrusted,
 )
-from foss_platform.lake.trino_session import TrinoSession
+from foss_platform.lake.trino.session import TrinoSession
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import stop_of_run
 

@@ -6,7 +6,7 @@ The namespace is not one of the platform's, so that nothing which looks after th
 import threading
 from typing import TYPE_CHECKING
 
-from foss_platform.lake.names import TableName
+from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 from foss_platform.validation.probe_files import ProbeFiles, is_left_behind, new_probe_name, only_probes
 
@@ -47,10 +47,10 @@ class Probe:
 
     def make(self) -> "Table":
         """Make the table with its rows in one commit."""
-        from foss_platform.lake.catalog import open_catalog
-        from foss_platform.lake.changes import Change, apply_change
-        from foss_platform.lake.failures import lake_failures
-        from foss_platform.lake.tables import DEFAULT_PROPERTIES
+        from foss_platform.lake.connect.catalog import open_catalog
+        from foss_platform.lake.commit.changes import Change, apply_change
+        from foss_platform.lake.store.failures import lake_failures
+        from foss_platform.lake.table.tables import DEFAULT_PROPERTIES
 
         catalog = open_catalog(self._settings, create=False)
         rows = probe_rows()
@@ -75,7 +75,7 @@ class Probe:
         self._closed.set()
         if not self._written.is_set():
             return
-        from foss_platform.lake.catalog import open_catalog
+        from foss_platform.lake.connect.catalog import open_catalog
 
         # what can be removed without the catalog is, also when the catalog is away
         try:
@@ -88,7 +88,7 @@ class Probe:
 
     def remains(self) -> list[str]:
         """What is still there after `close`."""
-        from foss_platform.lake.catalog import open_catalog
+        from foss_platform.lake.connect.catalog import open_catalog
 
         catalog = open_catalog(self._settings, create=False)
         left = ["the namespace"] if catalog.namespace_exists(self.name) else []
@@ -96,7 +96,7 @@ class Probe:
 
     def sweep(self) -> int:
         """Remove what an interrupted validation has left; how many there were."""
-        from foss_platform.lake.catalog import open_catalog
+        from foss_platform.lake.connect.catalog import open_catalog
 
         catalog = open_catalog(self._settings, create=False)
         left = {namespace[0] for namespace in catalog.list_namespaces() if is_left_behind(namespace[0])}
@@ -121,7 +121,7 @@ def probe_rows() -> "pa.Table":
 
 
 def _drop(catalog: "Catalog", name: str, files: ProbeFiles | None) -> None:
-    from foss_platform.lake.failures import lake_failures
+    from foss_platform.lake.store.failures import lake_failures
 
     with lake_failures():
         if catalog.namespace_exists(name):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from foss_platform.lake.object_store import open_s3
+from foss_platform.lake.store.bulk_objects import open_s3
 
 # the first part tells when it was made, so that one of an interrupted validation can be told from one under way
 _NAME = re.compile(r"validation_probe_([0-9a-f]{8})[0-9a-f]{12}")

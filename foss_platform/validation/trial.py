@@ -76,7 +76,7 @@ class Trial:
         """The file of a SQLite catalog."""
         from sqlalchemy import make_url
 
-        from foss_platform.lake.catalog import catalog_database
+        from foss_platform.lake.connect.catalog import catalog_database
 
         if self.is_embedded:
             return catalog_database(self.settings)
@@ -99,8 +99,8 @@ def new_trial(settings: Settings, instance: "Callable[[], DagsterInstance] | Non
     ConfigurationError
         When a secret's file cannot be read, or production names no catalog.
     """
-    from foss_platform.lake.catalog import warehouse_folder
-    from foss_platform.lake.configuration import catalog_kind, catalog_problems, catalog_properties, refuse_problems
+    from foss_platform.lake.connect.catalog import warehouse_folder
+    from foss_platform.catalog_configuration import catalog_kind, catalog_problems, catalog_properties, refuse_problems
     from foss_platform.settings import Environment
     from foss_platform.validation.probe import Probe
     from foss_platform.validation.probe_files import probe_files

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from foss_platform.lake.query import ask
+from foss_platform.lake.query.query import ask
 from foss_platform.settings import Settings
 from foss_platform_tests.analytics.drawing import save
 from foss_platform_tests.analytics.month import Month, make_month

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.cli.pages import find_feed
-from foss_platform.cli.recorded import take_in
-from foss_platform.lake.catalog import open_catalog
+from foss_platform.cli.shared.pages import find_feed
+from foss_platform.cli.shared.recorded import take_in
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform.transform.project import prepare_manifest
 from foss_platform.transform.runner import build

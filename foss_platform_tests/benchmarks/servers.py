@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from foss_platform_tests.benchmarks.measure import BenchmarkError
-from foss_platform_tests.services.cache import kept_folder
-from foss_platform_tests.services.places import Missing, postgres_programs
+from foss_platform_tests.services.servers.cache import kept_folder
+from foss_platform_tests.services.servers.programs import Missing, postgres_programs
 
 
 def refuse_missing(name: str, pins: list[Path]) -> None:

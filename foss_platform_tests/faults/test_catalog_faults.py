@@ -1,6 +1,6 @@
 """The SQLite catalog locked by another process, cut short, or gone: a clear error, and nothing made in its place.
 
-What opening alone says of a lost, damaged or locked catalog is tested in `pipeline/test_catalog.py`.
+What opening alone says of a lost, damaged or locked catalog is tested in `pipeline/lake/test_catalog.py`.
 """
 
 import os
@@ -15,16 +15,16 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import ConfigurationError, FossError, PassingError
-from foss_platform.ingest.feed import Feed
-from foss_platform.ingest.poll import Poll
-from foss_platform.ingest.take_in import TakenIn, take_in_poll
-from foss_platform.lake import catalog as catalog_module
-from foss_platform.lake.catalog import catalog_database, open_catalog, warehouse_folder
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.poll import Poll
+from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
+from foss_platform.lake.connect import catalog as catalog_module
+from foss_platform.lake.connect.catalog import catalog_database, open_catalog, warehouse_folder
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.taking_in import TABLES
-from foss_platform_tests.faults.trial import server
-from foss_platform_tests.pipeline.writers import live_poll, record
+from foss_platform_tests.faults.injection.polling import TABLES
+from foss_platform_tests.faults.injection.trial import server
+from foss_platform_tests.pipeline.ingest.writers import live_poll, record
 from foss_platform_tests.tables import content
 
 _PAGE = 4096

@@ -15,7 +15,7 @@ import pytest
 
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.dev_stack import DevStack, dev_stack, wait_until
+from foss_platform_tests.faults.injection.dev_stack import DevStack, dev_stack, wait_until
 
 _SECONDS = 120.0
 _EVERYTHING = "everything"

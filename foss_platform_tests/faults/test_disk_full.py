@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.page.feed import Feed
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.taking_in import BRONZE, TABLES, Ticking, take_in_tick, ticking, without_durations
-from foss_platform_tests.faults.trial import attempt
+from foss_platform_tests.faults.injection.polling import BRONZE, TABLES, Ticking, take_in_tick, ticking, without_durations
+from foss_platform_tests.faults.injection.trial import attempt
 
 _PAGE = 4096
 _DISK_BYTES = 32_000_000

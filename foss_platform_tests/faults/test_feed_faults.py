@@ -10,20 +10,20 @@ from unittest.mock import patch
 
 import pytest
 
-from foss_platform.ingest import poll as poll_module
-from foss_platform.ingest.batch import scheduled
-from foss_platform.ingest.feed import Feed
-from foss_platform.ingest.fetch import fetch
-from foss_platform.ingest.poll import FeedPoller
-from foss_platform.ingest.take_in import take_in_poll
-from foss_platform.lake.catalog import open_catalog
+from foss_platform.ingest.poll import poll as poll_module
+from foss_platform.ingest.poll.batch import scheduled
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.http.fetch import fetch
+from foss_platform.ingest.poll.poll import FeedPoller
+from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.misbehaviour import FAULTS, MAX_BYTES, PATIENCE, TIMEOUT, TRIES, Fault
-from foss_platform_tests.faults.taking_in import BRONZE, POLLS, REJECTED
-from foss_platform_tests.faults.trial import attempt
-from foss_platform_tests.pipeline.loopback import misbehaving, new_session, source_of
-from foss_platform_tests.pipeline.writers import START
+from foss_platform_tests.faults.injection.misbehaviour import FAULTS, MAX_BYTES, PATIENCE, TIMEOUT, TRIES, Fault
+from foss_platform_tests.faults.injection.polling import BRONZE, POLLS, REJECTED
+from foss_platform_tests.faults.injection.trial import attempt
+from foss_platform_tests.pipeline.ingest.loopback import misbehaving, new_session, source_of
+from foss_platform_tests.pipeline.ingest.writers import START
 from foss_platform_tests.tables import read
 
 #: What a process that polls may hold at its peak: the libraries take some 200 MB of it.

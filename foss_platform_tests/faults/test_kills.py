@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.ingest.feed import Feed
+from foss_platform.ingest.page.feed import Feed
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.points import HEALING, SET_UP
-from foss_platform_tests.faults.taking_in import (
+from foss_platform_tests.faults.injection.kill_points import HEALING, SET_UP
+from foss_platform_tests.faults.injection.polling import (
     BRONZE,
     KINDS,
     POLLS,
@@ -21,7 +21,7 @@ from foss_platform_tests.faults.taking_in import (
     ticking,
     without_durations,
 )
-from foss_platform_tests.faults.trial import Trial, attempt
+from foss_platform_tests.faults.injection.trial import Trial, attempt
 
 # where the promise is decided: these come first, so that the short form has them
 _FIRST = (

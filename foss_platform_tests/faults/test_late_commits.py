@@ -15,13 +15,13 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import CommitTableResponse, Table
 
 from foss_platform.errors import LastingError, PassingError
-from foss_platform.ingest.feed import Feed
-from foss_platform.ingest.take_in import TakenIn, take_in_poll
-from foss_platform.lake.catalog import open_catalog
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.taking_in import BRONZE, POLLS, REJECTED
-from foss_platform_tests.pipeline.writers import live_poll, record
+from foss_platform_tests.faults.injection.polling import BRONZE, POLLS, REJECTED
+from foss_platform_tests.pipeline.ingest.writers import live_poll, record
 from foss_platform_tests.tables import Row, read
 
 

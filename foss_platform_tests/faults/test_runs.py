@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.ingest.feed import Feed
-from foss_platform.ingest.feed_server import FeedServer
-from foss_platform.ingest.recording import RecordedPoll, read_recording
-from foss_platform.ingest.replay import replay
-from foss_platform.lake.catalog import open_catalog
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.recording.feed_server import FeedServer
+from foss_platform.ingest.recording.recording import RecordedPoll, read_recording
+from foss_platform.ingest.recording.replay import replay
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
-from foss_platform_tests.faults.building import build_models
-from foss_platform_tests.faults.command import Foss
+from foss_platform_tests.faults.injection.building import build_models
+from foss_platform_tests.faults.injection.command import Foss
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.taking_in import BRONZE, POLLS, TABLES
-from foss_platform_tests.faults.trial import attempt
-from foss_platform_tests.pipeline.test_law import EXCERPT, GOLD, SILVER
+from foss_platform_tests.faults.injection.polling import BRONZE, POLLS, TABLES
+from foss_platform_tests.faults.injection.trial import attempt
+from foss_platform_tests.pipeline.transform.test_law import EXCERPT, GOLD, SILVER
 from foss_platform_tests.tables import Row, content, read
 
 _MODELS = (SILVER, *GOLD)

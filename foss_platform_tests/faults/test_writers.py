@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.ingest.bronze import ensure_feed_tables
-from foss_platform.ingest.feed import Feed
-from foss_platform.lake.catalog import open_catalog
+from foss_platform.ingest.bronze.commit_polls import ensure_feed_tables
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.contention import Maintained, Written, maintain, write
-from foss_platform_tests.faults.taking_in import BRONZE, POLLS
-from foss_platform_tests.faults.trial import server
+from foss_platform_tests.faults.injection.contention import Maintained, Written, maintain, write
+from foss_platform_tests.faults.injection.polling import BRONZE, POLLS
+from foss_platform_tests.faults.injection.trial import server
 from foss_platform_tests.tables import read
 
 _TIME_OUT = 1500

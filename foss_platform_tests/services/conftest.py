@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
-from foss_platform_tests.services.minio import Minio
-from foss_platform_tests.services.places import DOCKER
-from foss_platform_tests.services.postgres import Postgres
-from foss_platform_tests.services.process import running
-from foss_platform_tests.services.trino_on_lake import TrinoOnLake, made_trino
+from foss_platform_tests.services.servers.minio import Minio
+from foss_platform_tests.services.servers.programs import DOCKER
+from foss_platform_tests.services.servers.postgres import Postgres
+from foss_platform_tests.services.servers.process import running
+from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake, made_trino
 
 
 @pytest.fixture(scope="session")

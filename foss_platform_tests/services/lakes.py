@@ -15,10 +15,10 @@ import pytest
 
 from foss_platform.engine import Engine
 from foss_platform.settings import Environment, Settings, Switch, load_settings
-from foss_platform_tests.services.minio import Minio
-from foss_platform_tests.services.postgres import Postgres
-from foss_platform_tests.services.process import Server
-from foss_platform_tests.services.rest_catalog import RestCatalog
+from foss_platform_tests.services.servers.minio import Minio
+from foss_platform_tests.services.servers.postgres import Postgres
+from foss_platform_tests.services.servers.process import Server
+from foss_platform_tests.services.servers.rest_catalog import RestCatalog
 
 _PREFIX = "PYICEBERG_CATALOG__LAKE__"
 

@@ -1,7 +1,7 @@
 """Make the carried excerpt from the full recording: `python -m foss_platform_tests.tools.make_excerpt --help`.
 
 What belongs here: which polls are taken and which broken ones are put between them. How an excerpt is read is
-`foss_platform.ingest.recording`. The result is read back and compared before it replaces anything.
+`foss_platform.ingest.recording.recording`. The result is read back and compared before it replaces anything.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from foss_platform.cli.feed import EXCERPT
-from foss_platform.ingest.recording import (
+from foss_platform.cli.run.feed import EXCERPT
+from foss_platform.ingest.recording.recording import (
     RECORD_MARK,
     RecordedPoll,
     parse_time,

@@ -93,4 +93,4 @@ def test_duckdb_is_opened_in_one_place() -> None:
         for file in (ROOT / "foss_platform").rglob("*.py")
         if opens.search(file.read_text())
     }
-    assert found == {"foss_platform/lake/duck_session.py"}
+    assert found == {"foss_platform/lake/connect/duckdb_session.py"}

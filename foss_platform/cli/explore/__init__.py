@@ -1,0 +1,1 @@
+"""Commands that read the lake: status, tables, sql, history, diff."""

@@ -1,0 +1,173 @@
+"""`foss tables`: how every table is doing. Not here: what makes a table need care (`lake.maintenance.health`)."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from foss_platform.cli.shared.lake_tables import oldest_text, size_text, trouble
+from foss_platform.cli.shared.pages import feeds
+from foss_platform.cli.shared.terminal import messages, show_error, show_table
+from foss_platform.errors import FossError
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+    from foss_platform.lake.table.names import TableName
+    from foss_platform.settings import Settings
+
+
+_LEFT_OVER = "[yellow]its model or page is gone: keep it, or `foss drop` it[/]"
+
+
+@dataclass(frozen=True)
+class TableLine:
+    """What is told of a table.
+
+    Attributes
+    ----------
+    oldest_readable
+        The first moment whose state can be read, live or pinned; None where the table never held a row.
+    live_bytes
+        The data of the current state.
+    reclaimable_bytes
+        What nothing refers to, spared or not; None where nobody looked.
+    made_by
+        The model, seed or page that makes it; None if none does, or that is not known.
+    is_left_over
+        Whether nothing makes it any longer; None if the project could not be read.
+    """
+
+    table: str
+    rows: int
+    data_files: int
+    average_file_bytes: int
+    small_files: int
+    live_snapshots: int
+    oldest_readable: datetime | None
+    live_bytes: int
+    reclaimable_bytes: int | None
+    needs: tuple[str, ...]
+    made_by: str | None = None
+    is_left_over: bool | None = None
+
+
+def tables(
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what is reclaimable.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """One line a table: size, files, how far back it can be read, what is reclaimable, what care it needs."""
+    from foss_platform.lake.connect.catalog import open_catalog
+    from foss_platform.lake.table.tables import list_tables
+    from foss_platform.settings import load_settings
+
+    settings = load_settings()
+    catalog = open_catalog(settings, create=False)
+    known = _makers(settings, quick=quick)
+    failures: list[FossError] = []
+    lines: list[TableLine] = []
+    for name in _watched(list_tables(catalog)):
+        try:
+            lines.append(_made(_look(catalog, name, quick=quick), name, known))
+        except Exception as error:
+            # a table whose files are damaged fails in many ways, and says nothing of the others
+            failures.append(trouble(name, error))
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], indent=2, default=datetime.isoformat))
+    else:
+        _print(lines, quick=quick)
+    for failure in failures:
+        show_error(failure)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _makers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | None":
+    """What makes each table; None if that cannot be told now, as without permission to parse the project."""
+    from foss_platform.transform.makers import makers
+    from foss_platform.transform.project import is_prepared
+
+    try:
+        if quick and not is_prepared(settings):
+            # parsing takes seconds
+            return None
+        return makers(settings, feeds().values())
+    except (FossError, OSError) as error:
+        messages().print(f"Whose model or page is gone is not told: {escape(str(error))}", soft_wrap=True)
+        return None
+
+
+def _made(line: TableLine, name: "TableName", known: "Mapping[TableName, str] | None") -> TableLine:
+    from foss_platform.transform.makers import maker_of
+
+    if known is None:
+        return line
+    maker = maker_of(name, known)
+    return replace(line, made_by=maker, is_left_over=maker is None)
+
+
+def _watched(names: "Iterable[TableName]") -> "Iterator[TableName]":
+    """The names one by one, with a bar that says which is being looked at."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    chosen = list(names)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=messages(), transient=True) as bar:
+        task = bar.add_task("", total=len(chosen))
+        for name in chosen:
+            bar.update(task, description=str(name))
+            yield name
+            bar.advance(task)
+
+
+def _look(catalog: "Catalog", name: "TableName", *, quick: bool) -> TableLine:
+    from foss_platform.lake.maintenance.health import table_health
+    from foss_platform.lake.snapshots.points import all_points
+    from foss_platform.lake.table.policy import policy_of
+    from foss_platform.lake.maintenance.removal import plan_removal
+    from foss_platform.lake.table.tables import load_table
+
+    table = load_table(catalog, name)
+    health = table_health(table)
+    points = all_points(table)
+    reclaimable = None
+    if not quick:
+        removal = plan_removal(catalog, name, policy_of(table.properties, str(name)), datetime.now(UTC))
+        reclaimable = removal.bytes + removal.spared_bytes
+    return TableLine(
+        table=str(name),
+        rows=health.rows,
+        data_files=health.data_files,
+        average_file_bytes=health.average_file_bytes,
+        small_files=health.small_files,
+        live_snapshots=health.live_snapshots,
+        oldest_readable=points[0].committed_at if points else None,
+        live_bytes=health.data_bytes,
+        reclaimable_bytes=reclaimable,
+        needs=health.needs,
+    )
+
+
+def _print(lines: list[TableLine], *, quick: bool) -> None:
+    numbers = ("rows", "files", "average", "small", "snapshots", "live", "reclaimable")
+    columns = ["table", "rows", "files", "average", "small", "snapshots", "readable from", "live"]
+    columns += [] if quick else ["reclaimable"]
+    rows = [
+        [
+            escape(line.table),
+            f"{line.rows:,}",
+            f"{line.data_files:,}",
+            size_text(line.average_file_bytes),
+            f"{line.small_files:,}",
+            f"{line.live_snapshots:,}",
+            oldest_text(line.oldest_readable),
+            size_text(line.live_bytes),
+            *([] if line.reclaimable_bytes is None else [size_text(line.reclaimable_bytes)]),
+            "; ".join([*([_LEFT_OVER] if line.is_left_over else []), *map(escape, line.needs)]) or "[green]none[/]",
+        ]
+        for line in lines
+    ]
+    show_table([*columns, "needs"], rows, right=numbers)

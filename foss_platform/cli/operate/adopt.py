@@ -1,0 +1,74 @@
+"""`foss adopt`: a lake that was copied or moved becomes this home's own. Not here: how (`lake.adopt.adopt`)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from foss_platform.cli.shared.lake_tables import confirm
+from foss_platform.cli.shared.terminal import messages, output, show_table
+
+if TYPE_CHECKING:
+    from foss_platform.lake.adopt.adopt import Adoption
+
+
+def adopt(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="No other catalog uses these files any longer: take them as they are."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Make a lake that was copied or moved this home's own; run again to go on after an interruption."""
+    from foss_platform.lake.adopt.adopt import adopt as carry_out
+    from foss_platform.lake.adopt.adopt import plan_adoption
+    from foss_platform.lake.connect.catalog import open_catalog
+    from foss_platform.settings import load_settings
+
+    catalog = open_catalog(load_settings(), create=False, judge=False)
+    plan = plan_adoption(catalog, take_over=take_over)
+    if plan.owner is None:
+        output().print("The lake is this home's own already; there is nothing to adopt.")
+        return
+    output().print(escape(plan.standing.problem), soft_wrap=True)
+    _show(plan)
+    if dry_run:
+        messages().print("nothing was written")
+        return
+    confirm("Make the lake this home's own?", yes=yes)
+    with _bar(plan) as progress:
+        carry_out(catalog, plan, progress)
+    output().print("The lake is this home's own now.")
+    if not plan.takes_over and not plan.standing.is_gone:
+        output().print("The original was not changed. What each of the two polls from now on is in that one alone.")
+
+
+def _show(plan: "Adoption") -> None:
+    from foss_platform.lake.ownership.locations import table_location
+    from foss_platform.lake.adopt.relocation import Relocation
+
+    rows = []
+    for table in plan.tables:
+        target = Relocation(table.name, table.metadata, table.places, {}).moved(table.metadata)
+        what = "paths are rewritten; missing files are copied" if table.places else "stays where it is"
+        rows.append((escape(table.name), what, escape(table_location(target))))
+    show_table(("table", "what is done", "location"), rows)
+
+
+@contextmanager
+def _bar(plan: "Adoption") -> Iterator[Callable[[str, int], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[doing]}"))
+    with Progress(*columns, console=messages(), transient=True) as bar:
+        task = bar.add_task("", total=len(plan.tables), doing="")
+        names = [table.name for table in plan.tables]
+
+        def show(name: str, files: int) -> None:
+            doing = f"{files:,} files copied" if files else ""
+            bar.update(task, description=escape(name), completed=names.index(name), doing=doing)
+
+        yield show

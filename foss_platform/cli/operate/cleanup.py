@@ -1,0 +1,162 @@
+"""`foss cleanup`: all upkeep from the command line. Not here: what upkeep does (`lake.maintenance.maintain`)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from foss_platform.cli.shared.durations import parse_duration
+from foss_platform.cli.shared.lake_tables import complete_table, confirm, find_named, minute_text, size_text, trouble
+from foss_platform.cli.shared.pages import feeds
+from foss_platform.cli.shared.terminal import messages, output, show_error, show_table
+from foss_platform.errors import FossError
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+    from foss_platform.lake.table.names import TableName
+    from foss_platform.lake.files.table_files import StoredFile
+    from foss_platform.lake.maintenance.maintain import Care
+
+_RISKY = timedelta(hours=1)
+
+
+def cleanup(
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", "-t", metavar="NAME", help="Only this one; repeatable.", autocompletion=complete_table),
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than",
+            metavar="DURATION",
+            help="Remove what an earlier clean-up found unreferenced so long ago: 6h, 30m, '2 days', or 0 for all.",
+            show_default="the table's policy",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files that would go; change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Merge small files, let go of points that no promise needs, remove files that nothing refers to."""
+    from foss_platform.lake.connect.catalog import open_catalog
+    from foss_platform.lake.ownership.ownership import require_own
+    from foss_platform.lake.table.tables import list_tables
+    from foss_platform.settings import load_settings
+
+    spare = parse_duration(older_than) if older_than is not None else None
+    catalog = open_catalog(load_settings(), create=False, judge=dry_run)
+    if not dry_run:
+        require_own(catalog)
+    names = list(dict.fromkeys(find_named(catalog, name) for name in table)) if table else list_tables(catalog)
+    if spare is not None and spare < _RISKY and not dry_run:
+        messages().print(
+            f"[bold yellow]warning:[/] --older-than {escape(str(older_than))} spares files for less than an hour: "
+            "readers and writers that run now may still need them, and would fail.",
+            soft_wrap=True,
+        )
+        confirm("Remove them?", yes=yes)
+    done, failures = _care(catalog, names, spare, dry_run=dry_run)
+    if dry_run:
+        _list_files(done)
+    _summarize(catalog, done, spare, dry_run=dry_run)
+    if not table:
+        _remove_dropped(catalog, dry_run=dry_run)
+    for failure in failures:
+        show_error(failure)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _care(
+    catalog: "Catalog", names: "Sequence[TableName]", spare: timedelta | None, *, dry_run: bool
+) -> "tuple[list[Care], list[FossError]]":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from foss_platform.lake.maintenance.maintain import care_for
+
+    done: list[Care] = []
+    failures: list[FossError] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[gone]}"))
+    with Progress(*columns, console=messages(), transient=True) as bar:
+        task = bar.add_task("", total=len(names), gone="")
+        files = size = 0
+
+        def count(file: "StoredFile") -> None:
+            nonlocal files, size
+            files, size = files + 1, size + file.size
+            bar.update(task, gone=f"{files:,} files removed, {size_text(size)}")
+
+        for name in names:
+            bar.update(task, description=str(name))
+            try:
+                if not dry_run:
+                    _heal(catalog, name)
+                now = datetime.now(UTC)
+                done.append(
+                    care_for(catalog, name, now, trigger="command", spare=spare, dry_run=dry_run, progress=count)
+                )
+            except Exception as error:
+                # a table whose files are damaged fails in many ways, and must not keep the others from care
+                failures.append(trouble(name, error))
+            bar.advance(task)
+    return done, failures
+
+
+def _remove_dropped(catalog: "Catalog", *, dry_run: bool) -> None:
+    """The files of the tables that were dropped so long ago that they can be restored no longer."""
+    from foss_platform.lake.maintenance.dropped_files import remove_for_good
+
+    if gone := remove_for_good(catalog, datetime.now(UTC), dry_run=dry_run):
+        would = "would be removed" if dry_run else "removed"
+        size = size_text(sum(file.size for file in gone))
+        messages().print(f"{len(gone):,} files of dropped tables {would}, {size} freed")
+
+
+def _heal(catalog: "Catalog", name: "TableName") -> None:
+    """Before bronze is cared for: the snapshots that upkeep lets expire may hold what the poll log is owed."""
+    from importlib.metadata import version
+
+    from foss_platform.ingest.bronze.poll_log import heal_poll_log
+
+    for feed in feeds().values():
+        if feed.bronze == name:
+            heal_poll_log(catalog, feed, {"foss.version": version("foss-platform")})
+
+
+def _list_files(done: "Sequence[Care]") -> None:
+    console = output()
+    for care in done:
+        for file in care.removal.files:
+            line = f"{size_text(file.size):>10}  {file.path}"
+            console.print(escape(line), soft_wrap=True)
+
+
+def _summarize(catalog: "Catalog", done: "Sequence[Care]", spare: timedelta | None, *, dry_run: bool) -> None:
+    columns = ["table", "points", "removed", "freed", "spared", "until"]
+    columns[1:1] = [] if dry_run else ["merged"]
+    rows = [_line(catalog, care, spare, dry_run=dry_run) for care in done]
+    show_table(columns, rows, right=columns[1:-1])
+    freed = sum(care.removal.bytes for care in done)
+    files = sum(len(care.removal.files) for care in done)
+    if dry_run:
+        messages().print(f"{files:,} files would be removed, {size_text(freed)} freed; nothing was changed")
+    else:
+        messages().print(f"{files:,} files removed, {size_text(freed)} freed")
+
+
+def _line(catalog: "Catalog", care: "Care", spare: timedelta | None, *, dry_run: bool) -> list[str]:
+    from foss_platform.lake.snapshots.points import PINNED_PREFIX
+
+    removal, merged = care.removal, care.compaction
+    points = sum(file.name.startswith(PINNED_PREFIX) for file in removal.files)
+    return [
+        escape(str(care.name)),
+        *([] if dry_run else [f"{merged.files_before:,} → {merged.files_after:,}" if merged.files_before else ""]),
+        f"{points:,}",
+        f"{len(removal.files):,}",
+        size_text(removal.bytes),
+        f"{len(removal.spared):,}, {size_text(removal.spared_bytes)}" if removal.spared else "",
+        minute_text(removal.next_at),
+    ]

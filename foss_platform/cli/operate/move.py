@@ -1,0 +1,135 @@
+"""`foss move`: a lake into another catalog and store. Not here: how (`lake.move.move_lake`)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from foss_platform.cli.shared.lake_tables import complete_table, confirm, find_named, oldest_text, size_text
+from foss_platform.cli.shared.terminal import messages, output, table_of
+
+if TYPE_CHECKING:
+    from foss_platform.lake.move.copy import Progress
+    from foss_platform.lake.move.plan import MovePlan
+    from foss_platform.lake.move.target import MoveTarget
+
+
+def move(
+    to: Annotated[
+        Path,
+        typer.Option("--to", metavar="FILE", help="Names the target, written like .pyiceberg.yaml; may hold ${NAME}."),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be copied, and write nothing.")] = False,
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", "-t", metavar="NAME", help="Only this one; repeatable.", autocompletion=complete_table),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Copy the lake's current state into another catalog and store, where polling goes on; run again to resume."""
+    from foss_platform.ingest.bronze.moved_poll_log import owed_to_the_log
+    from foss_platform.lake.connect.catalog import open_catalog
+    from foss_platform.lake.move.move_lake import move_tables
+    from foss_platform.lake.move.plan import plan_move
+    from foss_platform.lake.move.target import open_target, read_target
+    from foss_platform.lake.ownership.ownership import require_own
+    from foss_platform.settings import load_settings
+
+    target = read_target(to, os.environ)
+    source = open_catalog(load_settings(), create=False)
+    only = {find_named(source, name) for name in table or ()}
+    plan = plan_move(source, open_target(target, create=False), only)
+    _show_plan(plan, target)
+    if dry_run:
+        _show_left_behind(plan)
+        messages().print("nothing was written")
+        return
+    # a copy must not become a second lake that polls the same feeds under its original's name
+    require_own(source)
+    confirm("Copy these tables? The lake here stays as it is.", yes=yes)
+    destination = open_target(target)
+    assert destination is not None
+    with _bar(plan) as progress:
+        verified = move_tables(plan, source, destination, owed_to_the_log(plan.sources), progress)
+    rows = [(escape(str(name)), f"{found.rows:,}", found.hash) for name, found in verified.items()]
+    if rows:
+        title = "Copied; the same rows by count and hash on both sides"
+        output().print(table_of(title, ("table", "rows", "hash"), rows, right=("rows",)))
+    else:
+        output().print("All of these were complete at the target already.")
+    _show_left_behind(plan)
+    _show_next_steps(plan, target)
+
+
+def _show_plan(plan: "MovePlan", target: "MoveTarget") -> None:
+    rows = [
+        (
+            escape(str(move.name)),
+            f"{move.size.rows:,}",
+            f"{move.size.data_files:,}",
+            size_text(move.size.data_bytes),
+            move.standing,
+        )
+        for move in plan.tables
+    ]
+    columns = ("table", "rows", "files", "bytes", "at the target")
+    output().print(table_of("", columns, rows, right=columns[1:4]))
+    output().print(f"to: {escape(str(target))}", soft_wrap=True)
+
+
+@contextmanager
+def _bar(plan: "MovePlan") -> "Iterator[Progress]":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from foss_platform.lake.move.copy import Phase, Step
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
+    with Progress(*columns, TextColumn("{task.fields[doing]}"), console=messages(), transient=True) as bar:
+        task = bar.add_task("", total=sum(move.size.data_files for move in plan.tables), doing="")
+        before = 0
+
+        def show(step: Step) -> None:
+            nonlocal before
+            doing = "comparing both sides …" if step.phase is Phase.COPIED else f"{step.rows:,} rows"
+            bar.update(task, description=str(step.name), completed=before + step.files, doing=doing)
+            if step.phase is Phase.VERIFIED:
+                before += step.files
+
+        yield show
+
+
+def _show_left_behind(plan: "MovePlan") -> None:
+    from foss_platform.lake.move.move_lake import history_left_behind
+
+    rows = [
+        (escape(str(left.name)), f"{left.live:,}", f"{left.pinned:,}", oldest_text(left.oldest))
+        for left in history_left_behind(plan)
+        if left.oldest is not None
+    ]
+    columns = ("table", "live states", "pinned", "oldest")
+    output().print(table_of("History that stays here", columns, rows, right=columns[1:3]))
+
+
+def _show_next_steps(plan: "MovePlan", target: "MoveTarget") -> None:
+    console = output()
+    moved = {move.name for move in plan.tables}
+    if rest := [str(name) for name in plan.sources if name not in moved]:
+        console.print(
+            f"Not asked for: {escape(', '.join(rest))}. Poll there only when all are moved: leave --table out.",
+            soft_wrap=True,
+        )
+        return
+    variables = "\n".join(f"     {name}" for name in target.variables())
+    console.print(
+        "Next:\n"
+        "  1. Stop what polls here: two lakes that both poll drift apart.\n"
+        f"  2. Where polling is to go on, set FOSS_ENVIRONMENT=production, and with the values of the target's file\n"
+        f"{escape(variables)}\n"
+        "  3. `foss status` there shows the last poll of here, and `foss run` goes on.\n"
+        f"Keep the lake here until its history is no longer needed.",
+        soft_wrap=True,
+    )

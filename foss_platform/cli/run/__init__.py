@@ -1,0 +1,1 @@
+"""Commands that run pipelines: run, dev, demo, feed."""

@@ -1,0 +1,143 @@
+"""Dagster's three processes of one machine, kept for as long as the caller lives; see `foss dev`.
+
+    python -m foss_platform.cli.run.keeper PORT
+
+Its standard input is a pipe whose other end the caller holds. The end of the caller closes it, however the caller
+ended: then everything is ended. A process that is killed is started again, since the two others cannot do without it.
+`dagster dev` ends with the daemon, goes on without its code server, and outlives its caller.
+
+The keeper leads a process group, to which all that it starts belongs. Nothing of the platform is imported, so that it
+stays small.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: How long the processes may take to end in good order.
+ENDING_SECONDS = 15.0
+# the code server listens when it has loaded the pages and parsed the models, which took 45 s on a busy machine
+_LOADING_SECONDS = 300.0
+# a process that is killed so often is not killed by accident
+_MAX_RESTARTS, _RESTARTS_SECONDS = 5, 600.0
+_MODULE, _LOCATION = "foss_platform.definitions", "foss_platform"
+
+
+@dataclass
+class _Kept:
+    name: str
+    command: list[str]
+    process: "subprocess.Popen[bytes] | None" = None
+    restarts: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        # the terminal's input is not theirs
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
+
+    def code(self) -> int | None:
+        return None if self.process is None else self.process.poll()
+
+    def restart(self) -> bool:
+        """Start it again, unless that was done too often."""
+        now = time.monotonic()
+        self.restarts = [moment for moment in self.restarts if now - moment < _RESTARTS_SECONDS] + [now]
+        if len(self.restarts) > _MAX_RESTARTS:
+            return False
+        _say(f"The {self.name} was killed and is started again.")
+        self.start()
+        return True
+
+
+class Keeper:
+    """Starts code server, webserver and daemon, in this order, and watches them."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self._ended = False
+        self._socket = folder / "code"
+        workspace = folder / "workspace.yaml"
+        workspace.write_text(f"load_from:\n  - grpc_server: {{socket: {self._socket}, location_name: {_LOCATION}}}\n")
+        programs = Path(sys.executable)
+        code = ["api", "grpc", "--module-name", _MODULE, "--socket", str(self._socket), "--location-name", _LOCATION]
+        ui = ["--host", "127.0.0.1", "--port", str(port), "--dagster-log-level", "error"]
+        self._code = _Kept("code server", [str(programs.with_name("dagster")), *code, "--log-level", "error"])
+        self._others = [
+            _Kept("webserver", [str(programs.with_name("dagster-webserver")), *ui, "--workspace", str(workspace)]),
+            _Kept(
+                "daemon",
+                [
+                    str(programs.with_name("dagster-daemon")),
+                    "run",
+                    "--log-level",
+                    "error",
+                    "--workspace",
+                    str(workspace),
+                ],
+            ),
+        ]
+        # handlers, and not SIG_IGN, which would be inherited: a daemon has to hear that it shall end
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, self._end)
+
+    def keep(self) -> None:
+        """Return when the caller has gone, or one of the three has ended by itself."""
+        self._code.start()
+        deadline = time.monotonic() + _LOADING_SECONDS
+        while not self._socket.exists():
+            if not self._goes_on([self._code]) or time.monotonic() > deadline:
+                return
+        for kept in self._others:
+            kept.start()
+        while self._goes_on([self._code, *self._others]):
+            pass
+
+    def end(self) -> None:
+        """Ask them to end, wait, and kill the process group: what is left of them, and this process."""
+        processes = [kept.process for kept in (*self._others, self._code) if kept.process is not None]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + ENDING_SECONDS
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+
+    def _goes_on(self, all_kept: list[_Kept]) -> bool:
+        """Wait a little; whether the caller and all of these are there."""
+        if select.select([0], [], [], 0.2)[0] and not os.read(0, 1):
+            return False
+        for kept in all_kept:
+            code = kept.code()
+            if code is None:
+                continue
+            if code >= 0:
+                _say(f"The {kept.name} ended with exit code {code}.")
+                return False
+            if not kept.restart():
+                _say(f"The {kept.name} was killed {_MAX_RESTARTS + 1} times.")
+                return False
+        return not self._ended
+
+    def _end(self, *_: object) -> None:
+        self._ended = True
+
+
+def _say(words: str) -> None:
+    # the terminal may be gone
+    with suppress(OSError):
+        os.write(2, f"{words}\n".encode())
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="foss-dev-") as made:
+        keeper = Keeper(int(sys.argv[1]), Path(made))
+        try:
+            keeper.keep()
+        finally:
+            keeper.end()
+    os.killpg(0, signal.SIGKILL)

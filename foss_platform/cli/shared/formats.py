@@ -1,0 +1,157 @@
+"""How rows leave a command for a program: CSV, JSON and Parquet. See `cli.shared.text_output` and `cli.shared.parquet_output` for the values.
+
+A file appears when it is complete. Standard output gets nothing before the schema has been accepted, and Parquet
+only as a whole, since its readers begin at its end.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from foss_platform.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Format(StrEnum):
+    """How the rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def write_rows(reader: "pa.RecordBatchReader", format_: Format, out: Path | None) -> None:
+    """Write all rows, one batch in memory at a time; a table in a file is CSV.
+
+    Parameters
+    ----------
+    out
+        The file to write; None is standard output.
+
+    Raises
+    ------
+    ConfigurationError
+        For Parquet onto a terminal, and for two columns of one name in JSON or Parquet.
+    UnstorableError
+        Naming a column that Parquet cannot hold.
+    """
+    if format_ is Format.PARQUET and out is None and sys.stdout.isatty():
+        raise ConfigurationError("Parquet is not for a terminal.", "Name a file with --output, or redirect.")
+    if format_ in (Format.JSON, Format.PARQUET):
+        _refuse_repeated(reader.schema.names, format_)
+    if format_ is Format.JSON:
+        with _sink(out) as sink:
+            _write_json(reader, sink)
+    elif format_ is Format.PARQUET:
+        _write_parquet(reader, out)
+    else:
+        with _sink(out) as sink:
+            _write_csv(reader, sink)
+
+
+def _refuse_repeated(names: list[str], format_: Format) -> None:
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        word = "JSON" if format_ is Format.JSON else "Parquet"
+        raise ConfigurationError(
+            f"{word} has no room for two columns of one name: {', '.join(repeated)}.", "Name them apart with `as`."
+        )
+
+
+@contextmanager
+def _sink(out: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that takes its name when all is written; what was there stays until then."""
+    if out is None:
+        with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+            yield stream
+        return
+    if out.exists() and not out.is_file():
+        # a pipe or a device, which cannot be renamed over
+        with out.open("wb") as stream:
+            yield stream
+        return
+    target = Path(os.path.realpath(out))
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+        partial.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    # it can only be asked by setting it
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write_csv(reader: "pa.RecordBatchReader", sink: BinaryIO) -> None:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    from foss_platform.cli.shared.text_output import texts
+
+    # numbers and truth values are not quoted, so the writer of CSV gets them as they are
+    plain = [pa.types.is_primitive(f.type) and not pa.types.is_temporal(f.type) for f in reader.schema]
+    fields = [
+        field if keep else pa.field(field.name, pa.string()) for field, keep in zip(reader.schema, plain, strict=True)
+    ]
+    schema = pa.schema([pa.field(field.name, field.type) for field in fields])
+    with csv.CSVWriter(sink, schema) as writer:
+        for batch in reader:
+            columns = [
+                column if keep else pa.array(texts(column), pa.string())
+                for column, keep in zip(batch.columns, plain, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _write_json(reader: "pa.RecordBatchReader", sink: BinaryIO) -> None:
+    import json
+
+    from foss_platform.cli.shared.text_output import json_tokens
+
+    names = [json.dumps(name, ensure_ascii=False) for name in reader.schema.names]
+    separator = "["
+    for batch in reader:
+        for row in zip(*(json_tokens(column) for column in batch.columns), strict=True):
+            members = ", ".join(f"{name}: {token}" for name, token in zip(names, row, strict=True))
+            sink.write(f"{separator}{{{members}}}".encode())
+            separator = ",\n"
+    sink.write(b"]\n" if separator != "[" else b"[]\n")
+
+
+def _write_parquet(reader: "pa.RecordBatchReader", out: Path | None) -> None:
+    from pyarrow import parquet
+
+    from foss_platform.cli.shared.parquet_output import stored_batch, stored_schema
+
+    schema = stored_schema(reader.schema)
+
+    def write(sink: BinaryIO) -> None:
+        with parquet.ParquetWriter(sink, schema) as writer:
+            for batch in reader:
+                writer.write_batch(stored_batch(batch, schema))
+
+    if out is not None:
+        with _sink(out) as sink:
+            write(sink)
+        return
+    with tempfile.TemporaryFile() as whole:
+        write(whole)
+        whole.seek(0)
+        with _sink(None) as sink:
+            shutil.copyfileobj(whole, sink)

@@ -1,0 +1,131 @@
+"""Running a job of the asset graph in this process, and what came of it in plain values."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from foss_platform.cli.shared.instance import open_instance
+from foss_platform.cli.shared.terminal import messages
+from foss_platform.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+@dataclass(frozen=True)
+class CheckVerdict:
+    """One check's verdict: `passed`, `warning` or `failed`."""
+
+    asset: str
+    check: str
+    verdict: str
+    description: str
+
+
+@dataclass(frozen=True)
+class GraphRun:
+    """What a run did.
+
+    Attributes
+    ----------
+    metadata
+        By asset (`namespace/table`), its materialization's metadata in plain values.
+    errors
+        Why steps failed, in the platform's words.
+    """
+
+    run_id: str
+    success: bool
+    seconds: float
+    metadata: Mapping[str, Mapping[str, Any]]
+    checks: list[CheckVerdict] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def works(self) -> bool:
+        """Whether all of it worked: no step and no check of severity error failed."""
+        return self.success and all(check.verdict != "failed" for check in self.checks)
+
+
+def run_job(settings: Settings, job_name: str) -> GraphRun:
+    """Execute a job of the code location in this process, without daemon or UI."""
+    quiet()
+    from foss_platform.components.shared.dead_runs import PROCESS_TAG, settle_dead_runs
+    from foss_platform.components.shared.loading import Platform
+    from foss_platform.definitions import build_defs
+    from foss_platform.process_marks import marks_of
+    from foss_platform.transform.project import read_manifest, read_subset
+
+    defs = build_defs(Platform(settings))
+    job = defs.resolve_job_def(job_name)
+    for notice in read_subset(settings, read_manifest(settings)).notices:
+        messages().print(f"[yellow]warning:[/] {escape(str(notice))}", soft_wrap=True)
+    with open_instance(settings) as instance:
+        marks = marks_of(settings)
+        if dead := settle_dead_runs(instance, marks):
+            messages().print(
+                f"{len(dead)} earlier run{'s' if len(dead) > 1 else ''} had been killed: marked as failed."
+            )
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags={PROCESS_TAG: marks.address()},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        if any(_is_interrupted(event) for event in result.all_events):
+            # to Dagster a Ctrl-C is a step that failed
+            raise KeyboardInterrupt
+        return _summary(result, instance)
+
+
+def quiet() -> None:
+    """Silence what libraries say to developers; users see what the platform says."""
+    warnings.filterwarnings("ignore", module=r"(dagster|dbt|pyiceberg).*")
+    for name in ("dagster", "dbt", "pyiceberg"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _summary(result: "dg.ExecuteInProcessResult", instance: "dg.DagsterInstance") -> GraphRun:
+    metadata: dict[str, dict[str, Any]] = {}
+    checks, errors = [], []
+    for event in result.all_events:
+        if event.event_type_value == "ASSET_MATERIALIZATION":
+            materialization = event.step_materialization_data.materialization
+            values = {key: getattr(value, "value", None) for key, value in materialization.metadata.items()}
+            metadata["/".join(materialization.asset_key.path)] = values
+        elif event.event_type_value == "ASSET_CHECK_EVALUATION":
+            evaluation = event.asset_check_evaluation_data
+            bad = "warning" if evaluation.severity.value == "WARN" else "failed"
+            checks.append(
+                CheckVerdict(
+                    "/".join(evaluation.asset_key.path),
+                    evaluation.check_name,
+                    "passed" if evaluation.passed else bad,
+                    evaluation.description or "",
+                )
+            )
+        elif event.event_type_value == "STEP_FAILURE":
+            errors.append(_step_error(event))
+    stats = instance.get_run_stats(result.run_id)
+    seconds = (stats.end_time or 0) - (stats.start_time or 0)
+    return GraphRun(result.run_id, result.success, seconds, metadata, checks, errors)
+
+
+def _is_interrupted(event: Any) -> bool:
+    error = event.step_failure_data.error if event.event_type_value == "STEP_FAILURE" else None
+    while error is not None:
+        if error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+            return True
+        error = error.cause
+    return False
+
+
+def _step_error(event: Any) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None:
+        return str(data.user_failure_data.description)
+    return str(data.error.message).strip() if data.error else str(event.message)

@@ -1,0 +1,67 @@
+"""Polling a feed many times in one go and committing the polls together: the demo's way to catch up."""
+
+import time
+import uuid
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from foss_platform.cli.shared.pages import find_feed
+from foss_platform.cli.shared.terminal import messages
+from foss_platform.errors import PassingError
+from foss_platform.settings import Feed, Settings
+
+if TYPE_CHECKING:
+    from foss_platform.ingest.poll.poll import Poll
+    from foss_platform.ingest.recording.replay import ReplayTotals
+
+#: Polls in a row that the server saw nothing of, each with its own retries, and seconds for all polls together.
+_MAX_LOST, _MAX_SECONDS = 2, 600.0
+
+
+def poll_many(settings: Settings, pipeline: str, served: Callable[[], int], wanted: int) -> "ReplayTotals":
+    """Poll over HTTP, each poll a request of its own, until that many were served; one commit for all of them.
+
+    Parameters
+    ----------
+    served
+        How many polls the server has answered so far.
+
+    Raises
+    ------
+    PassingError
+        When polls do not reach the server, or take too long; nothing was committed then.
+    """
+    import requests
+
+    from foss_platform.ingest.poll.batch import requested
+    from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables
+    from foss_platform.ingest.http.clock import system_clock
+    from foss_platform.ingest.poll.poll import FeedPoller, Poll
+    from foss_platform.ingest.recording.replay import ReplayTotals
+    from foss_platform.lake.connect.catalog import open_catalog
+
+    feed = find_feed(pipeline)
+    catalog = open_catalog(settings)
+    ensure_feed_tables(catalog, feed)
+    request = uuid.uuid4()
+    polls: list[Poll] = []
+    with requests.Session() as session, messages().status("polling …"):
+        poller = FeedPoller(feed, session, system_clock, trust_date=settings.feed is Feed.RECORDED)
+        deadline, lost = time.monotonic() + _MAX_SECONDS, 0
+        while (before := served()) < wanted:
+            poll = poller.poll(requested(feed.name, f"{request}-{len(polls):06d}"))
+            polls.append(poll)
+            lost = lost + 1 if served() == before else 0
+            if lost >= _MAX_LOST or time.monotonic() > deadline:
+                raise _stuck(before, wanted, poll)
+    written = commit_polls(catalog, feed, polls, {"foss.version": version("foss-platform")})
+    totals = ReplayTotals()
+    totals.add(len(polls), sum(poll.error is not None for poll in polls), written)
+    return totals
+
+
+def _stuck(served: int, wanted: int, last: "Poll") -> PassingError:
+    why = f"{last.error.problem} " if last.error is not None else ""
+    remedy = last.error.remedy if last.error is not None else ""
+    return PassingError(f"Polling stopped after {served} of {wanted} polls. {why}".strip(), remedy)

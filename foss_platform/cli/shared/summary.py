@@ -1,0 +1,41 @@
+"""What a run came to, for a person: rows, rejects, verdicts."""
+
+from foss_platform.cli.shared.graph import CheckVerdict, GraphRun
+from foss_platform.cli.shared.terminal import VERDICTS, messages, output, table_of
+
+
+def show_run(pipeline: str, run: GraphRun) -> None:
+    """Print what came in, how the checks judged it, and what failed."""
+    console = output()
+    bronze = run.metadata.get(f"bronze/{pipeline}", {})
+    if bronze:
+        console.print(
+            f"[bold]{pipeline}[/]: {bronze.get('rows_added', 0)} rows added, "
+            f"{bronze.get('records_rejected', 0)} records rejected, batch {bronze.get('batch', '')}"
+        )
+    console.print(_tables(run))
+    show_verdicts(run.checks)
+    for error in run.errors:
+        messages().print(f"[bold red]error:[/] {error}", markup=True, soft_wrap=True)
+    verdict = "[green]all of it worked[/]" if run.works else "[red]not all of it worked[/]"
+    console.print(f"{verdict} in {run.seconds:.1f} s (run {run.run_id[:8]})")
+
+
+def show_verdicts(checks: list[CheckVerdict]) -> None:
+    """Print every check that did not pass, and how many did."""
+    console = output()
+    passed = [check for check in checks if check.verdict == "passed"]
+    rest = [check for check in checks if check.verdict != "passed"]
+    rows = [(check.asset, check.check, VERDICTS[check.verdict], check.description) for check in rest]
+    if rows:
+        console.print(table_of("Checks that want a look", ("asset", "check", "verdict", "why"), rows))
+    console.print(f"{len(passed)} of {len(checks)} checks passed")
+
+
+def _tables(run: GraphRun) -> object:
+    rows = [
+        (asset, f"{values.get('dagster/row_count', 0):,}", values.get("data_files"))
+        for asset, values in run.metadata.items()
+        if "dagster/row_count" in values
+    ]
+    return table_of("Tables", ("table", "rows", "files"), rows, right=("rows", "files"))

@@ -1,0 +1,1 @@
+"""The assets, jobs and sensors of maintenance."""

@@ -1,0 +1,133 @@
+"""The sensor that asks for upkeep as soon as a table needs it, instead of at the schedule's next tick.
+
+What belongs here: looking at tables within bounds, and asking for each state of one once. What does not: judging a
+table (`lake.maintenance.health`), or the upkeep (`components.maintenance.maintenance_asset`).
+"""
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from foss_platform.components.shared.loading import Platform
+from foss_platform.components.shared.table_health import look_at
+from foss_platform.components.maintenance.maintenance_asset import upkeep_config
+from foss_platform.errors import FossError
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import list_tables, load_table
+from foss_platform.settings import Switch
+
+_INTERVAL_SECONDS = 300
+# Dagster ends an evaluation after 60 s; the tables that were not reached are the first of the next
+_LOOKING_SECONDS = 20.0
+# what upkeep could not help, such as too many tags, would else be asked for with every commit to the table
+_ASK_AGAIN = timedelta(hours=1)
+# a run key is a tag, which Postgres keeps in an index of 2.7 kB a row at most
+_MAX_TABLES = 20
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What an evaluation remembers for the next one.
+
+    Attributes
+    ----------
+    begin_with
+        The table to look at first; empty to begin at the beginning.
+    asked
+        When upkeep was last asked for, by table.
+    """
+
+    begin_with: str = ""
+    asked: dict[str, datetime] = field(default_factory=dict)
+
+    @staticmethod
+    def read(cursor: str | None) -> "Memory":
+        """From the sensor's cursor."""
+        try:
+            content = json.loads(cursor or "{}")
+            asked = {name: datetime.fromisoformat(moment) for name, moment in content["asked"].items()}
+            return Memory(content["begin_with"], asked)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # none yet, or of another version: at worst a state is asked for again, which its run key prevents
+            return Memory()
+
+    def text(self) -> str:
+        """As the sensor's cursor."""
+        asked = {name: moment.isoformat() for name, moment in self.asked.items()}
+        return json.dumps({"begin_with": self.begin_with, "asked": asked})
+
+
+@dataclass
+class Look:
+    """What was found: by table in need, its snapshot and what it needs; and which tables could not be read."""
+
+    needs: dict[str, tuple[int, str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    begin_next_with: str = ""
+
+
+def upkeep_sensor(platform: Platform, job: Any) -> dg.SensorDefinition:
+    """Looks at the tables every five minutes and asks for the upkeep of those that need it."""
+    on = platform.settings.automation is Switch.ON
+
+    @dg.sensor(
+        name="upkeep_when_due",
+        job=job,
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
+        description="Asks for the upkeep of tables whose health check would warn.",
+    )
+    def upkeep_when_due(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        now = platform.clock()
+        memory = Memory.read(context.cursor)
+        recently = {name: moment for name, moment in memory.asked.items() if now - moment < _ASK_AGAIN}
+        try:
+            look = _look(platform, memory.begin_with, recently)
+        except FossError as error:
+            return dg.SkipReason(str(error))
+        asked = {**recently, **dict.fromkeys(look.needs, now)}
+        cursor = Memory(look.begin_next_with, asked).text()
+        if not look.needs:
+            why = [
+                *look.problems,
+                *(f"{name} was asked for at {moment:%H:%M} UTC" for name, moment in recently.items()),
+            ]
+            return dg.SensorResult(skip_reason="; ".join(why) or "Every table is well.", cursor=cursor)
+        key = " ".join(f"{name}@{snapshot}" for name, (snapshot, _) in sorted(look.needs.items()))
+        why = [f"{name}: {words}" for name, (_, words) in look.needs.items()]
+        context.log.info("%s", "; ".join([*why, *look.problems]))
+        request = dg.RunRequest(run_key=key, run_config=upkeep_config(sorted(look.needs)))
+        return dg.SensorResult(run_requests=[request], cursor=cursor)
+
+    return upkeep_when_due
+
+
+def _look(platform: Platform, begin_with: str, recently: dict[str, datetime]) -> Look:
+    catalog = open_catalog(platform.settings, create=False)
+    names = list_tables(catalog)
+    first = next((place for place, name in enumerate(names) if str(name) == begin_with), 0)
+    look, until = Look(), time.monotonic() + _LOOKING_SECONDS
+    for name in names[first:] + names[:first]:
+        if time.monotonic() > until or len(look.needs) == _MAX_TABLES:
+            look.begin_next_with = str(name)
+            break
+        if str(name) in recently:
+            continue
+        try:
+            _look_at(catalog, name, look)
+        except Exception as error:
+            # whatever a damaged table makes a library raise, the others are looked at all the same
+            look.problems.append(f"{name}: {error}")
+    return look
+
+
+def _look_at(catalog: Any, name: TableName, look: Look) -> None:
+    table = load_table(catalog, name)
+    snapshot = table.current_snapshot()
+    if snapshot is not None and (needs := look_at(table).needs):
+        look.needs[str(name)] = (snapshot.snapshot_id, "; ".join(needs))

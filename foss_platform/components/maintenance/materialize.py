@@ -1,0 +1,189 @@
+"""What happens when `ops/maintenance_log` is materialized: heal the poll logs, care for each table, show what came.
+
+What belongs here: the round over the tables and what is shown of it. What does not: how a table is cared
+for (`lake.maintenance.maintain`), or the Dagster objects (`components.maintenance.maintenance_asset`).
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+from pyiceberg.catalog import Catalog
+
+from foss_platform.components.shared.failures import failure
+from foss_platform.components.shared.loading import Platform
+from foss_platform.components.shared.table_health import TABLE_HEALTHY, health_verdict, look_at
+from foss_platform.components.shared.table_preview import asset_key, table_metadata
+from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.bronze.poll_log import heal_poll_log
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.maintenance.dropped_files import remove_for_good
+from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, maintenance_log_spec
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.table.tables import ensure_table, find_table, list_tables
+from foss_platform.lake.maintenance.maintain import Care, care_for
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a run is asked to do: which tables (none for all), whether to change nothing, how long to spare files."""
+
+    tables: Sequence[str] = ()
+    dry_run: bool = False
+    spare: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Cared:
+    """What came of one table: what was done to it, or why nothing was."""
+
+    table: TableName
+    seconds: float
+    care: Care | None = None
+    error: FossError | None = None
+
+
+def care_for_lake(
+    context: dg.AssetExecutionContext, platform: Platform, feeds: Sequence[Feed], asked: Round
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    """Care for the tables one after the other; one that fails does not stop the others.
+
+    Raises
+    ------
+    dagster.Failure
+        At the end, naming the tables that could not be cared for; without retries where none of them can help.
+    """
+    try:
+        catalog = open_catalog(platform.settings)
+        if not asked.dry_run:
+            require_own(catalog)
+            ensure_table(catalog, maintenance_log_spec())
+        names = _chosen(catalog, asked.tables)
+        fed = {feed.bronze: feed for feed in feeds}
+        done = [_care(context, platform, catalog, name, fed.get(name), asked) for name in names]
+        if not asked.tables and (gone := remove_for_good(catalog, platform.clock(), dry_run=asked.dry_run)):
+            verb = "would be removed" if asked.dry_run else "removed"
+            context.log.info("%s files of tables dropped long ago %s.", len(gone), verb)
+        yield from _shown(context, platform, catalog, done, asked)
+        if failed := [one for one in done if one.error is not None]:
+            raise _failure_of(failed, len(done))
+    except FossError as error:
+        raise failure(context, error) from error
+
+
+def _chosen(catalog: Catalog, tables: Sequence[str]) -> list[TableName]:
+    known = {str(name): name for name in list_tables(catalog)}
+    if unknown := sorted(set(tables) - known.keys()):
+        raise ConfigurationError(
+            f"There is no table {', '.join(unknown)} to care for.", f"There is: {', '.join(known) or 'none yet'}."
+        )
+    return [name for text, name in known.items() if text in tables or not tables]
+
+
+def _care(
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    catalog: Catalog,
+    name: TableName,
+    feed: Feed | None,
+    asked: Round,
+) -> Cared:
+    began = time.monotonic()
+    try:
+        # first, since caring for bronze expires snapshots, and what the poll log is still owed stands in those
+        if feed is not None and not asked.dry_run:
+            healed = heal_poll_log(catalog, feed, {"foss.run": context.run.run_id})
+            if healed.added:
+                context.log.warning("%s polls of %s were missing in the poll log.", healed.added, feed.name)
+        care = care_for(catalog, name, platform.clock(), trigger="upkeep", spare=asked.spare, dry_run=asked.dry_run)
+    except FossError as error:
+        context.log.error("%s: %s", name, error)
+        return Cared(name, time.monotonic() - began, error=error)
+    except Exception as error:
+        # whatever a damaged table makes a library raise, the other tables are cared for all the same
+        context.log.exception("%s: unexpected", name)
+        unexpected = PassingError(f"{type(error).__name__}: {error}")
+        return Cared(name, time.monotonic() - began, error=unexpected)
+    if care.compaction.files_before or care.removal.files:
+        context.log.info("%s: %s", name, _in_words(care, asked))
+    return Cared(name, time.monotonic() - began, care)
+
+
+def _in_words(care: Care, asked: Round) -> str:
+    removal, compaction = care.removal, care.compaction
+    gone = "would be removed" if asked.dry_run else "removed"
+    return (
+        f"{compaction.files_before} files merged into {compaction.files_after}, "
+        f"{len(removal.files)} files of {removal.bytes:,} bytes {gone}, {len(removal.spared)} spared for now"
+    )
+
+
+def _shown(
+    context: dg.AssetExecutionContext, platform: Platform, catalog: Catalog, done: Sequence[Cared], asked: Round
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    asset, metadata = asset_key(MAINTENANCE_LOG), round_metadata(done, asked)
+    table = find_table(catalog, MAINTENANCE_LOG)
+    if asked.dry_run:
+        # the log is as it was, so nothing was materialized
+        context.log_event(dg.AssetObservation(asset, metadata=metadata))
+    if table is None:
+        yield dg.AssetCheckResult(asset_key=asset, check_name=TABLE_HEALTHY, passed=True, description="not made yet")
+        return
+    health = look_at(table)
+    if not asked.dry_run:
+        shown = table_metadata(platform.settings, MAINTENANCE_LOG, table, health, newest_by="started_at")
+        yield dg.MaterializeResult(asset_key=asset, metadata={**shown, **metadata})
+    yield health_verdict(asset, health)
+
+
+def round_metadata(done: Sequence[Cared], asked: Round) -> dict[str, Any]:
+    """A line a table, and totals as plain numbers, which Dagster plots over the runs."""
+    removals = [one.care.removal for one in done if one.care is not None]
+    due, spared = sum(removal.bytes for removal in removals), sum(removal.spared_bytes for removal in removals)
+    return {
+        "care": dg.MetadataValue.table([dg.TableRecord(_line(one)) for one in done], schema=_LINES),
+        "dry_run": asked.dry_run,
+        "tables": len(done),
+        "tables_failed": sum(one.error is not None for one in done),
+        "bytes_freed": 0 if asked.dry_run else due,
+        "bytes_reclaimable": spared + due if asked.dry_run else spared,
+        "bytes_referenced": sum(removal.referenced_bytes for removal in removals),
+        "upkeep_seconds": round(sum(one.seconds for one in done), 3),
+    }
+
+
+_LINES = dg.TableSchema(
+    columns=[
+        dg.TableColumn("table", "string"),
+        dg.TableColumn("merged", "int", description="small files that were merged"),
+        dg.TableColumn("into", "int", description="files that came of them"),
+        dg.TableColumn("removed", "int", description="files that went; of a dry run, that would go"),
+        dg.TableColumn("bytes_freed", "int", description="their size"),
+        dg.TableColumn("spared", "int", description="files that nothing refers to and a later run removes"),
+        dg.TableColumn("seconds", "float"),
+        dg.TableColumn("problem", "string", description="why the table could not be cared for"),
+    ]
+)
+
+
+def _line(one: Cared) -> dict[str, str | int | float | bool | None]:
+    line: dict[str, str | int | float | bool | None] = {"table": str(one.table), "seconds": round(one.seconds, 3)}
+    if one.care is None:
+        return {**line, "merged": 0, "into": 0, "removed": 0, "bytes_freed": 0, "spared": 0, "problem": str(one.error)}
+    removal, compaction = one.care.removal, one.care.compaction
+    merged = {"merged": compaction.files_before, "into": compaction.files_after}
+    freed = {"removed": len(removal.files), "bytes_freed": removal.bytes, "spared": len(removal.spared)}
+    return {**line, **merged, **freed, "problem": ""}
+
+
+def _failure_of(failed: Sequence[Cared], cared: int) -> FossError:
+    """Lasting only where all of it is: a retry that can help one table is worth having."""
+    lasting = all(isinstance(one.error, LastingError) for one in failed)
+    kind = LastingError if lasting else PassingError
+    reasons = " ".join(f"{one.table}: {one.error}" for one in failed)
+    return kind(f"{len(failed)} of {cared} tables could not be cared for. {reasons}")

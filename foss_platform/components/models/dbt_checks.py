@@ -1,0 +1,71 @@
+"""Checks on what dbt built that dbt knows nothing of: the logic a table was built with, and its health.
+
+One step for all of them, so that each table is loaded once; dbt's own tests are in `components.dbt_models`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from foss_platform.components.models.dbt_translator import LakeTranslator
+from foss_platform.components.shared.loading import Platform
+from foss_platform.components.shared.table_health import TABLE_HEALTHY, health_check_spec, health_verdict, look_at
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.positions import LOGIC_PROPERTY
+from foss_platform.lake.table.tables import load_table
+from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.run_positions import is_ephemeral
+from foss_platform.transform.subset import supported_subset
+
+CURRENT_LOGIC = "built_with_current_logic"
+
+
+def model_checks(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:
+    """Whether a table is well, on models and seeds; whether its logic, or a seed's rows, changed, on models."""
+    nodes = _tables(platform, manifest)
+    specs = [health_check_spec(key) for key in nodes] + [
+        dg.AssetCheckSpec(
+            CURRENT_LOGIC, asset=key, description="The table was built with the logic and seeds as they are."
+        )
+        for key, unique_id in nodes.items()
+        if unique_id.startswith("model.")
+    ]
+
+    @dg.multi_asset_check(name="model_checks", specs=specs, can_subset=True)
+    def check(context: dg.AssetCheckExecutionContext) -> Any:
+        catalog = open_catalog(platform.settings)
+        for asset, unique_id in nodes.items():
+            selected = {key.name for key in context.selected_asset_check_keys if key.asset_key == asset}
+            if not selected:
+                continue
+            node = manifest["nodes"][unique_id]
+            table = load_table(catalog, TableName(node["schema"], node["alias"]))
+            if TABLE_HEALTHY in selected:
+                yield health_verdict(asset, look_at(table))
+            if CURRENT_LOGIC in selected:
+                built_with = table.properties.get(LOGIC_PROPERTY)
+                yield _logic_verdict(asset, same=built_with == logic_hash(manifest, unique_id))
+
+    return check
+
+
+def _tables(platform: Platform, manifest: Mapping[str, Any]) -> dict[dg.AssetKey, str]:
+    """By asset, the node of each model and seed that has a table."""
+    translator, subset = LakeTranslator(platform.settings), supported_subset(manifest)
+    return {
+        translator.get_asset_key(node): unique_id
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] in ("model", "seed") and not is_ephemeral(node) and not subset.reason(unique_id)
+    }
+
+
+def _logic_verdict(asset: dg.AssetKey, *, same: bool) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=CURRENT_LOGIC,
+        passed=same,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="as it is now" if same else "changed since the table was built: run `foss rebuild`",
+    )

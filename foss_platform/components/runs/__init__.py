@@ -1,0 +1,1 @@
+"""Dagster's runs: dead runs, and pruning their history."""

@@ -1,0 +1,62 @@
+"""The sensor that looks after runs: it settles those whose process is gone, ends those that hang, watches the queue."""
+
+import json
+
+import dagster as dg
+
+from foss_platform.components.shared.dead_runs import end_finished_runs, settle_dead_runs
+from foss_platform.components.shared.loading import Platform
+from foss_platform.components.platform_health import PLATFORM_HEALTH_ASSET, verdict
+from foss_platform.process_marks import marks_of
+from foss_platform.validation.checks.dagster_queue import QUEUE_MOVES, judge_queue
+from foss_platform.validation.results import Result, Service, Status
+
+_INTERVAL_SECONDS = 15
+
+
+def run_sensor(platform: Platform) -> dg.SensorDefinition:
+    """Looks at unfinished runs four times a minute.
+
+    It runs even where automation is off: runs that are started by hand are killed as well.
+    """
+
+    @dg.sensor(
+        name="settle_dead_runs",
+        target=None,
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Marks runs whose process was killed as failed, ends runs that hang, and watches the queue.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        instance, marks = context.instance, marks_of(platform.settings)
+        origin = context.code_location_origin
+        dead = settle_dead_runs(instance, marks, None if origin is None else origin.location_name)
+        ended = list(end_finished_runs(instance, marks))
+        for words, runs in (("its process was gone", dead), ("it had ended, and its process was killed", ended)):
+            for run in runs:
+                context.log.warning("Run %s: %s.", run, words)
+        _tell_of_queue(context)
+        return dg.SkipReason(f"{len(dead)} runs were dead." if dead else "Every run's process lives.")
+
+    return sensor
+
+
+def _tell_of_queue(context: dg.SensorEvaluationContext) -> None:
+    """Report a change of the queue as a check, without a run: a run would wait in that same queue."""
+    finding = judge_queue(context.instance)
+    known = json.loads(context.cursor or "{}").get("queue")
+    if finding.status == (known or Status.PASSED):
+        return
+    result = Result(QUEUE_MOVES, Service.DAGSTER, finding.status, 0.0, finding.detail, finding.remedy, finding.blocks)
+    told = verdict(result)
+    context.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=PLATFORM_HEALTH_ASSET,
+            check_name=QUEUE_MOVES,
+            passed=told.passed,
+            severity=told.severity,
+            description=told.description,
+            metadata=told.metadata,
+        )
+    )
+    context.update_cursor(json.dumps({"queue": finding.status}))

@@ -1,0 +1,1 @@
+"""Helpers of all components: loading, failures, previews, plots."""

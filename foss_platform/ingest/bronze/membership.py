@@ -1,0 +1,65 @@
+"""What is in a table already, asked of its rows: an answer that survives snapshot expiry and compaction.
+
+Columns' statistics prune what is read: batch ids begin with what orders them in time.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.expressions import And, BooleanExpression
+from pyiceberg.table import Table
+
+from foss_platform.ingest.poll.batch import CauseKind
+from foss_platform.ingest.poll.poll import Poll
+from foss_platform.lake.files.conditions import at_least, at_most, one_of
+from foss_platform.lake.store.failures import lake_failures
+
+Key = tuple[Any, ...]
+
+# beyond this PyIceberg no longer evaluates a set against statistics
+_IDS_PER_SCAN = 200
+
+
+def present_batches(table: Table, polls: Sequence[Poll]) -> set[str]:
+    """Which of the polls' batches have rows in bronze."""
+    recorded = [poll.polled_at for poll in polls if poll.cause.kind is CauseKind.RECORDING]
+    # a live batch may have come in at another time than this try's; a recorded one has one time only
+    live = [poll.cause.batch_id for poll in polls if poll.cause.kind is not CauseKind.RECORDING]
+    found = batches_in(table, live)
+    if recorded:
+        found |= {key[0] for key in distinct(table, within("_polled_at", recorded), "_batch_id")}
+    return found
+
+
+def batches_in(table: Table, batch_ids: Sequence[str]) -> set[str]:
+    """Which of these batches have rows in bronze."""
+    found: set[str] = set()
+    for start in range(0, len(batch_ids), _IDS_PER_SCAN):
+        wanted = one_of("_batch_id", batch_ids[start : start + _IDS_PER_SCAN])
+        found |= {key[0] for key in distinct(table, wanted, "_batch_id")}
+    return found
+
+
+def distinct(table: Table, condition: BooleanExpression, *columns: str) -> set[Key]:
+    """The distinct values of `columns` in the rows that match, times in UTC; a batch of rows in memory at a time."""
+    if table.current_snapshot() is None:
+        return set()
+    found: set[Key] = set()
+    with lake_failures():
+        for batch in table.scan(row_filter=condition, selected_fields=columns).to_arrow_batch_reader():
+            unique = pa.Table.from_batches([batch]).group_by(list(columns)).aggregate([])
+            found.update(zip(*(_python_values(unique[name]) for name in columns), strict=True))
+    return found
+
+
+def within(column: str, times: Sequence[datetime]) -> BooleanExpression:
+    """From the first to the last of the times."""
+    return And(at_least(column, min(times).isoformat()), at_most(column, max(times).isoformat()))
+
+
+def _python_values(column: "pa.ChunkedArray[Any]") -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    # Arrow gives the zone an object of its own; equal by instant, but readers of a key expect UTC
+    return [value.astimezone(UTC) for value in values] if pa.types.is_timestamp(column.type) else values

@@ -1,0 +1,36 @@
+"""What a move of the lake must carry of the poll log besides its rows. Not here: moving (`lake.move.move_lake`)."""
+
+import json
+from collections.abc import Mapping
+
+from pyiceberg.table import Table
+
+from foss_platform.ingest.bronze.poll_log import SUMMARY_LOG
+from foss_platform.ingest.bronze.schemas import POLLS
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.positions import consumed_positions
+
+
+def owed_to_the_log(tables: Mapping[TableName, Table]) -> dict[TableName, dict[str, str]]:
+    """By bronze table, what its snapshots note of polls since the log was last found whole.
+
+    Noted again in the snapshot that holds the moved rows, the first poll there heals the log from it as it would
+    have done here; what the log has already is not added twice.
+    """
+    polls = tables.get(POLLS)
+    whole = consumed_positions(polls) if polls is not None else {}
+    owed = {}
+    for name, table in tables.items():
+        if name.namespace != "bronze":
+            continue
+        uuid, until = whole.get(str(name), ("", 0))
+        until = until if uuid == str(table.metadata.table_uuid) else 0
+        rows = [
+            row
+            for snapshot in table.snapshots()
+            if snapshot.summary is not None and (snapshot.sequence_number or 0) > until
+            for row in json.loads(snapshot.summary.additional_properties.get(SUMMARY_LOG, "[]"))
+        ]
+        if rows:
+            owed[name] = {SUMMARY_LOG: json.dumps(rows)}
+    return owed

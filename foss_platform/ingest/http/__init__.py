@@ -1,0 +1,1 @@
+"""HTTP requests to feeds, bounded in time, size and address."""

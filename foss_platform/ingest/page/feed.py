@@ -1,0 +1,243 @@
+"""What a feed's page may say: where it is, what it promises, how its time reads, what is in bounds.
+
+What belongs here: the models and their validation. What does not: fetching or parsing.
+"""
+
+import os
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.policy import TablePolicy
+
+#: Columns that the platform adds begin with this, so no field of a feed may.
+PLATFORM_PREFIX = "_"
+
+_PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+# .inf and 1e300 are no time that can be reckoned with
+_MINUTES_OF_A_YEAR = 366 * 24 * 60
+_FIELD_NAME = re.compile(r"[^\W\d_]\w{0,127}")
+
+
+class FieldType(StrEnum):
+    """The types a contract knows: JSON's, with the width that Iceberg stores."""
+
+    STRING = "string"
+    INT = "int"
+    LONG = "long"
+    FLOAT = "float"
+    DOUBLE = "double"
+    BOOLEAN = "boolean"
+    JSON = "json"
+
+
+class PageModel(BaseModel):
+    """A part of a page: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ContractField(PageModel):
+    """One field that the feed promises.
+
+    Attributes
+    ----------
+    required
+        A record without it, or with null for it, is rejected.
+    """
+
+    name: str
+    type: FieldType = FieldType.STRING
+    required: bool = True
+    description: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _usable_as_a_column(cls, value: str) -> str:
+        if not _FIELD_NAME.fullmatch(value):
+            raise ValueError(
+                f"the field name {value!r} cannot be a column: begin with a letter, then letters, digits and _"
+                " (leave the field out of the contract; it is then kept in _unknown_fields)"
+            )
+        return value
+
+
+class DataTime(PageModel):
+    """Which fields carry the data's own time.
+
+    Attributes
+    ----------
+    fields
+        Their values are joined with one space before they are read.
+    format
+        As Python's `strptime` writes it, or `iso8601`.
+    zone
+        The IANA zone of a time that carries no offset.
+    ahead_minutes
+        How far a reading may lie ahead of its poll: feed and poller have clocks of their own.
+    """
+
+    fields: Annotated[tuple[str, ...], Field(min_length=1)]
+    format: str = "iso8601"
+    zone: str = "UTC"
+    ahead_minutes: float = Field(default=5, ge=0, le=_MINUTES_OF_A_YEAR)
+
+    @field_validator("format")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        moment = datetime(2024, 12, 31, 23, 58)  # noqa: DTZ001  # the format's own time has no zone
+        try:
+            restored = value == "iso8601" or datetime.strptime(moment.strftime(value), value) == moment  # noqa: DTZ007
+        except ValueError:
+            restored = False
+        if not restored:
+            raise ValueError(
+                f"{value!r} does not give a date and a time to the minute back; write it as strptime does, or iso8601"
+            )
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Oslo")
+        return value
+
+    @property
+    def zone_info(self) -> ZoneInfo:
+        """The zone itself."""
+        return ZoneInfo(self.zone)
+
+
+class Source(PageModel):
+    """Where the feed is and how long one waits for it.
+
+    Attributes
+    ----------
+    url_variable
+        Environment variable that overrides `url`.
+    records
+        Where the records lie in the payload: keys joined by dots; empty for the payload itself.
+    timeout_seconds
+        For one try, from its start to the last byte.
+    tries
+        How often a passing failure is tried, all in all.
+    max_bytes
+        The longest body taken, after decompression.
+    private_addresses
+        Whether the host may resolve to an address that is not public. A page that anybody may propose
+        should forbid it, or a feed becomes a way into the network of its poller.
+    """
+
+    url: str
+    url_variable: str | None = None
+    records: str = ""
+    timeout_seconds: float = Field(default=10, gt=0, le=300)
+    tries: int = Field(default=3, ge=1, le=10)
+    private_addresses: Literal["allowed", "forbidden"] = "allowed"
+    max_bytes: int = Field(default=10_000_000, ge=1, le=1_000_000_000)
+
+    @field_validator("url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        # .port raises for what is no port
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError(f"{value!r} is no http or https URL")
+        return value
+
+    def effective_url(self) -> str:
+        """The URL to poll: the variable's where it is set.
+
+        Raises
+        ------
+        ConfigurationError
+            When the variable holds no http or https URL; what it holds may be secret and is not told.
+        """
+        override = os.environ.get(self.url_variable, "") if self.url_variable else ""
+        try:
+            return self._http_url(override) if override else self.url
+        except ValueError:
+            raise ConfigurationError(
+                f"{self.url_variable} holds no http or https URL.", "Correct or unset this environment variable."
+            ) from None
+
+
+class RowRange(PageModel):
+    """How many records a poll may hold."""
+
+    minimum: int = Field(default=1, ge=1)
+    maximum: int = Field(default=100_000, ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError(f"rows: minimum {self.minimum} is above maximum {self.maximum}")
+        return self
+
+
+class Limits(PageModel):
+    """What is normal for this feed.
+
+    Attributes
+    ----------
+    frozen_after_minutes
+        The newest data time has stood still for longer than this.
+    late_after_minutes
+        The newest data time lies further behind its poll than this.
+    """
+
+    rows: RowRange = RowRange()
+    frozen_after_minutes: float = Field(default=15, gt=0, le=_MINUTES_OF_A_YEAR)
+    late_after_minutes: float = Field(default=10, gt=0, le=_MINUTES_OF_A_YEAR)
+
+
+class Feed(PageModel):
+    """One REST feed: the page that says all there is to say about it."""
+
+    name: str
+    description: str
+    title: str = ""
+    owners: Annotated[tuple[str, ...], Field(min_length=1)]
+    tags: dict[str, str] = Field(default_factory=dict)
+    cadence: str = Field(description="a cron expression, evaluated in UTC")
+    source: Source
+    contract: Annotated[tuple[ContractField, ...], Field(min_length=1)]
+    time: DataTime
+    limits: Limits = Limits()
+    upkeep: TablePolicy = TablePolicy()
+    format: Literal["json"] = "json"
+
+    @field_validator("name")
+    @classmethod
+    def _usable_as_a_table(cls, value: str) -> str:
+        if not _PIPELINE_NAME.fullmatch(value) or "__" in value:
+            raise ValueError(f"{value!r}: a pipeline's name is small letters, digits and single _, e.g. city_parking")
+        return value
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        names = [field.name for field in self.contract]
+        if repeated := sorted({name for name in names if [n.lower() for n in names].count(name.lower()) > 1}):
+            raise ValueError(f"contract: these fields are named twice (case does not count): {', '.join(repeated)}")
+        required = {field.name for field in self.contract if field.required and field.type is FieldType.STRING}
+        if unknown := [name for name in self.time.fields if name not in required]:
+            raise ValueError(f"time.fields: {', '.join(unknown)} must be required string fields of the contract")
+        return self
+
+    @property
+    def bronze(self) -> TableName:
+        """Where accepted records go."""
+        return TableName("bronze", self.name)
+
+    @property
+    def rejected(self) -> TableName:
+        """The quarantine: where records go that break the contract."""
+        return TableName("bronze", f"{self.name}__rejected")

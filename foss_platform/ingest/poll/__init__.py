@@ -1,0 +1,1 @@
+"""One poll: its identity, its request, its judged records."""

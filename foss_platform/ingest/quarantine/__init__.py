@@ -1,0 +1,1 @@
+"""The quarantine of rejected records, and replaying them."""

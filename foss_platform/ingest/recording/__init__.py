@@ -1,0 +1,1 @@
+"""Recordings of a feed: reading, replaying and serving them."""

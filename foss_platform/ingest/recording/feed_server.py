@@ -1,0 +1,197 @@
+"""A recording served over real HTTP, as the feed would have. What belongs here: the stand-in feed, on loopback only.
+
+What does not: reading recordings (`recording`) and polling. Like the real feed it moves `Last-Modified` and `ETag` with
+each answer even while its figures are frozen, so only the data's own time can tell that they are stale.
+"""
+
+import logging
+import math
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.ingest.recording.recording import RecordedPoll
+
+FEED_PATH: Final = "/parking.json"
+_HOST: Final = "127.0.0.1"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    at: datetime
+    body: bytes
+    media_type: str = "application/json"
+
+
+class FeedServer:
+    """Serves recorded polls at `url` from its making until `close`, or as a context manager.
+
+    Parameters
+    ----------
+    polls
+        What to serve; at least one. Held in memory.
+    pace
+        `"step"`: each GET gets the next poll in the order given, with its `polled_at` as HTTP `Date`; then 410.
+        A number: simulated seconds per second of `clock`; a GET gets the latest poll of that time with the simulated
+        time as `Date`, the last one for ever after, and 503 before the first.
+    start
+        Aware. Where simulated time begins, or the earliest poll to step through; the first poll's time unless given.
+    port
+        0 takes a free one.
+    clock
+        Seconds, never going back.
+
+    Raises
+    ------
+    ConfigurationError
+        There is nothing to serve, the pace or start makes no sense, or the port cannot be taken.
+    """
+
+    def __init__(
+        self,
+        polls: Iterable[RecordedPoll],
+        *,
+        pace: Literal["step"] | float,
+        start: datetime | None = None,
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if pace != "step" if isinstance(pace, str) else not 0 < pace < math.inf:
+            raise ConfigurationError(f"The pace is {pace!r}.", 'Give "step" or a number above 0; 1 is as recorded.')
+        if start is not None and start.tzinfo is None:
+            raise ConfigurationError(f"The start {start.isoformat()} has no zone.", "Give one, e.g. a Z at its end.")
+        # a recorder's clock may have been set back; the latest poll is found by bisection
+        held = list(polls) if isinstance(pace, str) else sorted(polls, key=lambda poll: poll.polled_at)
+        if isinstance(pace, str) and start is not None:
+            held = [poll for poll in held if poll.polled_at >= start]
+        if not held:
+            raise ConfigurationError("There is no poll to serve.", "Choose another recording or an earlier start.")
+        self._polls = held
+        self._times = [poll.polled_at for poll in held]
+        self._speed = None if isinstance(pace, str) else pace
+        self._start = (start or held[0].polled_at).astimezone(UTC)
+        self._clock = clock
+        self._lock = Lock()
+        self._served = 0
+        self._answers = 0
+        try:
+            self._server = _Server(self, port)
+        except (OSError, OverflowError) as error:
+            problem = f"Port {port} of {_HOST} cannot be served on ({error})."
+            raise ConfigurationError(
+                problem, "End what uses it, or choose another port (0 takes a free one)."
+            ) from None
+        self._began = clock()
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="feed-server", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where the feed is."""
+        return f"http://{_HOST}:{self._server.server_port}{FEED_PATH}"
+
+    @property
+    def served(self) -> int:
+        """How many GETs got a recorded poll, its bad status included; HEAD, 404, 410 and "too early" do not count."""
+        with self._lock:
+            return self._served
+
+    def close(self) -> None:
+        """Stop serving, free the port and wait for every thread; a second call does nothing."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answer(self, *, take: bool) -> tuple[_Answer, int]:
+        """Give what to send and the answer's number; `take` is false for HEAD, which uses no poll up."""
+        with self._lock:
+            self._answers += 1
+            answer, is_poll = self._step() if self._speed is None else self._at(self._simulated(self._speed))
+            self._served += is_poll and take
+            return answer, self._answers
+
+    def _step(self) -> tuple[_Answer, bool]:
+        if self._served == len(self._polls):
+            return _Answer(HTTPStatus.GONE, self._times[-1], b"The recording is over.\n", "text/plain"), False
+        poll = self._polls[self._served]
+        return _Answer(poll.http_status, poll.polled_at, poll.body), True
+
+    def _at(self, now: datetime) -> tuple[_Answer, bool]:
+        count = bisect_right(self._times, now)
+        if not count:
+            return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, now, b"The recording has not begun.\n", "text/plain"), False
+        poll = self._polls[count - 1]
+        return _Answer(poll.http_status, now, poll.body), True
+
+    def _simulated(self, speed: float) -> datetime:
+        try:
+            return self._start + timedelta(seconds=speed * (self._clock() - self._began))
+        except OverflowError:
+            return datetime.max.replace(tzinfo=UTC)
+
+
+class _Server(ThreadingHTTPServer):
+    # only threads that are no daemons are waited for by server_close
+    daemon_threads = False
+
+    def __init__(self, feed: FeedServer, port: int) -> None:
+        self.feed = feed
+        super().__init__((_HOST, port), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        _LOG.debug("A request of %s failed", client_address, exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # a client that connects and says nothing would hold up close() for ever
+    timeout = 2.0
+    wbufsize = -1
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._reply(take=True)
+
+    def do_HEAD(self) -> None:
+        self._reply(take=False)
+
+    def log_message(self, *args: Any, **kwargs: Any) -> None:
+        """Keep silent: the base class writes each request to stderr."""
+
+    def _reply(self, *, take: bool) -> None:
+        if urlsplit(self.path).path != FEED_PATH:
+            answer, number = _Answer(HTTPStatus.NOT_FOUND, datetime.now(UTC), b"Not here.\n", "text/plain"), 0
+        else:
+            answer, number = self.server.feed._answer(take=take)
+        date = format_datetime(answer.at.astimezone(UTC), usegmt=True)
+        # send_response would add a Date of its own
+        self.send_response_only(answer.status)
+        self.send_header("Date", date)
+        self.send_header("Content-Type", answer.media_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Connection", "close")
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.send_header("Retry-After", "0")
+        if number:
+            self.send_header("Last-Modified", date)
+            self.send_header("ETag", f'"{number}"')
+        self.end_headers()
+        if take:
+            self.wfile.write(answer.body)

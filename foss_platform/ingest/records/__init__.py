@@ -1,0 +1,1 @@
+"""From records to rows: types, times and the contract."""

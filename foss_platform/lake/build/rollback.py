@@ -1,0 +1,173 @@
+"""Taking a derived table back to how it stood. What belongs here: one commit that does it; not: asking whether to.
+
+The data files of then take the place of those of now in one snapshot, history keeps both states, and a pinned
+state serves as well as a live one. No row is copied, but for those of files that another engine's delete files cover,
+now or then. With the rows go the positions up to which they contain the sources, so that the next increment reads
+from there on; what another engine made notes none, and the next build is a whole one.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import FileScanTask, Table
+
+from foss_platform.errors import LastingError
+from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.connect.commit_order import not_before
+from foss_platform.lake.files.data_files import DataFiles, rows_of, write_data_files
+from foss_platform.lake.files.row_deletes import covering, refuse_equality_deletes
+from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.snapshots.points import Point, pinned_points, point_at, point_table, surplus_points
+from foss_platform.lake.table.policy import policy_of
+from foss_platform.lake.table.positions import build_properties
+from foss_platform.lake.table.tables import load_table
+
+_DERIVED = ("silver", "gold")
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What a roll back changes: the state to go back to, and rows and files of now and then."""
+
+    name: TableName
+    point: Point
+    rows_now: int
+    rows_then: int
+    files_added: int
+    files_removed: int
+
+
+def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollback:
+    """What going back to `moment` would change; reads only.
+
+    Raises
+    ------
+    LastingError
+        When the table is evidence, the state is not kept, its columns were others, or it holds equality deletes.
+    ConfigurationError
+        When there is no such table.
+    """
+    if name.namespace not in _DERIVED:
+        raise LastingError(
+            f"{name} is not rolled back: it is evidence, and silver and gold are made from it.",
+            f"Only tables of {' and '.join(_DERIVED)} are. `foss sql --at` reads {name} as it stood.",
+        )
+    table = load_table(catalog, name)
+    point = point_at(table, moment)
+    # a pin that no promise needs may go while it is rolled back to
+    policy = policy_of(table.properties, str(name))
+    now = not_before(table.metadata, datetime.now(UTC))
+    if point.is_pinned and point in surplus_points(pinned_points(table), policy, now):
+        raise LastingError(
+            f"{name} as of {moment.isoformat()} is about to be removed.", "Choose a moment that is promised."
+        )
+    swap = _swap(name, table, point)
+    return Rollback(
+        name,
+        point,
+        rows_now=_rows(table, None),
+        rows_then=_rows(swap.then, point.snapshot_id),
+        files_added=len(swap.back) + len(swap.copied),
+        files_removed=len(swap.gone),
+    )
+
+
+def roll_back(catalog: Catalog, rollback: Rollback) -> Table:
+    """Go back, in one commit; where nothing differs, there is none.
+
+    Raises
+    ------
+    LastingError
+        When the state has meanwhile become unreadable, or its columns are others.
+    PassingError
+        When the store or catalog failed, or others kept winning; nothing was changed then.
+    """
+    name, point = rollback.name, rollback.point
+
+    def plan(table: Table) -> Change | None:
+        swap, contained = _swap(name, table, point), _contained(table, point)
+        if not (swap.back or swap.copied or swap.gone) and contained == build_properties(table.properties):
+            return None
+        copies = write_data_files(table, rows_of(swap.then, swap.copied, AlwaysTrue())) if swap.copied else []
+        return Change(
+            files=DataFiles([*swap.back, *copies], swap.gone),
+            properties=contained,
+            forgets=tuple(sorted(build_properties(table.properties).keys() - contained.keys())),
+            summary={"foss.rollback-to": str(point.snapshot_id)},
+        )
+
+    return apply_change(catalog, name, plan)
+
+
+@dataclass(frozen=True)
+class _Swap:
+    """What it takes: files of then that come back, those of which the rows are copied, and files of now that go."""
+
+    then: Table
+    back: list[DataFile]
+    copied: list[FileScanTask]
+    gone: list[DataFile]
+
+
+def _swap(name: TableName, table: Table, point: Point) -> _Swap:
+    then = _table_then(name, table, point)
+    if (standing_snapshot := table.current_snapshot()) is not None:
+        refuse_equality_deletes(name, standing_snapshot)
+    with lake_failures():
+        standing, wanted = _tasks(table, None), _tasks(then, point.snapshot_id)
+    covered = covering(standing.values()), covering(wanted.values())
+    if standing.keys() == wanted.keys() and covered[0] == covered[1]:
+        return _Swap(then, [], [], [])
+    # the commit takes all delete files out, so what they cover is written without the rows that are gone
+    dirty = covered[0].keys() | covered[1].keys()
+    return _Swap(
+        then,
+        back=[wanted[path].file for path in sorted(wanted.keys() - standing.keys() - dirty)],
+        copied=[wanted[path] for path in sorted(wanted.keys() & dirty)],
+        gone=[standing[path].file for path in sorted((standing.keys() - wanted.keys()) | (standing.keys() & dirty))],
+    )
+
+
+def _table_then(name: TableName, table: Table, point: Point) -> Table:
+    then = point_table(table, point)
+    snapshot = then.snapshot_by_id(point.snapshot_id)
+    if snapshot is None:
+        raise LastingError(f"The state of {name} at {point.committed_at.isoformat()} has expired meanwhile.")
+    refuse_equality_deletes(name, snapshot)
+    schema = then.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else then.schema()
+    if [(f.field_id, f.name, f.field_type) for f in schema.fields] != [
+        (f.field_id, f.name, f.field_type) for f in table.schema().fields
+    ]:
+        raise LastingError(
+            f"{name} had other columns at {point.committed_at.isoformat()}.",
+            "`foss rebuild` makes it anew with today's; `foss sql --at` reads it as it stood.",
+        )
+    return then
+
+
+def _tasks(table: Table, snapshot_id: int | None) -> dict[str, FileScanTask]:
+    if snapshot_id is None and table.current_snapshot() is None:
+        return {}
+    return {task.file.file_path: task for task in table.scan(snapshot_id=snapshot_id).plan_files()}
+
+
+def _rows(table: Table, snapshot_id: int | None) -> int:
+    if snapshot_id is None and table.current_snapshot() is None:
+        return 0
+    with lake_failures():
+        # by the manifests; only files that delete files cover are read
+        return table.scan(snapshot_id=snapshot_id).count()
+
+
+def _contained(table: Table, point: Point) -> dict[str, str]:
+    """What the rows of the point were made from; nothing where nobody noted it, and the next build is a whole one."""
+    if point.is_pinned:
+        return build_properties(point_table(table, point).properties)
+    snapshot = table.snapshot_by_id(point.snapshot_id)
+    if snapshot is None or snapshot.summary is None:
+        return {}
+    return build_properties(snapshot.summary.additional_properties)

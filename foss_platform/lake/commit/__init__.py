@@ -1,0 +1,1 @@
+"""Committing to a table: changes, conflicts and retries."""

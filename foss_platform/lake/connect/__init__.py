@@ -1,0 +1,1 @@
+"""Opening the catalog and the object store, with bounded waits and clear failures."""

@@ -1,0 +1,51 @@
+"""Catalogs that change nothing in a lake that is not theirs. Not here: whose it is (`lake.ownership.ownership`).
+
+Whatever PyIceberg changes goes through one of these methods, also what a script does with a table by itself.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pyiceberg.catalog import Catalog
+
+from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.connect.sql_catalog import OrderedSqlCatalog
+
+CHANGES = (
+    "commit_table",
+    "create_namespace",
+    "create_table",
+    "create_view",
+    "drop_namespace",
+    "drop_table",
+    "drop_view",
+    "purge_table",
+    "register_table",
+    "register_view",
+    "rename_table",
+    "update_namespace_properties",
+)
+
+_Kind = TypeVar("_Kind", bound=type[Catalog])
+
+
+def guarded(kind: _Kind) -> _Kind:
+    """A class decorator: each of its methods that changes something first asks whose the lake is."""
+    for name in CHANGES:
+        setattr(kind, name, _asks_first(getattr(kind, name)))
+    return kind
+
+
+def _asks_first(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def asked(catalog: Catalog, *arguments: Any, **options: Any) -> Any:
+        require_own(catalog)
+        return method(catalog, *arguments, **options)
+
+    return asked
+
+
+@guarded
+class GuardedSqlCatalog(OrderedSqlCatalog):
+    """The SQL catalog with commits in order, guarded."""

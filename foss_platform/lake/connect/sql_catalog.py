@@ -1,0 +1,26 @@
+"""The SQL catalog, with commits in order (`lake.connect.commit_order`). Not here: opening it (`lake.connect.catalog`)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table import StagedTable, Table
+from pyiceberg.table.update import TableUpdate
+
+from foss_platform.lake.connect.commit_order import in_order, with_times_in_order
+
+
+class OrderedSqlCatalog(SqlCatalog):
+    """A SQL catalog in which no commit to a table is older than the one before it."""
+
+    # A private name of PyIceberg's: it is where a commit meets the table's metadata as it stands, and no public name
+    # takes a clock. `pipeline/lake/test_commit_order.py` notices when it is gone.
+    def _update_and_stage_table(
+        self, current_table: Table | None, table_identifier: Any, requirements: Any, updates: Sequence[TableUpdate]
+    ) -> StagedTable:
+        if current_table is None:
+            return super()._update_and_stage_table(current_table, table_identifier, requirements, tuple(updates))
+        base = current_table.metadata
+        staged = super()._update_and_stage_table(current_table, table_identifier, requirements, in_order(base, updates))
+        staged.metadata = with_times_in_order(base, staged.metadata)
+        return staged

@@ -1,0 +1,1 @@
+"""The files of a table: listing, writing, reading and deleting them."""

@@ -1,0 +1,194 @@
+"""The files below a table's location: listing, writing whole, deleting. Not here: which of them may go.
+
+PyIceberg's FileIO can neither list nor rename, so this goes to the PyArrow file system below it,
+which has the same settings and the same bounded timeouts.
+"""
+
+import os
+import posixpath
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from pyarrow import fs
+from pyiceberg.io.pyarrow import PyArrowFileIO
+from pyiceberg.table import Table
+
+from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
+from foss_platform.lake.ownership.ownership import require_own
+
+#: So many files are deleted one by one in the time that the first request of s3fs takes to be prepared.
+FEW = 20
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file below a table's location.
+
+    Attributes
+    ----------
+    path
+        As the file system has it, normalized: two spellings of one location are one path.
+    modified
+        When the store last wrote it (UTC).
+    """
+
+    path: str
+    size: int
+    modified: datetime
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return posixpath.basename(self.path)
+
+
+class Storage:
+    """The file system that a table lies on, and the table's own location in it."""
+
+    def __init__(self, table: Table) -> None:
+        self.location = table.location().rstrip("/")
+        scheme, netloc, path = PyArrowFileIO.parse_location(self.location, table.io.properties)
+        io = table.io if isinstance(table.io, PyArrowFileIO) else PyArrowFileIO(table.io.properties)
+        self._files: fs.FileSystem = io.fs_by_scheme(scheme, netloc)
+        self._properties = table.io.properties
+        self.root = posixpath.normpath(path)
+        self._catalog = table.catalog
+        self._is_local = isinstance(self._files, fs.LocalFileSystem)
+        self._has_bulk = isinstance(self._files, fs.S3FileSystem) and reaches_alike(table.io.properties)
+
+    @property
+    def place(self) -> str:
+        """Where the root really lies, links followed: what tells two tables' places apart."""
+        return os.path.realpath(self.root) if self._is_local else self.root
+
+    def path_of(self, location: str) -> str:
+        """The normalized path of a location as metadata spells it."""
+        return posixpath.normpath(PyArrowFileIO.parse_location(location, self._properties)[2])
+
+    def is_own(self, path: str) -> bool:
+        """Whether a normalized path lies below the table's location."""
+        return posixpath.normpath(path) == path and path.startswith(f"{self.root}/")
+
+    def _is_through_link(self, path: str) -> bool:
+        """Whether a link lies between the root and a file, so that the file lies elsewhere or has another name."""
+        if not self._is_local:
+            return False
+        folder = posixpath.dirname(path)
+        return os.path.realpath(folder) != posixpath.normpath(f"{self.place}/{posixpath.relpath(folder, self.root)}")
+
+    def list_files(self, folder: str = "") -> Iterator[StoredFile]:
+        """All files below the location, or below a folder of it; what only a link leads to is not looked at.
+
+        Raises
+        ------
+        OSError
+            When the store cannot be read.
+        """
+        selector = fs.FileSelector(posixpath.join(self.root, folder), recursive=True, allow_not_found=True)
+        through_link: dict[str, bool] = {}
+        for info in self._files.get_file_info(selector):
+            folder_of_it = posixpath.dirname(info.path)
+            if folder_of_it not in through_link:
+                through_link[folder_of_it] = self._is_through_link(info.path)
+            if info.type == fs.FileType.File and not through_link[folder_of_it]:
+                modified = info.mtime.astimezone(UTC) if info.mtime is not None else datetime.min.replace(tzinfo=UTC)
+                yield StoredFile(posixpath.normpath(info.path), info.size, modified)
+
+    def missing(self, paths: Iterable[str]) -> list[str]:
+        """Those of the paths at which no file lies."""
+        return [info.path for info in self._files.get_file_info(list(paths)) if info.type != fs.FileType.File]
+
+    def write_whole(self, name: str, content: bytes) -> str:
+        """Write a file below the location so that it is there whole or not at all; returns its location."""
+        self._require_own()
+        path = posixpath.join(self.root, name)
+        # an object store shows an object when it is whole; a local file is renamed into its place, from a name
+        # of its own, since two writers may write the same file
+        staged = f"{path}.{uuid.uuid4().hex}.part" if self._is_local else path
+        with self._files.open_output_stream(staged) as stream:
+            stream.write(content)
+        if staged != path:
+            self._files.move(staged, path)
+        return f"{self.location}/{name}"
+
+    def read_whole(self, name: str) -> bytes | None:
+        """A file below the location, or None where there is none."""
+        return self.read_path(posixpath.join(self.root, name))
+
+    def read_path(self, path: str) -> bytes | None:
+        """A file by its path, or None where there is none."""
+        if self.missing([path]):
+            return None
+        with self._files.open_input_stream(path) as stream:
+            content: bytes = stream.read()
+        return content
+
+    def delete(self, path: str) -> None:
+        """Delete a file of the table; one that is gone already is no failure.
+
+        Raises
+        ------
+        ValueError
+            When the path lies outside of the table's location.
+        OSError
+            When the store refuses.
+        """
+        self._refuse_foreign(path)
+        try:
+            self._files.delete_file(path)
+        except FileNotFoundError:
+            return
+
+    def delete_all(self, paths: Sequence[str]) -> Iterator[str]:
+        """Delete files of the table, many in one request where the store offers that, and so in no order.
+
+        Yields
+        ------
+        Each that is gone, also before an error.
+
+        Raises
+        ------
+        ValueError
+            When one of the paths lies outside of the table's location; it is not deleted, nor what would come after it.
+        OSError
+            When the store refuses any; those of later requests are not asked for.
+        """
+        if not self._has_bulk or len(paths) <= FEW:
+            yield from self._delete_each(paths)
+            return
+        for path in paths:
+            self._refuse_foreign(path)
+        for start in range(0, len(paths), BATCH):
+            batch = paths[start : start + BATCH]
+            try:
+                deleted = delete_objects(self._bulk, batch)
+            except NotOffered:
+                yield from self._delete_each(paths[start:])
+                return
+            yield from deleted.gone
+            for path, reason in deleted.refused.items():
+                bucket = path.partition("/")[0]
+                raise OSError(f"{len(deleted.refused)} objects in bucket '{bucket}' stay, as {path} does: {reason}")
+
+    @cached_property
+    def _bulk(self) -> Any:
+        return open_s3(self._properties)
+
+    def _delete_each(self, paths: Sequence[str]) -> Iterator[str]:
+        for path in paths:
+            self.delete(path)
+            yield path
+
+    def _require_own(self) -> None:
+        # a table that was read from a file alone has no catalog, and nobody changes its files
+        if self._catalog is not None:
+            require_own(self._catalog)
+
+    def _refuse_foreign(self, path: str) -> None:
+        self._require_own()
+        if not self.is_own(path) or self._is_through_link(path):
+            raise ValueError(f"{path} lies outside of {self.root}")

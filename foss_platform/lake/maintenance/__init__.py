@@ -1,0 +1,1 @@
+"""Maintenance of tables: compaction, expiry of snapshots, removal of unreferenced files, health, the log of it."""

@@ -1,0 +1,138 @@
+"""How a table is doing: what its metadata says, and what care it needs. Not here: giving that care.
+
+Reads the table's metadata and manifests, no data and no listing: some milliseconds, whatever the table's size.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pyiceberg.manifest import DataFileContent
+from pyiceberg.table import Table
+
+from foss_platform.lake.connect.commit_order import TOLERATED_SECONDS, seconds_behind
+from foss_platform.lake.files.data_files import FULL_ROWS_PROPERTY
+from foss_platform.lake.files.row_deletes import covering
+from foss_platform.lake.snapshots.expiry import SURPLUS_OVERDUE, surplus_snapshots
+from foss_platform.lake.store.failures import damage, lake_failures
+from foss_platform.lake.snapshots.points import live_points
+from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS, policy_of
+from foss_platform.lake.table.statistics import table_size
+
+# so many times the files that call for a compaction; eight days of one fewer than that each are usual
+_OVERDUE = 10
+_MANIFESTS = 200
+
+
+@dataclass(frozen=True)
+class TableHealth:
+    """The state of a table's files and history.
+
+    Attributes
+    ----------
+    small_files
+        Data files that a compaction would merge if there were enough of them.
+    metadata_bytes
+        Size of the metadata file that every commit reads and writes.
+    oldest_live
+        The first moment that a live snapshot holds; pinned states reach further back.
+    needs
+        What care the table needs, in words; empty where it is well.
+    """
+
+    rows: int
+    data_files: int
+    data_bytes: int
+    small_files: int
+    delete_files: int
+    live_snapshots: int
+    tags: int
+    manifests: int
+    metadata_bytes: int
+    oldest_live: datetime | None
+    needs: tuple[str, ...]
+
+    @property
+    def average_file_bytes(self) -> int:
+        """Mean size of a data file."""
+        return self.data_bytes // self.data_files if self.data_files else 0
+
+    @property
+    def small_share(self) -> float:
+        """Share of the data files that are small."""
+        return self.small_files / self.data_files if self.data_files else 0.0
+
+
+def table_health(table: Table) -> TableHealth:
+    """Look at a table.
+
+    Raises
+    ------
+    ConfigurationError
+        When its policy cannot be read.
+    LastingError
+        When its metadata is damaged.
+    PassingError
+        When the store does not answer.
+    """
+    with damage(".".join(table.name())), lake_failures():
+        return _look(table)
+
+
+def _needs_for_deletes(table: Table, deletes: int, many: int) -> list[str]:
+    used = frozenset[str]().union(*covering(table.scan().plan_files()).values())
+    if len(used) < deletes:
+        return [f"{deletes - len(used)} delete files outlived their data files, so DuckDB may fail to read it"]
+    return [f"{deletes} delete files slow down every read: merge them away"] if deletes >= many else []
+
+
+def _look(table: Table) -> TableHealth:
+    policy = policy_of(table.properties, ".".join(table.name()))
+    size = table_size(table)
+    full_rows = int(table.properties.get(FULL_ROWS_PROPERTY, 0))
+    small = deletes = equality = manifests = 0
+    snapshot = table.current_snapshot()
+    for manifest in snapshot.manifests(table.io) if snapshot is not None else ():
+        manifests += 1
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+            file = entry.data_file
+            if file.content != DataFileContent.DATA:
+                deletes += 1
+                equality += file.content == DataFileContent.EQUALITY_DELETES
+            elif file.file_size_in_bytes < policy.small_file_bytes and not 0 < full_rows / 2 <= file.record_count:
+                small += 1
+    tags = sum(reference.snapshot_ref_type == "tag" for reference in table.metadata.refs.values())
+    live = len(table.metadata.snapshots)
+    needs = []
+    if small >= _OVERDUE * policy.compact_at_files:
+        needs.append(f"{small} small files wait to be merged")
+    if equality:
+        needs.append(
+            f"{equality} files of equality deletes cannot be applied: rewrite it with the engine that wrote them"
+        )
+    elif deletes:
+        needs += _needs_for_deletes(table, deletes, policy.compact_at_files)
+    surplus = len(surplus_snapshots(table))
+    if surplus >= SURPLUS_OVERDUE:
+        needs.append(f"{surplus} snapshots are kept no longer and wait to expire")
+    if live > MAX_LIVE_SNAPSHOTS:
+        remedy = ": remove tags" if tags else ""
+        needs.append(f"{live} live snapshots, {tags} of them tagged, slow down every commit{remedy}")
+    if manifests > _MANIFESTS:
+        needs.append(f"{manifests} manifests slow down every read")
+    behind = seconds_behind(table.metadata, datetime.now(UTC))
+    if behind > TOLERATED_SECONDS:
+        needs.append(f"this machine's clock is {behind:,.0f} s behind its newest commit: set the clock, e.g. by NTP")
+    points = live_points(table)
+    return TableHealth(
+        rows=size.rows,
+        data_files=size.data_files,
+        data_bytes=size.data_bytes,
+        small_files=small,
+        delete_files=deletes,
+        live_snapshots=live,
+        tags=tags,
+        manifests=manifests,
+        metadata_bytes=len(table.metadata.model_dump_json(by_alias=True, exclude_none=True)),
+        oldest_live=points[0].committed_at if points else None,
+        needs=tuple(needs),
+    )

@@ -1,0 +1,1 @@
+"""Moving a lake into another catalog and store."""

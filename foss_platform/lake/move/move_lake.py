@@ -1,0 +1,114 @@
+"""Moving a lake: its current state from one catalog and store into another, so that polling simply goes on there.
+
+What belongs here: carrying out a plan, table by table: made, rows copied, verified. What does not: the plan
+(`lake.move.plan`), copying a table (`lake.move.copy`), comparing (`lake.move.check`), naming the target
+(`lake.move.target`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyiceberg.catalog import Catalog
+
+from foss_platform.errors import LastingError, PassingError
+from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.move.check import Fingerprint, fingerprint, mismatch
+from foss_platform.lake.move.copy import VERIFIED_PROPERTY, Phase, Progress, Step, copy_rows, disturbed, make_table
+from foss_platform.lake.move.plan import MovePlan, Standing, TableMove, went_on
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.snapshots.points import live_points, pinned_points
+from foss_platform.lake.table.tables import find_table, load_table
+
+
+@dataclass(frozen=True)
+class LeftBehind:
+    """The history of a table that a move does not carry: earlier live and pinned states, and the oldest moment."""
+
+    name: TableName
+    live: int
+    pinned: int
+    oldest: datetime | None
+
+
+def move_tables(
+    plan: MovePlan,
+    source: Catalog,
+    target: Catalog,
+    notes: Mapping[TableName, Mapping[str, str]],
+    progress: Progress,
+) -> dict[TableName, Fingerprint]:
+    """Carry out a plan; returns what was found equal on both sides, of the tables that were not complete yet.
+
+    Parameters
+    ----------
+    notes
+        By table, for the summary of the snapshot that holds its rows.
+
+    Raises
+    ------
+    LastingError
+        When a copy differs from its source, naming the table; the copy is dropped from the target's catalog.
+    PassingError
+        When the source was written to meanwhile, or a catalog or store failed. What is complete stays, and the
+        same call with a new plan does the rest.
+    """
+    verified = {}
+    for move in plan.tables:
+        name = move.name
+        if move.standing is Standing.COMPLETE:
+            progress(Step(name, Phase.VERIFIED, move.size.data_files, move.size.rows))
+            continue
+        if move.standing is Standing.STALE:
+            _drop_copy(target, name)
+        if move.standing in (Standing.MISSING, Standing.STALE):
+            make_table(target, name, move.source)
+            progress(Step(name, Phase.MADE))
+        if move.standing is not Standing.UNVERIFIED:
+            copy_rows(target, name, move.source, notes.get(name, {}), progress)
+            progress(Step(name, Phase.COPIED, move.size.data_files, move.size.rows))
+        verified[name] = _verify(target, move)
+        progress(Step(name, Phase.VERIFIED, move.size.data_files, move.size.rows))
+    if changed := [str(move.name) for move in plan.tables if _has_changed(source, move)]:
+        raise PassingError(
+            f"The source was written to while it was being moved: {', '.join(changed)}.",
+            "Stop what polls and builds there, then run the move again: it copies these anew.",
+        )
+    return verified
+
+
+def history_left_behind(plan: MovePlan) -> list[LeftBehind]:
+    """What history of the planned tables stays at the source; by metadata and a listing."""
+    left = []
+    for move in plan.tables:
+        live, pinned = live_points(move.source), pinned_points(move.source)
+        moments = [point.committed_at for point in (*live, *pinned)]
+        left.append(LeftBehind(move.name, max(0, len(live) - 1), len(pinned), min(moments, default=None)))
+    return left
+
+
+def _verify(target: Catalog, move: TableMove) -> Fingerprint:
+    copy = load_table(target, move.name)
+    wanted, found = fingerprint(move.source), fingerprint(copy)
+    if difference := mismatch(copy, move.source, found, wanted):
+        _drop_copy(target, move.name)
+        raise LastingError(
+            f"The copy of {move.name} is not the same as the source: {difference}. It was dropped from the target.",
+            "Run the move again; if it happens again, check both stores for damaged files.",
+        )
+    follow_properties(target, move.name, copy, {VERIFIED_PROPERTY: str(found)})
+    return found
+
+
+def _drop_copy(target: Catalog, name: TableName) -> None:
+    # looked at once more: what was planned may be minutes ago
+    if went_on(load_table(target, name)):
+        raise disturbed(name)
+    with lake_failures():
+        target.drop_table(name.identifier)
+
+
+def _has_changed(source: Catalog, move: TableMove) -> bool:
+    standing = find_table(source, move.name)
+    return standing is None or standing.metadata_location != move.source.metadata_location

@@ -1,0 +1,200 @@
+"""Where a lake moves to: reading the file that names it, and opening that catalog and nothing else.
+
+Not here: what is moved (`lake.move.move_lake`). The configuration of the lake that this process works on must not be mixed
+in, as `load_catalog` would do by the catalog's name, which has to be the same in both: it stands in the catalog.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyiceberg.catalog import (
+    PY_CATALOG_IMPL,
+    TYPE,
+    URI,
+    WAREHOUSE_LOCATION,
+    Catalog,
+    CatalogType,
+    infer_catalog_type,
+)
+from pyiceberg.exceptions import NotInstalledError
+
+from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.lake.connect.catalog import open_configured
+from foss_platform.catalog_configuration import CATALOG_NAME, with_defaults
+from foss_platform.lake.store.failures import lake_failures
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SECRETS = re.compile(r"^([\w.+-]+://)?(?:.*@)?([^?#]*).*$", re.DOTALL)
+_SHAPE = "Write it like .pyiceberg.yaml: catalog, below it lake, below it type, uri, warehouse and so on."
+
+
+@dataclass(frozen=True)
+class MoveTarget:
+    """The catalog and store to move to.
+
+    Attributes
+    ----------
+    properties
+        PyIceberg's properties of the catalog, environment variables expanded: they hold secrets.
+    """
+
+    properties: Mapping[str, str] = field(repr=False)
+    kind: CatalogType
+
+    def __str__(self) -> str:
+        """Where it is, in words, without secrets."""
+        store = without_secrets(self.properties.get(WAREHOUSE_LOCATION, "where the catalog says"))
+        return f"{self.kind.value} catalog at {without_secrets(self.properties[URI])}, warehouse {store}"
+
+    def variables(self) -> list[str]:
+        """The environment variables that would configure it as the lake, in order; names only."""
+        # PyIceberg turns every _ of a variable into -, so a property with _ can only stand in a file
+        names = [name for name in self.properties if "_" not in name]
+        stem = f"PYICEBERG_CATALOG__{CATALOG_NAME.upper()}__"
+        return [stem + name.upper().replace(".", "__").replace("-", "_") for name in names]
+
+
+def read_target(file: Path, environment: Mapping[str, str]) -> MoveTarget:
+    """Read the file that names the target.
+
+    Parameters
+    ----------
+    environment
+        Where `${NAME}` in a value is looked up.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file is missing or of another shape, or a variable is not set; no value is quoted.
+    """
+    found = _properties(file)
+    expanded = {name: _VARIABLE.sub(lambda v: environment.get(v[1], ""), text) for name, text in found.items()}
+    named = {variable for text in found.values() for variable in _VARIABLE.findall(text)}
+    if unset := sorted(variable for variable in named if not environment.get(variable)):
+        raise ConfigurationError(
+            f"{file} refers to environment variables that are not set: {', '.join(unset)}.", "Set them and try again."
+        )
+    if PY_CATALOG_IMPL in expanded:
+        raise ConfigurationError(f"{file} names a catalog's class, which a move cannot open.", "Name its type.")
+    if not expanded.get(URI):
+        raise ConfigurationError(f"{file} gives the catalog {CATALOG_NAME} no uri.", _SHAPE)
+    try:
+        kind = CatalogType(expanded[TYPE].lower()) if expanded.get(TYPE) else infer_catalog_type("", {**expanded})
+    except ValueError:
+        kind = None
+    if kind is None:
+        known = ", ".join(sorted(kind.value for kind in CatalogType))
+        raise ConfigurationError(f"{file} does not say which type the catalog is of.", f"There are: {known}.")
+    if kind is CatalogType.SQL and not expanded.get(WAREHOUSE_LOCATION):
+        raise ConfigurationError(
+            f"{file} gives the catalog no warehouse.", "Write s3://bucket/folder or file:///folder."
+        )
+    return MoveTarget(expanded, kind)
+
+
+def open_target(target: MoveTarget, *, create: bool = True) -> Catalog | None:
+    """Open the target's catalog.
+
+    Parameters
+    ----------
+    create
+        Whether the tables of a SQL catalog are made where they are missing.
+
+    Returns
+    -------
+    The catalog; None where it does not exist yet and is not to be made.
+
+    Raises
+    ------
+    ConfigurationError
+        When it cannot be opened as configured.
+    PassingError
+        When it does not answer.
+    """
+    properties = dict(target.properties)
+    if target.kind is CatalogType.SQL:
+        exists = _database_exists(properties[URI])
+        if not create:
+            # nothing is made, nor is an old catalog's schema brought up to date
+            properties = {**properties, "init_catalog_tables": "false", "schema_version": "v0"}
+            if not exists:
+                return None
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        with lake_failures():
+            catalog = open_configured({TYPE: target.kind.value, **with_defaults(properties)})
+            return catalog if create or _has_tables(catalog) else None
+    except PassingError as error:
+        raise PassingError(
+            f"The target, {target}, does not answer: {error.problem}", "Check its file, and that its servers are up."
+        ) from error
+    except (ArgumentError, ValueError, NotInstalledError, ImportError) as error:
+        # their texts may quote a value
+        raise ConfigurationError(
+            f"The target, {target}, cannot be opened: {type(error).__name__}{_missing(error)}.",
+            "Check type and uri, and that the catalog's driver is installed.",
+        ) from None
+
+
+def without_secrets(location: str) -> str:
+    """A URI without user, password and query, each of which may be secret."""
+    # SQLAlchemy lets a password hold / and ?, so everything up to the last @ may be one
+    return _SECRETS.sub(r"\1\2", location)
+
+
+def _properties(file: Path) -> dict[str, str]:
+    import yaml
+
+    try:
+        # every value is text, as PyIceberg has it; BaseLoader makes nothing but text, lists and mappings
+        content = yaml.load(file.read_text(), yaml.BaseLoader)  # noqa: S506
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: {error.strerror}.", "Name the file that describes the target."
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        # its own text quotes the lines, which may hold a secret
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        raise ConfigurationError(f"{file}{where}: it is no YAML.", _SHAPE) from None
+    catalogs = content.get("catalog") if isinstance(content, dict) else None
+    found = catalogs.get(CATALOG_NAME) if isinstance(catalogs, dict) else None
+    if not isinstance(found, dict) or not found:
+        raise ConfigurationError(f"{file} describes no catalog named {CATALOG_NAME}.", _SHAPE)
+    if wrong := sorted(name for name, text in found.items() if not isinstance(text, str)):
+        raise ConfigurationError(f"{file}: {', '.join(wrong)} of the catalog must be plain text.", _SHAPE)
+    return found
+
+
+def _database_exists(uri: str) -> bool:
+    """Whether the file of a SQLite catalog is there; connecting to it would make it."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except ArgumentError:
+        return True
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return True
+    database = Path(url.database)
+    if not database.parent.is_dir():
+        raise ConfigurationError(
+            f"The target's catalog is to lie in {database.parent}, which is no folder.", "Make it."
+        )
+    return database.exists()
+
+
+def _has_tables(catalog: Catalog) -> bool:
+    """Whether a SQL catalog has been set up; of the others every one is."""
+    from pyiceberg.catalog.sql import SqlCatalog
+    from sqlalchemy import inspect
+
+    return not isinstance(catalog, SqlCatalog) or bool(inspect(catalog.engine).has_table("iceberg_tables"))
+
+
+def _missing(error: Exception) -> str:
+    return f", {error.name} is missing" if isinstance(error, ImportError) and error.name else ""

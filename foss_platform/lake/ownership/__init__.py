@@ -1,0 +1,1 @@
+"""Which catalog a lake belongs to, and refusing changes by any other."""

@@ -1,0 +1,132 @@
+"""Which catalog this is: what tells it from every other one, also from its own copy. Not here: whose a warehouse is.
+
+A SQLite file is its real path, so that a copy is another one. A database of Postgres is its cluster's identifier, its
+name and its schema: a dump that is restored elsewhere differs in one of them, and any user may read all three.
+"""
+
+import os
+import platform
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyiceberg.catalog import Catalog
+from sqlalchemy import Engine, text
+
+from foss_platform.lake.store.warehouse import is_same_file
+
+
+@dataclass(frozen=True)
+class CatalogIdentity:
+    """A catalog, without secrets.
+
+    Attributes
+    ----------
+    kind
+        `sqlite`, `postgres`, `rest`, or the name of another database.
+    name
+        What identifies it among its kind.
+    address
+        Where it was reached, for people and to ask whether it is still there; no part of the identity.
+    """
+
+    kind: str
+    name: str
+    address: str = ""
+
+    def is_same(self, other: "CatalogIdentity") -> bool:
+        """Whether both are one catalog."""
+        if self.kind != other.kind:
+            return False
+        return self.name == other.name or (self.kind == "sqlite" and is_same_file(self.name, other.name))
+
+    def __str__(self) -> str:
+        """In words."""
+        return self.name if self.kind == "sqlite" else f"{self.address or self.name}"
+
+
+def identity_of(catalog: Catalog) -> CatalogIdentity | None:
+    """The catalog's identity; None for one in memory or of no address, which nobody can copy.
+
+    Raises
+    ------
+    sqlalchemy.exc.DBAPIError
+        If its database cannot be asked.
+    """
+    engine = getattr(catalog, "engine", None)
+    if not isinstance(engine, Engine):
+        return _rest_identity(dict(catalog.properties)) if catalog.properties.get("uri") else None
+    dialect = engine.url.get_backend_name()
+    if dialect == "sqlite":
+        database = engine.url.database
+        if not database or database == ":memory:" or database.startswith("file::memory:"):
+            return None
+        return CatalogIdentity("sqlite", os.path.realpath(database), platform.node())
+    host = f"{engine.url.host or 'localhost'}:{engine.url.port or 5432}"
+    if dialect != "postgresql":
+        return CatalogIdentity(dialect, f"{host}/{engine.url.database}", host)
+    return _postgres_identity(engine, host)
+
+
+def _postgres_identity(engine: Engine, host: str) -> CatalogIdentity:
+    asked = "select (select system_identifier from pg_control_system()), current_database(), current_schema()"
+    with engine.connect() as connection:
+        cluster, database, schema = connection.execute(text(asked)).one()
+    return CatalogIdentity("postgres", f"{cluster}/{database}/{schema}", f"{host}/{database}")
+
+
+def _rest_identity(properties: dict[str, Any]) -> CatalogIdentity:
+    uri = urlsplit(str(properties.get("uri", "")))
+    # a user and password before an @ are no part of where it is
+    address = f"{uri.scheme}://{uri.netloc.rpartition('@')[2]}{uri.path}".rstrip("/")
+    return CatalogIdentity("rest", f"{address} {properties.get('warehouse', '')}".strip(), address)
+
+
+def is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | None:
+    """Whether a catalog that once was is there no longer, asked from another one; None if that cannot be told.
+
+    Parameters
+    ----------
+    catalog
+        The catalog that asks: databases of its own cluster are known to it.
+    """
+    if original.kind == "sqlite":
+        if os.path.lexists(original.name):
+            return False
+        # a path of another machine says nothing here
+        return True if original.address in ("", platform.node()) else None
+    if original.kind == "postgres":
+        found = _database_is_gone(original, catalog)
+        return found if found is not None else _is_silent(original.address.partition("/")[0])
+    return _is_silent(urlsplit(original.address).netloc or original.address)
+
+
+def _database_is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | None:
+    """Of a database in the same cluster, whether it is gone; of one in the same database, whether its schema is."""
+    engine = getattr(catalog, "engine", None)
+    if not isinstance(engine, Engine) or engine.url.get_backend_name() != "postgresql":
+        return None
+    cluster, database, schema = original.name.rsplit("/", 2)
+    own = _postgres_identity(engine, "").name.rsplit("/", 2)
+    if own[0] != cluster:
+        return None
+    if own[1] == database:
+        asked, name = "select count(*) from pg_namespace where nspname = :name", schema
+    else:
+        asked, name = "select count(*) from pg_database where datname = :name", database
+    with engine.connect() as connection:
+        return bool(connection.execute(text(asked), {"name": name}).scalar_one() == 0)
+
+
+def _is_silent(address: str) -> bool | None:
+    """Whether nothing listens at host:port; None if the address names no port."""
+    import socket
+
+    parts = urlsplit(f"//{address}")
+    if parts.hostname is None or parts.port is None:
+        return None
+    try:
+        with socket.create_connection((parts.hostname, parts.port), timeout=3):
+            return False
+    except OSError:
+        return True

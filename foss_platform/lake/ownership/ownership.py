@@ -1,0 +1,104 @@
+"""Whose a warehouse is: the mark in it names the lake and its catalog, and only that catalog may change the files.
+
+Two catalogs over one warehouse destroy each other's tables: what only one of them refers to, the other's clean-up
+takes for garbage. A copied home once deleted 56 files of its original that way. So everything that writes or deletes
+asks `require_own` first: commits (`lake.connect.guard`), files (`lake.files.table_files`, `lake.files.data_files`), and runs before they begin.
+
+What belongs here: refusing, and making the mark first. What does not: judging (`lake.ownership.standing`), or mending it
+(`lake.adopt.adopt`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pyiceberg.catalog import Catalog
+
+from foss_platform.errors import PassingError
+from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.ownership.mark import MARK, ForeignLakeError, new_mark, read_mark
+from foss_platform.lake.ownership.standing import Standing, standing_of
+
+
+def require_own(catalog: Catalog) -> None:
+    """Refuse unless the catalog may change its tables' files; marks a warehouse that has no mark yet.
+
+    Looked up once for each catalog that is opened: a few milliseconds on a folder, a request or two on a bucket.
+
+    Raises
+    ------
+    ForeignLakeError
+        If the files belong to another catalog.
+    PassingError
+        If the store or catalog does not answer.
+    """
+    known = _known(catalog)
+    with known.lock:
+        if known.is_own or known.is_being_adopted:
+            return
+        standing = standing_of(catalog)
+        if not standing.is_own:
+            raise ForeignLakeError(standing.problem, standing.remedy)
+        if not standing.is_marked:
+            _mark_first(standing)
+        known.is_own = True
+
+
+def judge(catalog: Catalog) -> Standing:
+    """As `standing_of`; what it finds in order `require_own` need not look up again.
+
+    Raises
+    ------
+    ForeignLakeError
+        If a mark cannot be read.
+    PassingError
+        If the store or catalog does not answer.
+    """
+    standing = standing_of(catalog)
+    if standing.is_own and standing.is_marked:
+        _known(catalog).is_own = True
+    return standing
+
+
+@contextmanager
+def adopting(catalog: Catalog) -> Iterator[None]:
+    """Let the one who makes the files this catalog's own change them before they are."""
+    known = _known(catalog)
+    known.is_being_adopted = True
+    try:
+        yield
+    finally:
+        known.is_being_adopted = False
+
+
+def _mark_first(standing: Standing) -> None:
+    assert standing.warehouse is not None
+    assert standing.identity is not None
+    with lake_failures():
+        standing.warehouse.create(MARK, new_mark(standing.warehouse, standing.identity).content())
+        # read back: another process may have been quicker, with this catalog or with another
+        mark = read_mark(standing.warehouse)
+    if mark is None:
+        raise PassingError(f"The mark {MARK} of {standing.warehouse.location} was not there after it was written.")
+    if not mark.catalog.is_same(standing.identity):
+        taken = replace(standing, owner=mark, place=standing.warehouse)
+        raise ForeignLakeError(taken.problem, taken.remedy)
+
+
+@dataclass
+class _Known:
+    lock: Any
+    is_own: bool = False
+    is_being_adopted: bool = False
+
+
+_LOOKED_UP: WeakKeyDictionary[Catalog, _Known] = WeakKeyDictionary()
+_LOCK = Lock()
+
+
+def _known(catalog: Catalog) -> _Known:
+    with _LOCK:
+        return _LOOKED_UP.setdefault(catalog, _Known(Lock()))

@@ -1,0 +1,162 @@
+"""How a catalog stands to the files of its tables: they are its own, or it is a copy, or was moved.
+
+What belongs here: judging by the marks of every place where its tables are. What does not: refusing what writes
+(`lake.ownership.ownership`), or mending it (`lake.adopt.adopt`).
+"""
+
+from dataclasses import dataclass, replace
+
+from pyiceberg.catalog import Catalog
+
+from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.ownership.identity import CatalogIdentity, identity_of, is_gone
+from foss_platform.lake.ownership.mark import Mark, read_mark
+from foss_platform.lake.ownership.locations import places_of_tables, table_locations, warehouse_of
+from foss_platform.lake.store.warehouse import Place
+
+_EMBEDDED_CATALOG = "catalog.db"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a catalog stands to the files of its tables.
+
+    Attributes
+    ----------
+    owner
+        The mark that names another catalog; None if there is none.
+    place
+        The place that belongs to the owner.
+    is_gone
+        Whether the owner's catalog is there no longer; None if that cannot be told.
+    can_read
+        Whether the tables' files are where the catalog says.
+    is_marked
+        Whether the warehouse has the mark of this catalog.
+    is_empty
+        Whether the catalog has no table.
+    """
+
+    identity: CatalogIdentity | None
+    warehouse: Place | None
+    owner: Mark | None = None
+    place: Place | None = None
+    is_gone: bool | None = None
+    can_read: bool = True
+    is_marked: bool = False
+    is_empty: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this catalog may change the files."""
+        return self.owner is None
+
+    @property
+    def problem(self) -> str:
+        """What is the matter, naming both places."""
+        assert self.owner is not None
+        here, there = str(self.identity), str(self.owner.catalog)
+        if self.is_empty:
+            assert self.place is not None
+            return (
+                f"The warehouse {self.place.location} belongs to the catalog {there}, and this is {here}, which has no "
+                "table."
+            )
+        if self.is_gone:
+            return f"This lake was moved: its files belong to the catalog {there}, which is gone, and this is {here}."
+        place = self.owner.warehouse
+        return f"This lake is a copy: its files at {place} belong to the catalog {there}, and this is {here}."
+
+    @property
+    def remedy(self) -> str:
+        """What the user can do."""
+        if self.is_empty:
+            return "Name another warehouse, or restore the catalog; nothing is written or deleted."
+        if self.is_gone:
+            return "Run `foss adopt` to make them this catalog's own; until then nothing is written or deleted."
+        return (
+            "Run `foss adopt` to give it files of its own; until then it can only be read, and nothing is written or "
+            "deleted."
+        )
+
+
+def standing_of(catalog: Catalog) -> Standing:
+    """Judge a catalog by the marks of its warehouse and of every other place where its tables are; writes nothing.
+
+    Raises
+    ------
+    ForeignLakeError
+        If a mark cannot be read.
+    PassingError
+        If the store or catalog does not answer.
+    """
+    with lake_failures():
+        identity = identity_of(catalog)
+        warehouse = warehouse_of(catalog) if identity is not None else None
+        if identity is None or warehouse is None:
+            return Standing(identity, warehouse, is_marked=True)
+        mark = read_mark(warehouse)
+        standing = Standing(identity, warehouse, is_marked=mark is not None and mark.catalog.is_same(identity))
+        is_cheap = hasattr(catalog, "engine")
+        # another kind of catalog is asked for each table: only while the mark does not settle it
+        places = places_of_tables(catalog, warehouse) if is_cheap or not standing.is_marked else []
+        outside = [place for place in places if not place.is_same(warehouse)]
+        if mark is not None and not standing.is_marked:
+            return _foreign(catalog, standing, mark, warehouse)
+        strange = [place for place in outside if not _is_ours(place, identity)]
+        for place in strange:
+            owner = read_mark(place) or _unmarked_owner(place, identity)
+            if owner is not None:
+                return _foreign(catalog, standing, owner, place)
+        if strange and not standing.is_marked and not any(_is_ours(place, identity) for place in outside):
+            return _first_seen(catalog, standing, strange, identity)
+        return standing
+
+
+def _is_ours(place: Place, identity: CatalogIdentity) -> bool:
+    mark = read_mark(place)
+    return mark is not None and mark.catalog.is_same(identity)
+
+
+def _foreign(catalog: Catalog, standing: Standing, owner: Mark, place: Place) -> Standing:
+    first = next(table_locations(catalog), None)
+    return replace(
+        standing,
+        owner=owner,
+        place=place,
+        is_gone=_is_replaced(catalog, owner) or is_gone(owner.catalog, catalog),
+        can_read=first is None or _is_there(catalog, first[1]),
+        is_empty=first is None,
+    )
+
+
+def _is_replaced(catalog: Catalog, owner: Mark) -> bool:
+    """Whether another lake has been made since where the owner was: a home that was moved away, and started anew."""
+    found = read_mark(Place(owner.warehouse, catalog.properties))
+    return bool(owner.lake) and found is not None and found.lake != owner.lake
+
+
+def _is_there(catalog: Catalog, location: str) -> bool:
+    folder, _, name = location.rpartition("/")
+    return Place(folder, catalog.properties).has(name)
+
+
+def _unmarked_owner(place: Place, identity: CatalogIdentity) -> Mark | None:
+    """Of a warehouse from before there were marks: the embedded catalog that is beside it."""
+    above = place.above()
+    if not place.is_local or above is None or not above.has(_EMBEDDED_CATALOG):
+        return None
+    beside = CatalogIdentity("sqlite", f"{above.real}/{_EMBEDDED_CATALOG}")
+    return None if beside.is_same(identity) else Mark("", beside, place.location, "")
+
+
+def _first_seen(catalog: Catalog, standing: Standing, strange: list[Place], identity: CatalogIdentity) -> Standing:
+    """All tables are elsewhere, nothing is marked, and the catalog is a file: it is in another place than it was."""
+    assert standing.warehouse is not None
+    inside = any(place.is_same(standing.warehouse) for place in places_of_tables(catalog, standing.warehouse))
+    place, above = strange[0], strange[0].above()
+    if inside or identity.kind != "sqlite" or place.has() or above is None:
+        # configured to lie elsewhere, and nobody else says that it is theirs
+        return standing
+    beside = CatalogIdentity("sqlite", f"{above.root}/{_EMBEDDED_CATALOG}")
+    return _foreign(catalog, standing, Mark("", beside, place.location, ""), place)

@@ -1,0 +1,1 @@
+"""Queries with DuckDB over Iceberg tables, reference tables and raw files."""

@@ -1,0 +1,83 @@
+"""A query's rows from DuckDB as Arrow, with every type that DuckDB has."""
+
+import duckdb
+import pyarrow as pa
+from duckdb.sqltypes import DuckDBPyType
+
+from foss_platform.lake.query.duckdb_views import quote_name, quote_text
+
+# of Arrow's months, days and nanoseconds: 2^63 ns, beyond which DuckDB 1.5 exports another interval without an error
+_INTERVAL_HOURS = 2_562_046
+# what DuckDB cannot export, or only as bytes without their meaning; WKT is what Trino gives too
+_CASTS = {"variant": "JSON", "type": "VARCHAR", "geometry": "VARCHAR"}
+
+
+def arrow_rows(
+    connection: duckdb.DuckDBPyConnection, query: str, rows_per_batch: int, *, exact: bool
+) -> pa.RecordBatchReader:
+    """Run a query and stream its rows.
+
+    Parameters
+    ----------
+    exact
+        Types that Arrow does not have are its extension types; without it they are the nearest ones.
+    """
+    if exact:
+        connection.execute("set arrow_lossless_conversion = true")
+    return connection.execute(_exportable(connection, query)).to_arrow_reader(rows_per_batch)
+
+
+def _exportable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The query itself, or around it the casts that its types need."""
+    (statement,) = connection.extract_statements(query)
+    if statement.type != duckdb.StatementType.SELECT:
+        return query
+    # binds the query, and runs nothing
+    relation = connection.sql(statement.query)
+    casts = [
+        _cast(f"c{place}", name, type_)
+        for place, (name, type_) in enumerate(zip(relation.columns, relation.types, strict=True))
+    ]
+    if all(cast is None for cast in casts):
+        return query
+    chosen = ", ".join(
+        f"{cast or f'c{place}'} as {quote_name(name)}"
+        for place, (cast, name) in enumerate(zip(casts, relation.columns, strict=True))
+    )
+    names = ", ".join(f"c{place}" for place in range(len(casts)))
+    # a line of its own: a query may end in a comment
+    return f"select {chosen} from (\n{statement.query.rstrip().rstrip(';')}\n) as asked({names})"
+
+
+def _cast(column: str, name: str, type_: DuckDBPyType) -> str | None:
+    if type_.id == "interval":
+        problem = quote_text(f"column {name} holds an interval of more than 292 years in hours: cast it to varchar")
+        return f"if(abs(date_part('hour', {column})) > {_INTERVAL_HOURS}, error({problem}), {column})"
+    target = _target(type_)
+    return None if target is None else f"cast({column} as {target})"
+
+
+def _target(type_: DuckDBPyType) -> str | None:
+    """The type to cast to; None for one that can be exported as it is."""
+    if type_.id in _CASTS:
+        return _CASTS[type_.id]
+    if type_.id not in ("list", "array", "struct", "map", "union"):
+        return None
+    parts = [(name, part) for name, part in type_.children if isinstance(part, DuckDBPyType)]
+    if type_.id == "union":
+        # its tag comes first
+        parts = parts[1:]
+    targets = [_target(part) for _, part in parts]
+    if all(target is None for target in targets):
+        return None
+    inner = [target or str(part) for target, (_, part) in zip(targets, parts, strict=True)]
+    if type_.id == "list":
+        return f"{inner[0]}[]"
+    if type_.id == "array":
+        return f"{inner[0]}[{dict(type_.children)['size']}]"
+    if type_.id == "map":
+        return f"MAP({inner[0]}, {inner[1]})"
+    named = ", ".join(
+        f"{quote_name(name)} {part}" if name else part for (name, _), part in zip(parts, inner, strict=True)
+    )
+    return f"{type_.id.upper()}({named})"

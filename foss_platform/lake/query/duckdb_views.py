@@ -1,0 +1,183 @@
+"""DuckDB over Iceberg: a connection with a view per table, each pinned to one metadata file.
+
+What belongs here: the connection's settings, the extensions and the views. What does not: dbt, or
+the queries. DuckDB holds no state of its own.
+"""
+
+import functools
+import importlib.resources
+import json
+from dataclasses import dataclass, field
+
+import duckdb
+from pyiceberg.table import Table
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.lake.connect.duckdb_session import ISOLATED, Setting, open_duckdb, use_same_session
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.store.store_access import Store, open_store, store_of
+from foss_platform.settings import Settings
+
+#: Table property: a JSON object of columns added after rows were written, with the kind of their values; what
+#: older rows hold of them lies in the JSON column `KEPT_COLUMN`, so that no row need be rewritten.
+KEPT_PROPERTY = "foss.kept-fields"
+KEPT_COLUMN = "_unknown_fields"
+
+# in this order: iceberg needs avro, and would otherwise try to download it
+_EXTENSIONS = ("avro", "iceberg")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One table as a run sees it: the metadata file, and the snapshot where it is not the current one.
+
+    Attributes
+    ----------
+    kept
+        Columns that came late, with the SQL that finds their older values.
+    store
+        The object store it lies in; None for a folder.
+    """
+
+    name: TableName
+    metadata_location: str
+    snapshot_id: int | None = None
+    kept: tuple[tuple[str, str], ...] = ()
+    store: Store | None = field(default=None, compare=False)
+
+    @property
+    def relation(self) -> str:
+        """The DuckDB expression that reads it."""
+        snapshot = "" if self.snapshot_id is None else f", snapshot_from_id = {self.snapshot_id}"
+        scan = f"iceberg_scan({quote_text(self.metadata_location)}{snapshot})"
+        if not self.kept:
+            return scan
+        late = ", ".join(f"coalesce({quote_name(c)}, {older}) as {quote_name(c)}" for c, older in self.kept)
+        return f"(select * replace ({late}) from {scan})"
+
+
+def pin(name: TableName, table: Table, snapshot_id: int | None = None) -> Pin:
+    """Pin the table's current state, or that of a snapshot."""
+    return Pin(name, table.metadata_location, snapshot_id, _kept(table, snapshot_id), store_of(table))
+
+
+def _kept(table: Table, snapshot_id: int | None) -> tuple[tuple[str, str], ...]:
+    """Late columns of the schema that is read; a snapshot from before them does not have them."""
+    snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+    schema = table.schema() if snapshot is None or snapshot.schema_id is None else table.schemas()[snapshot.schema_id]
+    older = []
+    for column, kind in json.loads(table.properties.get(KEPT_PROPERTY, "{}")).items():
+        if column not in schema.column_names:
+            continue
+        path = quote_text(f"$.{json.dumps(column, ensure_ascii=False)}")
+        extract = "json_extract" if kind == "json" else "json_extract_string"
+        type_ = _duckdb_type(str(schema.find_type(column)))
+        older.append((column, f"try_cast({extract}({quote_name(KEPT_COLUMN)}, {path}) as {type_})"))
+    return tuple(older)
+
+
+def _duckdb_type(iceberg_type: str) -> str:
+    """DuckDB's name of a primitive Iceberg type that a contract may hold."""
+    return {"string": "varchar", "long": "bigint", "int": "integer"}.get(iceberg_type, iceberg_type)
+
+
+def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB in memory with the platform's settings and extensions.
+
+    Raises
+    ------
+    ConfigurationError
+        When a setting is refused or an extension does not fit the installed DuckDB.
+    """
+    try:
+        connection = open_duckdb(connection_config(settings))
+    except duckdb.Error as error:
+        raise ConfigurationError(
+            f"DuckDB refuses its settings: {first_line(error)}",
+            "Check FOSS_DUCKDB_MEMORY_LIMIT, FOSS_DUCKDB_TEMP_DIRECTORY and FOSS_DUCKDB_THREADS.",
+        ) from None
+    _load_extensions(connection)
+    return connection
+
+
+@functools.cache
+def _shared_database(settings: Settings) -> duckdb.DuckDBPyConnection:
+    return connect(settings)
+
+
+def reading_cursor(settings: Settings, *tables: Table) -> duckdb.DuckDBPyConnection:
+    """A cursor for reading `tables` by their pins, on a database that this process keeps.
+
+    Opening DuckDB costs 0.3 s, for the signatures of its extensions; a cursor 0.1 ms. It makes no
+    views, so that one reader cannot see another's.
+    """
+    cursor = _shared_database(settings).cursor()
+    for store in {store_of(table) for table in tables}:
+        reach(cursor, store)
+    return cursor
+
+
+def connection_config(settings: Settings) -> dict[str, Setting]:
+    """What `duckdb.connect` is given."""
+    config: dict[str, Setting] = {
+        "memory_limit": settings.duckdb_memory_limit,
+        "temp_directory": str(settings.spill_directory),
+        "preserve_insertion_order": True,
+        **ISOLATED,
+    }
+    if settings.duckdb_threads is not None:
+        config["threads"] = settings.duckdb_threads
+    return config
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load the extensions and set the zone of a connection that dbt has opened."""
+    use_same_session(connection)
+    _load_extensions(connection)
+
+
+def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
+    """From the installed packages and never from the network."""
+    for extension in _EXTENSIONS:
+        connection.execute(f"load {quote_text(_extension_file(extension))}")
+
+
+def create_view(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> None:
+    """Make or move the view of one table onto what `pinned` names."""
+    reach(connection, pinned.store)
+    schema, name = quote_name(pinned.name.namespace), quote_name(pinned.name.name)
+    connection.execute(f"create schema if not exists {schema}")
+    connection.execute(f"create or replace view {schema}.{name} as select * from {pinned.relation}")
+
+
+def reach(connection: duckdb.DuckDBPyConnection, store: Store | None) -> None:
+    """Let a connection read from a store; None is a folder, which needs nothing.
+
+    Raises
+    ------
+    ConfigurationError
+        When DuckDB refuses the store's settings.
+    """
+    # the extension for stores costs 0.3 s, so a lake in a folder does without it
+    if store is not None:
+        open_store(connection, store, _extension_file("httpfs"))
+
+
+def quote_name(name: str) -> str:
+    """A SQL identifier, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """A SQL string literal, whatever it holds."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a DuckDB error: the rest quotes the whole statement."""
+    return str(error).strip().splitlines()[0]
+
+
+def _extension_file(name: str) -> str:
+    package = importlib.resources.files(f"duckdb_extension_{name}")
+    return str(package / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension")

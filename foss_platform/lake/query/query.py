@@ -1,0 +1,184 @@
+"""Asking the lake in SQL: only what a query names, tables now or as they stood, and raw files. Not here: printing."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import duckdb
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from foss_platform.errors import ConfigurationError, LastingError, PassingError
+from foss_platform.lake.query.duckdb_views import connect, create_view, first_line, pin, reach
+from foss_platform.lake.query.duckdb_arrow import arrow_rows
+from foss_platform.lake.connect.duckdb_session import open_duckdb
+from foss_platform.lake.store.failures import store_failure
+from foss_platform.lake.table.names import NAMESPACES, TableName
+from foss_platform.lake.snapshots.points import Point, point_at, point_table
+from foss_platform.lake.query.named_tables import NOTHING, Named, names_in
+from foss_platform.lake.query.reference_tables import attach_reference
+from foss_platform.lake.store.store_access import store_at
+from foss_platform.lake.table.tables import find_table, list_tables
+from foss_platform.settings import Settings
+
+_ROWS_PER_BATCH = 65_536
+
+# DuckDB's words for a store that refuses, is away or does not answer
+_OF_THE_STORE = re.compile(r"^HTTP Error|error for HTTP (HEAD|GET)")
+
+# and for a file that is not there, by its name or by a pattern
+_NOT_THERE = re.compile(r"HTTP 404|No files found")
+
+
+class QueryError(LastingError):
+    """The SQL is wrong: a name, a type or the syntax."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A query's result, streamed.
+
+    Attributes
+    ----------
+    points
+        With a moment given: the snapshot each named table was read at.
+    """
+
+    reader: pa.RecordBatchReader
+    points: dict[str, Point]
+
+
+def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None, *, exact: bool = False) -> Answer:
+    """Run one SELECT over the tables that it names; files in the object store are read by their address.
+
+    Parameters
+    ----------
+    at
+        Read each table of the lake as it stood at this moment (UTC); reference tables and files are as they are now.
+    exact
+        Types that Arrow does not have are its extension types and lose nothing, such as integers above 38 digits.
+
+    Raises
+    ------
+    QueryError
+        In one line, for a wrong name or a syntax error.
+    LastingError
+        When a table is no longer kept as it stood at `at`.
+    """
+    connection = connect(settings)
+    points: dict[str, Point] = {}
+    named = NOTHING
+    try:
+        _only_a_query(connection, query)
+        named = names_in(_parsed(connection, query))
+        if named.reference:
+            attach_reference(connection, settings)
+        for store in {store_at(file, catalog.properties) for file in named.files}:
+            reach(connection, store)
+        for name, table in _named_tables(catalog, named):
+            if at is None:
+                create_view(connection, pin(name, table))
+                continue
+            point = points[str(name)] = point_at(table, at)
+            create_view(connection, pin(name, point_table(table, point), point.snapshot_id))
+        rows = arrow_rows(connection, query, _ROWS_PER_BATCH, exact=exact)
+        return Answer(_telling(rows, catalog, named), points)
+    except duckdb.Error as error:
+        _refuse(error, catalog, named)
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """A moment as a user writes it: ISO 8601 with a zone, `now`, or an interval such as `2 hours ago`.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is neither.
+    """
+    if text.strip() == "now":
+        return now.astimezone(UTC)
+    if ago := re.fullmatch(r"\s*(.+?)\s+ago\s*", text):
+        length = re.sub(r"(?<=\d),(?=\d{3})", "", ago[1])
+        # in UTC: a month is as long as the calendar of the session's zone says
+        with open_duckdb() as connection:
+            found = connection.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
+        moment = found[0] if found else None
+    else:
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ConfigurationError(
+            f"{text!r} is no moment.", "Write it as 2026-11-20T08:00:00Z, with its zone, or as '2 hours ago'."
+        )
+    in_utc: datetime = moment.astimezone(UTC)
+    return in_utc
+
+
+def _only_a_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        raise QueryError(f"One statement is answered at a time, these are {len(statements)}.")
+    if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        raise QueryError("Only a SELECT is answered: tables change through their pipelines.")
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    said = re.sub(r"^\s*explain(\s+analyze)?\s", "", query, flags=re.IGNORECASE)
+    row = connection.execute("select json_serialize_sql(?)", [said]).fetchone()
+    parsed = json.loads(row[0]) if row else {}
+    if parsed.get("error"):
+        raise QueryError(f"{parsed.get('error_message', 'The SQL cannot be parsed')}.")
+    return parsed
+
+
+def _named_tables(catalog: Catalog, named: Named) -> Sequence[tuple[TableName, Table]]:
+    found: list[tuple[TableName, Table]] = []
+    for name in sorted(named.tables, key=str):
+        table = find_table(catalog, name)
+        if table is not None:
+            found.append((name, table))
+        elif name.namespace in NAMESPACES:
+            raise QueryError(f"There is no table {name}.", what_there_is(catalog, str(name)))
+    return found
+
+
+def what_there_is(catalog: Catalog, wanted: str) -> str:
+    """The remedy for a name that is not there: the nearest one, or all."""
+    names = [str(name) for name in list_tables(catalog)]
+    if near := difflib.get_close_matches(wanted, names, n=1):
+        return f"Did you mean {near[0]}?"
+    return f"The lake holds: {', '.join(names) or 'no table yet'}."
+
+
+def _telling(rows: pa.RecordBatchReader, catalog: Catalog, named: Named) -> pa.RecordBatchReader:
+    """The same rows; what goes wrong only as they are read is said like what goes wrong at once."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows
+        except (OSError, pa.ArrowException) as error:
+            _refuse(error, catalog, named)
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
+
+
+def _refuse(error: Exception, catalog: Catalog, named: Named) -> NoReturn:
+    line = first_line(error)
+    if _NOT_THERE.search(line) and (missing_files := sorted(file for file in named.files if file in line)):
+        raise QueryError(
+            f"There is no file {', '.join(missing_files)}.", "Check the bucket and the path; a * stands for any name."
+        ) from None
+    if _OF_THE_STORE.search(line):
+        raise store_failure(line) or PassingError(
+            f"The warehouse could not be read: {line}.", "Check that the object store is up."
+        ) from None
+    missing = re.search(r"Table with name \"?([\w.]+)\"? does not exist", line)
+    remedy = what_there_is(catalog, missing[1]) if missing else ""
+    raise QueryError(line if line.endswith((".", "!", "?")) else f"{line}.", remedy) from None

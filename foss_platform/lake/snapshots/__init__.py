@@ -1,0 +1,1 @@
+"""The states of a table: live snapshots, pinned states, expiry."""

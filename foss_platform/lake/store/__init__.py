@@ -1,0 +1,1 @@
+"""The object store or folder below the tables: access, bulk requests, failures."""

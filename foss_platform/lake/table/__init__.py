@@ -1,0 +1,1 @@
+"""A table's name, schema, properties, policy and statistics."""

@@ -1,0 +1,1 @@
+"""The lake through Trino: the connection, queries, types and failures."""

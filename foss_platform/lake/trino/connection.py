@@ -1,0 +1,225 @@
+"""A connection to Trino, which sees the same Iceberg tables, and its failures in words. Not here: what is asked of it.
+
+How Trino is reached is settings (`FOSS_TRINO_…`). The client's own time-outs bound every request, and its own
+retries take a coordinator that is briefly busy.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.proxies import REMEDY, through
+from foss_platform.settings import Settings, trino_problems
+
+if TYPE_CHECKING:
+    from trino.dbapi import Connection
+
+#: Seconds until a request is given up: to connect, and between two bytes of an answer. A query may take any
+#: time, since the client asks again and again and the coordinator answers each within a second.
+REQUEST_SECONDS = (5.0, 20.0)
+#: How often a request is tried that nobody answers.
+ATTEMPTS = 2
+
+# https://trino.io/docs/current/develop/client-protocol.html: errorType of a failed query
+_PASSING_NAMES = re.compile(
+    r"NO_NODES_AVAILABLE|SERVER_SHUTTING_DOWN|SERVER_STARTING_UP|ICEBERG_COMMIT_ERROR|ICEBERG_CATALOG_ERROR"
+    r"|ICEBERG_FILESYSTEM_ERROR|ICEBERG_CURSOR_ERROR|ICEBERG_CANNOT_OPEN_SPLIT|ICEBERG_WRITER|JDBC_ERROR"
+    r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
+    r"|GENERIC_INSUFFICIENT_RESOURCES"
+)
+# which of them it is depends on who notices first: the coordinator, or a worker that waits for the other's pages
+_WORKER_NAMES = re.compile(r"REMOTE_HOST_GONE|REMOTE_TASK_|PAGE_TRANSPORT_|TOO_MANY_REQUESTS_FAILED")
+# a store that is away while a table's metadata is read has no name of its own either
+_STORE_NAMES = re.compile(r"GENERIC_INTERNAL_ERROR|ICEBERG_INVALID_METADATA")
+_STORE_WORDS = re.compile(
+    r"Error (processing|accessing) metadata|SdkClientException|S3Exception|Failed to open S3 file"
+)
+# a catalog in Postgres, whose driver's failures have no name of their own
+_CATALOG_WORDS = re.compile(r"PSQLException|UncheckedSQLException|SQLTransientConnectionException")
+_MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
+
+
+def quiet_client() -> None:
+    """Keep the client from telling on the terminal what it does without; it sets its level when it is imported."""
+    from trino.logging import get_logger
+
+    get_logger("trino", logging.WARNING)
+
+
+def refuse_without_trino(settings: Settings) -> None:
+    """One error that names all that is missing.
+
+    Raises
+    ------
+    ConfigurationError
+        When the settings do not say how Trino is reached.
+    """
+    if problems := trino_problems(settings):
+        raise ConfigurationError(
+            f"Trino cannot be used: {'; '.join(problems)}.", "docs/OPERATIONS.md lists each setting."
+        )
+
+
+@dataclass(frozen=True)
+class Coordinator:
+    """Where Trino is reached, and as whom."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+
+def coordinator(settings: Settings) -> Coordinator:
+    """What the settings say of it; keeps the client quiet, which whoever asks for this is about to use.
+
+    Raises
+    ------
+    ConfigurationError
+        When the settings do not say how Trino is reached.
+    """
+    refuse_without_trino(settings)
+    quiet_client()
+    url, password = urlsplit(settings.trino_url or ""), settings.trino_password
+    secret = password.get_secret_value() if password else ""
+    return Coordinator(url.hostname or "", url.port or 443, settings.trino_user or "", secret)
+
+
+def connect_trino(settings: Settings, *, catalog: str | None = None, raw_values: bool = False) -> "Connection":
+    """A connection in UTC; nothing is asked of the server yet.
+
+    Parameters
+    ----------
+    catalog
+        Trino's name of the catalog that names without one mean; the lake's unless given.
+    raw_values
+        Values are as the protocol sends them, instead of as Python's types, which hold fewer.
+
+    Raises
+    ------
+    ConfigurationError
+        When the settings do not say how Trino is reached.
+    """
+    server = coordinator(settings)
+    from trino.auth import BasicAuthentication
+    from trino.dbapi import connect
+
+    from foss_platform.lake.trino.session import TrinoSession
+
+    return connect(
+        host=server.host,
+        port=server.port,
+        http_scheme="https",
+        user=server.user,
+        auth=BasicAuthentication(server.user, server.password),
+        http_session=TrinoSession(str(settings.trino_ca_file) if settings.trino_ca_file else True),
+        catalog=catalog or settings.trino_catalog,
+        source="foss",
+        timezone="UTC",
+        legacy_primitive_types=raw_values,
+        max_attempts=ATTEMPTS,
+        request_timeout=REQUEST_SECONDS,
+    )
+
+
+@contextmanager
+def trino_failures(settings: Settings) -> Iterator[None]:
+    """Translate the client's failures.
+
+    Raises
+    ------
+    PassingError
+        When Trino is away, loses a worker or its catalog, or is full.
+    ConfigurationError
+        When it refuses us, or its certificate cannot be trusted.
+    LastingError
+        For a query that is wrong.
+    """
+    import requests
+    from trino.exceptions import Error, HttpError, TrinoQueryError
+
+    try:
+        yield
+    except FossError:
+        raise
+    except requests.RequestException as error:
+        raise (untrusted(settings) if is_about_certificate(str(error)) else away(settings)) from error
+    except TrinoQueryError as error:
+        raise query_failure(str(error.error_name), str(error.message)) from error
+    except (HttpError, Error) as error:
+        raise http_failure(settings, str(error)) from error
+
+
+def is_about_certificate(text: str) -> bool:
+    """Whether a failure of TLS tells of the certificate, rather than of a server that ended in the middle of it."""
+    return (
+        re.search(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|doesn't match|not valid for", text) is not None
+    )
+
+
+def untrusted(settings: Settings) -> ConfigurationError:
+    """The error for a certificate that is not what it should be."""
+    return ConfigurationError(
+        f"Trino's certificate at {settings.trino_url} cannot be trusted.",
+        "Let FOSS_TRINO_CA_FILE name the certificate that signed it, and FOSS_TRINO_URL its host name.",
+    )
+
+
+def away(settings: Settings) -> PassingError:
+    """The error for a coordinator that does not answer."""
+    by_way = through(settings.trino_url or "")
+    remedy = f" {REMEDY}" if by_way else ""
+    return PassingError(
+        f"Trino at {settings.trino_url} does not answer{by_way}.", f"Check that it is up, and FOSS_TRINO_URL.{remedy}"
+    )
+
+
+def http_failure(settings: Settings, text: str) -> FossError:
+    """The error for an answer that is no result, or for none, by the client's words."""
+    if is_about_certificate(text):
+        return untrusted(settings)
+    if re.search(r"\b401\b|Invalid credentials|Unauthorized", text):
+        return ConfigurationError(
+            f"Trino at {settings.trino_url} refuses user {settings.trino_user}: wrong name or password.",
+            "Check FOSS_TRINO_USER and FOSS_TRINO_PASSWORD.",
+        )
+    if re.search(r"\b403\b|Forbidden", text):
+        return ConfigurationError(f"Trino at {settings.trino_url} refuses user {settings.trino_user}.")
+    return away(settings)
+
+
+def query_failure(name: str, message: str) -> FossError:
+    """The error for a query that Trino gave up.
+
+    Parameters
+    ----------
+    name
+        Trino's error name, such as `SYNTAX_ERROR`.
+    message
+        Its text; the first line is shown.
+    """
+    line = message.strip().splitlines()[0] if message.strip() else name
+    if name == "GENERIC_INTERNAL_ERROR" and _CATALOG_WORDS.search(line):
+        return PassingError(
+            f"Trino lost the lake's catalog: {line.partition(' [statement:')[0].rstrip('.')}.",
+            "Check that the catalog is up, and run again.",
+        )
+    said = line if line.endswith((".", "!", "?")) else f"{line}."
+    if _STORE_NAMES.fullmatch(name) and _STORE_WORDS.search(line):
+        return PassingError(f"Trino could not read from the store: {said}", "Check that it is up, and run again.")
+    if name == "EXCEEDED_TIME_LIMIT":
+        return LastingError(f"Trino gave up a query that takes too long: {said}", "Let it run longer, or ask for less.")
+    if _MEMORY_NAMES.search(name):
+        return LastingError(f"Trino ran out of memory for this query: {said}", "Give it more, or let it spill.")
+    if name == "PERMISSION_DENIED":
+        return ConfigurationError(f"Trino refuses: {said}", "Ask for the right, or use another user.")
+    if _WORKER_NAMES.search(name):
+        return PassingError(f"Trino lost a worker in the middle of it: {said}", "Check that all are up, and run again.")
+    if _PASSING_NAMES.search(name):
+        return PassingError(f"Trino gave up ({name}): {said}", "Run again; if it stays, look at Trino's log.")
+    return LastingError(f"Trino refuses the query ({name}): {said}")

@@ -1,0 +1,156 @@
+"""Asking the lake in SQL through Trino, now or at a live snapshot. Not here: printing, or how Trino is reached.
+
+Trino knows a moment only as a snapshot of the table, so what is pinned outside the live ones is DuckDB's to read.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import sqlglot
+from pyiceberg.catalog import Catalog
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from foss_platform.errors import LastingError
+from foss_platform.lake.table.names import NAMESPACES, TableName
+from foss_platform.lake.snapshots.points import Point, point_at
+from foss_platform.lake.query.query import Answer, QueryError, what_there_is
+from foss_platform.lake.table.tables import find_table
+from foss_platform.lake.trino.connection import connect_trino, trino_failures
+from foss_platform.lake.trino.types import arrow_type
+from foss_platform.lake.trino.values import arrow_array
+from foss_platform.settings import Settings
+
+_ROWS_PER_BATCH = 10_000
+
+# DuckDB's ways to read a file, of which Trino would say that its grammar is wrong
+_FILE_FUNCTIONS = ("read_", "parquet_", "iceberg_scan", "delta_scan")
+
+# https://trino.io/docs/current/sql/explain.html; with ANALYZE what follows is run, so it has to be a query as well
+_EXPLAIN = re.compile(
+    r"\s*explain\b\s*(\(\s*(?:type|format)\b[^()]*\)\s*|analyze\b\s*(?:verbose\b\s*)?)?", re.IGNORECASE
+)
+
+
+def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None) -> Answer:
+    """Run one SELECT of Trino's dialect, with the lake's tables as `namespace.table`.
+
+    Parameters
+    ----------
+    at
+        Read each table as it stood at this moment (UTC).
+
+    Raises
+    ------
+    QueryError
+        When it is no single query, names a table that is not there, or reads a file.
+    LastingError
+        When a table's state at `at` is no live snapshot, or Trino refuses the query.
+    PassingError
+        When Trino is away.
+    """
+    explain = found[0] if (found := _EXPLAIN.match(query)) else ""
+    asked = query[len(explain) :].strip().rstrip(";")
+    parsed = _only_a_query(asked)
+    _refuse_files(parsed)
+    if at is not None:
+        _refuse_without_moment(settings, parsed)
+    points: dict[str, Point] = {}
+    for node, name in list(_named_tables(settings, parsed)):
+        table = find_table(catalog, name)
+        if table is None:
+            raise QueryError(f"There is no table {name}.", what_there_is(catalog, str(name)))
+        if at is None:
+            continue
+        point = points[str(name)] = point_at(table, at)
+        if table.snapshot_by_id(point.snapshot_id) is None:
+            raise LastingError(
+                f"{name} as it stood at {at.isoformat()} is not a live snapshot, and Trino reads no other.",
+                "Ask with --engine duckdb, or for a later moment.",
+            )
+        node.set("when", exp.Version(this="VERSION", expression=exp.Literal.number(point.snapshot_id), kind="AS OF"))
+    statement = asked if at is None else parsed.sql(dialect="trino")
+    return Answer(_read(settings, explain + statement), points)
+
+
+def _only_a_query(query: str) -> exp.Expr:
+    try:
+        statements = [statement for statement in sqlglot.parse(query, read="trino") if statement is not None]
+    except SqlglotError as error:
+        raise QueryError(f"{str(error).splitlines()[0]}") from None
+    if len(statements) != 1:
+        raise QueryError(f"One statement is answered at a time, these are {len(statements)}.")
+    statement = statements[0]
+    if not isinstance(statement, exp.Query):
+        raise QueryError("Only a SELECT is answered: tables change through their pipelines.")
+    return statement
+
+
+def _refuse_files(parsed: exp.Expr) -> None:
+    for node in parsed.find_all(exp.Table):
+        read = node.this
+        called = read.name if isinstance(read, exp.Anonymous) else read.sql_name() if isinstance(read, exp.Func) else ""
+        if called.lower().startswith(_FILE_FUNCTIONS) or "://" in node.name:
+            raise QueryError(
+                f"Trino reads no files: {called.lower() or node.name} is DuckDB's.",
+                "Ask with --engine duckdb, which reads the same tables beside the file.",
+            )
+
+
+def _named_tables(settings: Settings, parsed: exp.Expr) -> Iterator[tuple[exp.Table, TableName]]:
+    """The lake's tables among those that a query names, without Trino's metadata tables and other catalogs."""
+    for node in parsed.find_all(exp.Table):
+        # names are in whatever case, quoted or not
+        namespace, name, catalog = node.db.lower(), node.name.lower(), node.catalog.lower()
+        if namespace in NAMESPACES and catalog in ("", settings.trino_catalog.lower()) and "$" not in name:
+            yield node, TableName(namespace, name)
+
+
+def _refuse_without_moment(settings: Settings, parsed: exp.Expr) -> None:
+    """Of the lake what has no moment, and would be read as it is now: metadata tables, and other catalogs' tables."""
+    pinned = {id(node) for node, _ in _named_tables(settings, parsed)}
+    for node in parsed.find_all(exp.Table):
+        if node.db.lower() in NAMESPACES and id(node) not in pinned:
+            raise QueryError(
+                f"{node.sql(dialect='trino')} cannot be read as it stood.",
+                "Name a table as namespace.table, or ask without --at.",
+            )
+
+
+def _read(settings: Settings, statement: str) -> pa.RecordBatchReader:
+    connection = connect_trino(settings, raw_values=True)
+    cursor = connection.cursor()
+    with trino_failures(settings):
+        cursor.execute(statement)
+        described = cursor.description or []
+    schema = pa.schema([pa.field(column[0], arrow_type(column[1])) for column in described])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            while True:
+                with trino_failures(settings):
+                    rows: list[list[Any]] = cursor.fetchmany(_ROWS_PER_BATCH)
+                if not rows:
+                    return
+                columns = [
+                    _column(name, type_, [row[place] for row in rows])
+                    for place, (name, type_, *_) in enumerate(described)
+                ]
+                yield pa.record_batch(columns, schema=schema)
+        finally:
+            connection.close()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _column(name: str, type_: str, values: list[Any]) -> Any:
+    try:
+        return arrow_array(type_, values)
+    except (pa.ArrowException, ValueError, ArithmeticError) as error:
+        raise QueryError(
+            f"Column {name} of type {type_} holds a value that cannot be returned: {error}.",
+            "Cast it to varchar in the query.",
+        ) from None

@@ -1,0 +1,1 @@
+"""dbt on Trino: what each run needs before and after the statements."""

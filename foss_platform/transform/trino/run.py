@@ -1,0 +1,148 @@
+"""A dbt run on Trino: what it is told when it begins, and what each of its nodes still wants when it has ended.
+
+dbt-trino has no plugins, so what the DuckDB plugin does is done around the run. Not here: the statements, which are
+macros (`macros/trino.sql`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import certifi
+
+from foss_platform.errors import FossError, LastingError
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.build.commit_and_compact import keep_up
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions
+from foss_platform.lake.table.tables import list_tables, load_table
+from foss_platform.lake.trino.connection import coordinator
+from foss_platform.settings import Settings
+from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.project import manifest_file
+from foss_platform.transform.results import NodeResult, NodeStatus
+from foss_platform.transform.run_positions import (
+    Positions,
+    is_ephemeral,
+    is_source,
+    readable_positions,
+    table_of,
+    upstream_nodes,
+)
+from foss_platform.transform.trino.built_table import BuiltTable, finish_table
+
+#: JSON for the macro `handed_over`: `sources` (node to source to `uuid`, `available` and `consumed`), `logic` (node to
+#: hash) and `built_with` (table to hash).
+_RUN = "DBT_FOSS_RUN"
+
+
+def profile_variables(settings: Settings) -> dict[str, str]:
+    """The variables that the profile reads.
+
+    Raises
+    ------
+    ConfigurationError
+        When the settings do not say how Trino is reached.
+    """
+    server = coordinator(settings)
+    return {
+        "DBT_FOSS_TRINO_HOST": server.host,
+        "DBT_FOSS_TRINO_PORT": str(server.port),
+        "DBT_FOSS_TRINO_USER": server.user,
+        "DBT_FOSS_TRINO_CATALOG": settings.trino_catalog,
+        "DBT_FOSS_TRINO_CA_FILE": str(settings.trino_ca_file or certifi.where()),
+        "DBT_ENV_SECRET_FOSS_TRINO_PASSWORD": server.password,
+    }
+
+
+class TrinoRun:
+    """The lake as a run found it, and what has become of the tables that it builds."""
+
+    def __init__(self, settings: Settings, selection: Sequence[str], stop_at: Mapping[str, int]) -> None:
+        """Look at the lake.
+
+        Parameters
+        ----------
+        selection
+            Fully qualified names of the nodes that are built; all where empty.
+        stop_at
+            By source, the sequence number beyond which this run reads none of it; all where it is not named.
+
+        Raises
+        ------
+        FossError
+            When the catalog cannot be read.
+        """
+        self._manifest: dict[str, Any] = json.loads(manifest_file(settings).read_text())
+        self._catalog = open_catalog(settings)
+        names = list_tables(self._catalog)
+        tables = {str(name): load_table(self._catalog, name) for name in names}
+        #: by table, the snapshot that it is at as far as this run knows
+        self._stands = {name: tables[str(name)].metadata.current_snapshot_id for name in names}
+        self._built_with = {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()}
+        self._known: dict[TableName, Positions] = {
+            name: {
+                source: (source_uuid, min(number, stop_at.get(source, number)))
+                for source, (source_uuid, number) in known_positions(name, tables).items()
+            }
+            for name in names
+        }
+        nodes = self._manifest["nodes"]
+        chosen = set(selection)
+        self._built = {uid for uid, node in nodes.items() if not chosen or ".".join(node["fqn"]) in chosen}
+        #: whose macros ask for positions: an ephemeral model is compiled with what reads it, chosen or not
+        self._asking = self._built | {uid for uid, node in nodes.items() if is_ephemeral(node)}
+
+    def variables(self) -> dict[str, str]:
+        """What the macros read."""
+        state = {
+            "sources": {unique_id: self._sources(unique_id) for unique_id in self._asking},
+            "logic": {unique_id: logic_hash(self._manifest, unique_id) for unique_id in self._built},
+            "built_with": self._built_with,
+        }
+        return {_RUN: json.dumps(state)}
+
+    def finished(self, result: NodeResult) -> NodeResult:
+        """A node's result, once its table has what is still wanted; an error of that is the node's.
+
+        dbt goes on to its end meanwhile, and knows nothing of it.
+        """
+        # a seed that has not changed asks Trino for nothing
+        if result.status is not NodeStatus.SUCCESS or not result.query_id:
+            return result
+        node = self._manifest["nodes"][result.unique_id]
+        name = table_of(node)
+        reads = [table_of(read) for _, read in upstream_nodes(self._manifest, result.unique_id) if not is_source(read)]
+        built = BuiltTable(
+            name,
+            node,
+            query_id=result.query_id,
+            is_step=result.is_step,
+            base_snapshot=self._stands.get(name),
+            positions=readable_positions(self._manifest, self._built, self._known, result.unique_id),
+            read_from={read: self._stands.get(read) for read in reads},
+        )
+        try:
+            table = finish_table(self._catalog, built)
+        except FossError as error:
+            # what reads it may have read other rows than this run made: it is to be refused too
+            self._stands[name] = None
+            lasting = isinstance(error, LastingError)
+            return replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting)
+        self._stands[name] = table.metadata.current_snapshot_id
+        keep_up(self._catalog, built.name, table)
+        return result
+
+    def _sources(self, unique_id: str) -> dict[str, dict[str, Any]]:
+        consumed = self._known.get(table_of(self._manifest["nodes"][unique_id]), {})
+        return {
+            source: {
+                "uuid": source_uuid,
+                "available": available,
+                "consumed": consumed[source][1] if consumed.get(source, ("", 0))[0] == source_uuid else None,
+            }
+            for source, (source_uuid, available) in readable_positions(
+                self._manifest, self._built, self._known, unique_id
+            ).items()
+        }

@@ -1,0 +1,1 @@
+"""The checks of `foss validate`, one module per service."""

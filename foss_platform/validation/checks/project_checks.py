@@ -1,0 +1,78 @@
+"""Checks of the project: its pages and its dbt models can be read. Not here: whether a model can be built."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from foss_platform.validation.results import Check, Finding, Service, failed, passed, warning
+from foss_platform.validation.trial import Trial
+
+if TYPE_CHECKING:
+    from foss_platform.settings import Settings
+
+# dbt parses in 3 to 5 s and Dagster is imported in as many, several times that on a busy machine
+_SECONDS = 90.0
+
+
+def project_loads(trial: Trial) -> Finding:
+    """The pages and the dbt project are read as a run reads them, and the project uses only what is supported."""
+    from foss_platform.transform.project import read_manifest, read_subset
+
+    with _unchanged_home(trial.settings) as settings:
+        manifest = read_manifest(settings)
+        if trial.instance is None:
+            _load_pages(settings)
+        subset = read_subset(settings, manifest)
+    if subset.refused:
+        problems = [
+            f"the {remark.what} ({remark.file}:{remark.line}) {remark.problem}" for remark in subset.refused.values()
+        ]
+        return failed("; ".join(problems), " ".join(dict.fromkeys(remark.remedy for remark in subset.refused.values())))
+    if subset.notices:
+        problems = [f"the {remark.what} ({remark.file}:{remark.line}) {remark.problem}" for remark in subset.notices]
+        return warning("; ".join(problems), " ".join(dict.fromkeys(remark.remedy for remark in subset.notices)))
+    models = sum(node["resource_type"] == "model" for node in manifest["nodes"].values())
+    return passed(f"the pages and {models} models can be read")
+
+
+def _load_pages(settings: "Settings") -> None:
+    # within a run they are loaded already
+    from foss_platform.components.shared.loading import Platform
+    from foss_platform.definitions import build_defs
+
+    with warnings.catch_warnings():
+        # Dagster's notices on its own interfaces are for those who develop it
+        warnings.simplefilter("ignore")
+        build_defs(Platform(settings))
+
+
+@contextmanager
+def _unchanged_home(settings: "Settings") -> "Iterator[Settings]":
+    """Settings with which dbt may write: a validation leaves nothing behind."""
+    from foss_platform.transform.project import is_prepared, target_folder
+
+    if is_prepared(settings):
+        yield settings
+        return
+    with TemporaryDirectory(prefix="foss-validate-") as folder:
+        elsewhere = settings.model_copy(update={"home": Path(folder)})
+        if target_folder(settings).is_dir():
+            # dbt then parses only the files that have changed
+            shutil.copytree(target_folder(settings), target_folder(elsewhere))
+        yield elsewhere
+
+
+CHECKS = (
+    Check(
+        "project_loads",
+        Service.PROJECT,
+        "The pages and the dbt project can be read, and use only what the platform supports.",
+        project_loads,
+        "Run `foss validate` again when the machine is less busy.",
+        seconds=_SECONDS,
+    ),
+)

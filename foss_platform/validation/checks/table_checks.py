@@ -1,0 +1,106 @@
+"""Checks of the real tables: whose they are, and whether each can be read. Not here: the probe's (`lake_checks`)."""
+
+from typing import IO, TYPE_CHECKING, cast
+
+from foss_platform.errors import FossError
+from foss_platform.validation.results import Check, Finding, Service, failed, passed
+from foss_platform.validation.trial import Trial
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+    from foss_platform.lake.ownership.standing import Standing
+
+_REMEDY = "Restore what is missing from a backup, with the catalog of then."
+
+
+def standing_in(trial: Trial) -> "Standing | None":
+    """How the configured catalog stands to the files of its tables; None if that cannot be told now."""
+    from foss_platform.lake.ownership.mark import ForeignLakeError
+    from foss_platform.lake.ownership.standing import standing_of
+
+    try:
+        return standing_of(_opened(trial))
+    except ForeignLakeError:
+        raise
+    except FossError:
+        return None
+
+
+def lake_owned(trial: Trial) -> Finding:
+    """No other catalog has the files of the tables."""
+    from foss_platform.lake.ownership.standing import standing_of
+
+    standing = standing_of(_opened(trial))
+    if not standing.is_own:
+        return failed(standing.problem, standing.remedy)
+    if standing.warehouse is None or standing.identity is None:
+        return passed("the catalog does not tell where its warehouse is, and no mark says otherwise")
+    marked = "its mark is there" if standing.is_marked else "the next write marks it"
+    return passed(f"{standing.warehouse.location} belongs to {standing.identity}: {marked}")
+
+
+def tables_can_be_read(trial: Trial) -> Finding:
+    """Of each table the newest metadata, manifest list and a data file."""
+    from foss_platform.lake.table.tables import list_tables
+
+    catalog = _opened(trial)
+    names = list_tables(catalog)
+    broken = {}
+    for name in names:
+        try:
+            _read_a_little(catalog.load_table(name.identifier))
+        except Exception as error:
+            # whatever a damaged or missing file makes a library raise; the other tables are looked at all the same
+            broken[str(name)] = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if broken:
+        first, why = next(iter(broken.items()))
+        return failed(
+            f"{len(broken)} of {len(names)} tables cannot be read: {', '.join(broken)}; {first}: {why}", _REMEDY
+        )
+    return passed(f"{len(names)} tables: newest metadata, manifests and a data file of each can be read")
+
+
+def _read_a_little(table: "Table") -> None:
+    import pyarrow.parquet as pq
+    from pyiceberg.manifest import ManifestContent
+
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return
+    for manifest in snapshot.manifests(table.io):
+        if manifest.content != ManifestContent.DATA:
+            continue
+        for entry in manifest.fetch_manifest_entry(table.io)[:1]:
+            file = entry.data_file
+            with table.io.new_input(file.file_path).open() as stream:
+                if file.file_format.value.lower() == "parquet":
+                    pq.read_metadata(cast(IO[bytes], stream))
+            return
+
+
+def _opened(trial: Trial) -> "Catalog":
+    from foss_platform.lake.connect.catalog import open_catalog
+
+    return open_catalog(trial.settings, create=False, judge=False)
+
+
+CHECKS = (
+    Check(
+        "lake_owned",
+        Service.LAKE,
+        "The files of the tables belong to this catalog alone: the lake is not a copy, and was not moved.",
+        lake_owned,
+        "Check that the catalog and the store answer.",
+        needs=("catalog_answers",),
+    ),
+    Check(
+        "tables_can_be_read",
+        Service.LAKE,
+        "Of each table the newest metadata, its manifests and a data file can be read.",
+        tables_can_be_read,
+        _REMEDY,
+        needs=("catalog_answers",),
+    ),
+)

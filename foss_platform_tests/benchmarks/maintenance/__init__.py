@@ -1,0 +1,1 @@
+"""Benchmarks of maintenance and of what it keeps fast."""

@@ -1,0 +1,200 @@
+"""Lakes that were polled every two minutes for weeks: the real append path and upkeep, under a clock that is moved.
+
+What belongs here: growing such a lake, cared for or neglected, and what is noted on the way. What does
+not: what of it is reported. `time.perf_counter` is not moved, so that costs are real.
+"""
+
+import shutil
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import time_machine
+
+from foss_platform.cli.shared.pages import find_feed
+from foss_platform.ingest.poll.batch import Cause, scheduled
+from foss_platform.ingest.records.contract import contract_judge
+from foss_platform.ingest.http.fetch import Answer
+from foss_platform.ingest.poll.poll import Poll, judge_answer
+from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.lake.connect.catalog import open_catalog, warehouse_folder
+from foss_platform.lake.maintenance.health import table_health
+from foss_platform.lake.table.tables import list_tables, load_table
+from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
+from foss_platform_tests.benchmarks.ingest.polls import PACE, PIPELINE, SITES, made_up_body
+
+POLLS_PER_CARE = timedelta(hours=3) // PACE
+#: Polls whose costs are compared: the 100th to the 200th of a lake, and the last hundred.
+COMPARED = 100
+
+# ahead of the files' own times, which are the machine's
+_START = datetime(2044, 1, 1, tzinfo=UTC)
+_LAST = 20
+
+
+class Cost(NamedTuple):
+    """What something took; the processor's time is what a busy machine stretches less."""
+
+    seconds: float
+    processor_seconds: float
+
+
+class PolledLake:
+    """A lake and how far it has been polled."""
+
+    def __init__(self, home: str, clock: time_machine.Traveller) -> None:
+        self._settings = settings_of(home)
+        self._clock = clock
+        self._catalog = open_catalog(self._settings)
+        self._feed = find_feed(PIPELINE)
+        self._judge = contract_judge(self._feed)
+        self.polls = 0
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the poll that is next."""
+        return _START + self.polls * PACE
+
+    def poll(self) -> Cost:
+        """Take in the next poll: from the judged poll to its row in the log."""
+        judged = self._judged()
+        self._clock.move_to(self.now)
+        began = _clocks()
+        taken = take_in_poll(self._catalog, self._feed, judged.cause, lambda _: judged, {})
+        cost = _since(began)
+        if taken.written is None or taken.written.rows != len(SITES):
+            raise BenchmarkError(f"Poll {self.polls} did not come in: {taken}")
+        self.polls += 1
+        return cost
+
+    def care(self) -> dict[str, Cost]:
+        """Upkeep of all tables, as the schedule gives it; by table."""
+        self._clock.move_to(self.now)
+        costs = {}
+        for name in list_tables(self._catalog):
+            began = _clocks()
+            care_for(self._catalog, name, self.now, trigger="upkeep")
+            costs[str(name)] = _since(began)
+        return costs
+
+    def state(self) -> dict[str, float]:
+        """What bronze consists of, and what the warehouse takes on disk."""
+        health = table_health(load_table(self._catalog, self._feed.bronze))
+        sizes = [file.stat().st_size for file in warehouse_folder(self._settings).rglob("*") if file.is_file()]
+        return {
+            "polls": self.polls,
+            "live snapshots": health.live_snapshots,
+            "data files": health.data_files,
+            "manifests": health.manifests,
+            "metadata bytes": health.metadata_bytes,
+            "bytes of bronze's rows": health.data_bytes,
+            "bytes on disk": sum(sizes),
+            "files on disk": len(sizes),
+        }
+
+    def _judged(self) -> Poll:
+        cause: Cause = scheduled(self._feed.name, self.now)
+        answer = Answer(made_up_body(self.now), 200, self.now, duration_seconds=0.05, tries=1)
+        return judge_answer(self._feed, self._judge, lambda _: cause, "http://127.0.0.1/parking.json", answer)
+
+
+def cared_for(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
+    """Poll a fresh lake so often, with upkeep as scheduled; the last polls in turn with those of a young lake.
+
+    Parameters
+    ----------
+    limit_seconds
+        After this the last polls begin, however many came before.
+
+    Returns
+    -------
+    Costs of each poll and of each care by table, states on the way, and the costs of the polls
+    that were compared in turn.
+    """
+    costs, cares, states = [], [], []
+    young_home = f"{home}-young"
+    began = time.perf_counter()
+    with _moved_clock() as clock:
+        lake = PolledLake(home, clock)
+        while lake.polls < count - COMPARED and time.perf_counter() - began < limit_seconds:
+            costs.append(lake.poll())
+            if lake.polls % POLLS_PER_CARE == 0:
+                cares.append(lake.care())
+            if _is_looked_at(lake.polls):
+                states.append(lake.state())
+        young = PolledLake(young_home, clock)
+        for _ in range(COMPARED):
+            young.poll()
+            if young.polls % POLLS_PER_CARE == 0:
+                young.care()
+        in_turn: dict[str, list[Cost]] = {"young": [], "old": []}
+        young_cares = []
+        for _ in range(COMPARED):
+            in_turn["young"].append(young.poll())
+            in_turn["old"].append(lake.poll())
+            if young.polls % POLLS_PER_CARE == 0:
+                young_cares.append(young.care())
+            if lake.polls % POLLS_PER_CARE == 0:
+                cares.append(lake.care())
+        lake.care()
+        states.append(lake.state())
+    shutil.rmtree(young_home)
+    return {
+        "costs": costs + in_turn["old"],
+        "cares": cares,
+        "young cares": young_cares,
+        "states": states,
+        "in turn": in_turn,
+    }
+
+
+def neglected(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
+    """The same without expiry, pins, compaction and scheduled care, until a poll takes the processor too long."""
+    costs: list[Cost] = []
+    states = []
+    with _moved_clock() as clock, _no_upkeep():
+        lake = PolledLake(home, clock)
+        lately = 0.0
+        while lake.polls < count and lately < limit_seconds:
+            costs.append(lake.poll())
+            lately = statistics.median(cost.processor_seconds for cost in costs[-_LAST:])
+            if _is_looked_at(lake.polls):
+                states.append(lake.state())
+        states.append(lake.state())
+    shutil.rmtree(Path(home))
+    return {"costs": costs, "states": states}
+
+
+def _is_looked_at(polls: int) -> bool:
+    """Less and less often, as a logarithmic axis shows it; by odd numbers, to see all phases of what upkeep counts."""
+    return polls % (2 ** (polls.bit_length() // 2) - 1 if polls > 64 else 5) == 0
+
+
+def _clocks() -> Cost:
+    return Cost(time.perf_counter(), time.process_time())
+
+
+def _since(began: Cost) -> Cost:
+    now = _clocks()
+    return Cost(now.seconds - began.seconds, now.processor_seconds - began.processor_seconds)
+
+
+def _moved_clock() -> time_machine.travel:
+    # it ticks: the commits of one poll shall not all be of one millisecond
+    return time_machine.travel(_START, tick=True)
+
+
+@contextmanager
+def _no_upkeep() -> Iterator[None]:
+    """What no policy allows: it bounds the live snapshots whatever it says."""
+    with ExitStack() as stack:
+        stack.enter_context(patch("foss_platform.lake.commit.changes.expire_surplus"))
+        stack.enter_context(patch("foss_platform.lake.commit.changes.pin_state"))
+        stack.enter_context(patch("foss_platform.lake.build.commit_and_compact.is_due", return_value=False))
+        yield

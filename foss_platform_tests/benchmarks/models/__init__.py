@@ -1,0 +1,1 @@
+"""Benchmarks of building silver and gold."""

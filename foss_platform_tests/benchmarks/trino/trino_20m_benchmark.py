@@ -1,0 +1,10 @@
+"""The benchmark of Trino at 20 million rows, for itself, since it takes some twenty minutes."""
+
+from foss_platform_tests.benchmarks.measure import Bench
+from foss_platform_tests.benchmarks.report import Report
+from foss_platform_tests.benchmarks.trino.trino_benchmark import compared
+
+
+def run(bench: Bench) -> Report:
+    """Measure."""
+    return compared(bench, "trino_20m", 20_000_000, rounds=1)

@@ -1,0 +1,57 @@
+"""Silver and gold on Trino, beside the same SQL typed into it by hand and beside DuckDB, at a million rows."""
+
+from foss_platform_tests.benchmarks.measure import Bench, in_own_process
+from foss_platform_tests.benchmarks.report import Figure, Report
+from foss_platform_tests.benchmarks.servers import refuse_missing
+from foss_platform_tests.benchmarks.trino.trino_sides import HEAP, Found, measure
+from foss_platform_tests.services.servers.programs import TRINO, versions
+
+_METHOD = """\
+A bronze of {rows:,} rows (made up: 9 sites, a poll every 2 minutes) on a lake that both engines see, Postgres and a \
+folder on this machine. Ours: `dbt build --full-refresh` of seed and models in a warm process, committed to Iceberg, \
+on a Trino {version} of {servers}, and on DuckDB with as much memory. By hand: the SQL that dbt compiled for Trino, \
+each model as `CREATE TABLE … AS` in a schema of its own, in the same order, without ours' sort, casts and upkeep. In \
+turn, rounds: {rounds}, after a first build, of a million rows at most, that warms the servers; wall seconds, since \
+Trino's work is another process's. A step: one more poll of 9 records, and `dbt build` of the same nodes; {steps} for \
+each engine after a first one. Trino summed up all that each side had made: the same rows."""
+_GOAL = 1.3
+_LIMIT_SECONDS = 4 * 3_600.0
+
+
+def run(bench: Bench) -> Report:
+    """Measure."""
+    return compared(bench, "trino", 1_000_000, rounds=5)
+
+
+def compared(bench: Bench, name: str, full_rows: int, rounds: int, workers: int = 0) -> Report:
+    """Measure at one size; each larger one is a benchmark of its own, since it takes the longer."""
+    refuse_missing("trino", [TRINO / "SHA256SUMS", TRINO / "plugins.txt"])
+    rows, rounds, steps = bench.choose(full_rows, 100_000), bench.choose(rounds, 1), bench.choose(3, 1)
+    measured = (bench.folder, rows, rounds, steps, workers)
+    found = in_own_process(bench.folder, measure, *measured, limit_seconds=_LIMIT_SECONDS).value
+    servers = f"{workers} workers of {HEAP} GB heap each" if workers else f"one server of {HEAP} GB heap"
+    version = versions()["trino"]["version"]
+    method = _METHOD.format(rows=rows, version=version, servers=servers, rounds=rounds, steps=steps)
+    return Report(name, method, _figures(found))
+
+
+def _figures(found: Found) -> list[Figure]:
+    def ratios(one: str, other: str) -> list[float]:
+        return [a / b for a, b in zip(found[one], found[other], strict=True)]
+
+    return [
+        Figure("on Trino: ours / by hand", ratios("trino", "by hand"), goal=_GOAL),
+        Figure("  ours on Trino", found["trino"], "s"),
+        Figure("  by hand on Trino", found["by hand"], "s"),
+        Figure("  ours on DuckDB", found["duckdb"], "s"),
+        Figure("ours: Trino / DuckDB", ratios("trino", "duckdb")),
+        *_spread(found),
+        Figure("a step on Trino", found["trino step"], "s"),
+        Figure("a step on DuckDB", found["duckdb step"], "s"),
+    ]
+
+
+def _spread(found: Found) -> list[Figure]:
+    """Nothing where Trino is one server."""
+    shares = [100 * share for share in found.get("spread", ())]
+    return [Figure("processor time of silver, the busiest worker's share", shares, "%")] if shares else []

@@ -1,0 +1,1 @@
+"""Processes and servers that fail on purpose."""

@@ -1,0 +1,122 @@
+"""Writers and maintenance at one table, each in a process of its own: what they do, and what they measure."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest.mock import patch
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.table import Table
+
+from foss_platform.errors import PassingError
+from foss_platform.ingest.bronze import commit_polls as bronze
+from foss_platform.ingest.bronze import poll_log
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.bronze.schemas import POLLS
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.files.data_files import EVERY_ROW
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import load_table
+from foss_platform.settings import Settings
+from foss_platform_tests.pipeline.ingest.writers import live_poll, record
+
+_KEPT_SNAPSHOTS = 5
+
+
+@dataclass
+class Written:
+    """What one writer did.
+
+    Attributes
+    ----------
+    commits
+        By table, seconds and tries of each commit.
+    """
+
+    new: int = 0
+    known: int = 0
+    commits: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+
+
+@dataclass
+class Maintained:
+    """How often maintenance got through, and how often another writer was first."""
+
+    compacted: int = 0
+    expired: int = 0
+    lost: int = 0
+
+
+def write(home: Path, feed: Feed, writer: int, ticks: list[int], start_file: Path) -> Written:
+    """Commit one batch after the other, from the moment that `start_file` is there."""
+    catalog = open_catalog(Settings(home=home))
+    written = Written()
+
+    def timed(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
+        tries = 0
+
+        def counted(table: Table) -> Change | None:
+            nonlocal tries
+            tries += 1
+            return plan(table)
+
+        began = time.monotonic()
+        table = commit(catalog, name, counted)
+        written.commits.setdefault(str(name), []).append((time.monotonic() - began, tries))
+        return table
+
+    while not start_file.exists():
+        time.sleep(0.01)
+    with patch.object(bronze, "commit", timed), patch.object(poll_log, "commit", timed):
+        for tick in ticks:
+            poll = live_poll(feed, tick, f"[{record('A', str(writer))},{record('B', str(tick))}]", late=writer)
+            brought = bronze.commit_polls(catalog, feed, [poll], {"foss.writer": str(writer)})
+            written.new += len(brought.new_batches)
+            written.known += len(brought.known_batches)
+    return written
+
+
+def maintain(home: Path, feed: Feed, stop_file: Path) -> Maintained:
+    """Compact the tables into one file and expire all but a few snapshots, again and again, until told to stop."""
+    catalog = open_catalog(Settings(home=home))
+    done = Maintained()
+    while not stop_file.exists():
+        for name in (feed.bronze, POLLS):
+            try:
+                compact(catalog, name)
+                done.compacted += 1
+            except PassingError:
+                done.lost += 1
+            try:
+                expire(catalog, name, _KEPT_SNAPSHOTS)
+                done.expired += 1
+            except CommitFailedException:
+                done.lost += 1
+        time.sleep(0.1)
+    return done
+
+
+def compact(catalog: Catalog, name: TableName) -> None:
+    """Replace every row by itself, its sequence number included, in one file."""
+
+    def plan(table: Table) -> Change | None:
+        if table.current_snapshot() is None:
+            return None
+        return Change(table.scan().to_arrow(), EVERY_ROW, summary={"foss.maintenance": "compaction"})
+
+    commit(catalog, name, plan)
+
+
+def expire(catalog: Catalog, name: TableName, kept: int) -> None:
+    """Expire all snapshots but the newest ones, as anyone may through PyIceberg."""
+    table = load_table(catalog, name)
+    newest_first = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0, reverse=True)
+    surplus = [snapshot.snapshot_id for snapshot in newest_first[kept:]]
+    # one that another process has just expired is no news
+    with suppress(ValueError):
+        if surplus:
+            table.maintenance.expire_snapshots().by_ids(surplus).commit()

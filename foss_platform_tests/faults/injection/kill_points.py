@@ -1,0 +1,105 @@
+"""The points of a commit at which a process can end: counting them, and ending at one.
+
+A point lies before and after each table's commit, before and after a data file is written, and
+around each statement that changes the catalog, which PyIceberg sends after the new metadata file is written. A REST
+catalog is told by a request after the manifests are written, and writes the metadata file itself.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.io.pyarrow import write_file
+from pyiceberg.manifest import DataFile
+from pyiceberg.table import Table
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from sqlalchemy import Engine, event
+
+from foss_platform.ingest.bronze import commit_polls as bronze
+from foss_platform.ingest.bronze import poll_log
+from foss_platform.ingest.bronze import poll_once as take_in
+from foss_platform.lake.files import data_files
+from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.connect.rest import BoundedAdapter
+
+SET_UP = "set-up"
+HEALING = "healing: "
+NOT_YET_TOLD = "metadata written, catalog not yet told"
+TOLD = "catalog told, not yet committed"
+#: The same of a REST catalog, and the moment at which the commit has landed and nobody knows.
+NOT_YET_ASKED = "manifests written, catalog not yet told"
+ANSWERED = "catalog told, its answer not read"
+
+
+class Points:
+    """Names the points that this process reaches, and ends it by SIGKILL at the one told, by number or name.
+
+    Only for a process of its own: the hooks stay.
+    """
+
+    def __init__(self, kill_at: int | str | None) -> None:
+        self.reached: list[str] = []
+        self._kill_at = kill_at
+        self._table = SET_UP
+        self._prefix = ""
+        for module in (bronze, poll_log):
+            patch.object(module, "commit", self._commit).start()
+        patch.object(take_in, "heal_poll_log", self._heal).start()
+        patch.object(data_files, "write_file", self._write_file).start()
+        patch.object(BoundedAdapter, "send", self._requested(BoundedAdapter.send)).start()
+        event.listen(Engine, "before_cursor_execute", self._statement(NOT_YET_TOLD))
+        event.listen(Engine, "after_cursor_execute", self._statement(TOLD))
+
+    def at(self, table: TableName) -> None:
+        """Say which table the next points are about."""
+        self._table = f"{self._prefix}{table}"
+
+    def reach(self, what: str) -> None:
+        """Note a point, and end here if this is the one."""
+        self.reached.append(f"{self._table}: {what}")
+        if self._kill_at in (len(self.reached) - 1, self.reached[-1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _heal(self, *arguments: Any) -> poll_log.Healed:
+        # whether there is something to heal is a matter of the tick before, so these points have names of their own
+        self._prefix = HEALING
+        try:
+            return poll_log.heal_poll_log(*arguments)
+        finally:
+            self._prefix = ""
+
+    def _commit(self, catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
+        self.at(name)
+        self.reach("before the commit")
+        table = commit(catalog, name, plan)
+        self.reach("after the commit")
+        return table
+
+    def _write_file(self, *arguments: Any) -> Iterator[DataFile]:
+        self.reach("data file to be written")
+        written = list(write_file(*arguments))
+        self.reach("data file written")
+        return iter(written)
+
+    def _requested(self, send: Callable[..., Response]) -> Callable[..., Response]:
+        def requested(adapter: HTTPAdapter, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
+            if request.method != "POST":
+                return send(adapter, request, *arguments, **options)
+            self.reach(NOT_YET_ASKED)
+            answer = send(adapter, request, *arguments, **options)
+            self.reach(ANSWERED)
+            return answer
+
+        return requested
+
+    def _statement(self, what: str) -> Callable[..., None]:
+        def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if statement.lstrip().upper().startswith(("INSERT", "UPDATE", "CREATE")):
+                self.reach(what)
+
+        return listen

@@ -1,0 +1,81 @@
+"""A feed that answers the same at the same tick, and taking in one of its ticks: what is killed and retried."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from foss_platform.ingest.poll.batch import scheduled
+from foss_platform.ingest.http.clock import system_clock
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.recording.feed_server import FeedServer
+from foss_platform.ingest.poll.poll import FeedPoller
+from foss_platform.ingest.recording.recording import RecordedPoll
+from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.settings import Settings
+from foss_platform_tests.faults.injection.kill_points import Points
+from foss_platform_tests.pipeline.ingest.loopback import new_session, source_of
+from foss_platform_tests.pipeline.ingest.writers import START, record
+from foss_platform_tests.tables import Row, content
+
+BRONZE = "bronze.stavanger_parking"
+REJECTED = f"{BRONZE}__rejected"
+POLLS = "ops.polls"
+TABLES = (BRONZE, REJECTED, POLLS)
+
+KINDS = ("mixed", "good", "refused", "unreadable", "busy")
+
+
+def answer_of(tick: int, kind: str) -> RecordedPoll:
+    """What the feed answers in the n-th minute."""
+    good = [record(site, str(tick)) for site in ("Forum", "Jernbanen")]
+    bodies = {
+        "mixed": f'[{good[0]},{{"Sted":1,"Sted":2}},null,{good[1]}]',
+        "good": f"[{','.join(good)}]",
+        "refused": json.dumps([{"Sted": tick}, None]),
+        "unreadable": f"<html>{tick}</html>",
+        "busy": "Come back later.",
+    }
+    at = START + timedelta(minutes=tick)
+    return RecordedPoll(at, bodies[kind].encode(), 503 if kind == "busy" else 200)
+
+
+class Ticking:
+    """The feed over real HTTP; `tick` says which minute it is, and the `Date` of an answer is that minute's."""
+
+    def __init__(self, server: FeedServer, feed: Feed, minutes: list[float]) -> None:
+        self.server = server
+        self.feed = feed.model_copy(update={"source": source_of(server.url)})
+        self._minutes = minutes
+
+    def tick(self, minute: float) -> None:
+        self._minutes[0] = minute
+
+
+@contextmanager
+def ticking(feed: Feed, kinds: Sequence[str]) -> Iterator[Ticking]:
+    """Serve one answer a minute, of these kinds."""
+    minutes = [0.0]
+    polls = [answer_of(tick, kind) for tick, kind in enumerate(kinds)]
+    with FeedServer(polls, pace=1, start=START, clock=lambda: minutes[0] * 60) as server:
+        yield Ticking(server, feed, minutes)
+
+
+def take_in_tick(home: Path, feed: Feed, tick: int, kill_at: int | str | None = None) -> list[str]:
+    """Take one tick in as a scheduled run does; returns the points that were passed. Runs in a process of its own."""
+    points = Points(kill_at)
+    cause = scheduled(feed.name, START + timedelta(minutes=tick))
+    with new_session() as session:
+        poller = FeedPoller(feed, session, system_clock, trust_date=True)
+        take_in_poll(open_catalog(Settings(home=home)), feed, cause, poller.poll, {"foss.run": str(tick)})
+    return points.reached
+
+
+def without_durations(home: Path) -> dict[str, list[Row]]:
+    """Bronze, quarantine and log, row for row, but for what a clock measured and which commit brought a row."""
+    tables = content(Settings(home=home), TABLES)
+    for row in tables[POLLS]:
+        row.pop("duration_seconds")
+    return tables

@@ -1,0 +1,154 @@
+"""What the code location holds, without running any of it: assets, checks, schedule, and who may import what."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from foss_platform.components.shared.loading import Platform
+from foss_platform.definitions import build_defs
+from foss_platform.settings import PROJECT_ROOT, Settings, Switch
+from foss_platform.transform.project import read_manifest
+
+BRONZE = dg.AssetKey(["bronze", "stavanger_parking"])
+PIPELINE = "stavanger_parking"
+SENSOR = "default_automation_condition_sensor"
+
+pytestmark = pytest.mark.filterwarnings("ignore:Parameter `execution_type`")
+
+
+@pytest.fixture
+def defs(parsed_settings: Settings) -> dg.Definitions:
+    return build_defs(Platform(parsed_settings))
+
+
+@pytest.fixture
+def defs_off(parsed_settings: Settings) -> dg.Definitions:
+    return build_defs(Platform(parsed_settings.model_copy(update={"automation": Switch.OFF})))
+
+
+def specs_of(defs: dg.Definitions) -> dict[dg.AssetKey, dg.AssetSpec]:
+    return {spec.key: spec for spec in defs.resolve_all_asset_specs()}
+
+
+def python(code: str, cwd: Path = PROJECT_ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in an interpreter of its own, `cwd` first on its path."""
+    given = {**os.environ, "PYTHONPATH": str(cwd), **environment}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=120)
+
+
+def test_a_server_can_load_it(defs: dg.Definitions) -> None:
+    # asking for assets alone does not see two things of one name
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_dbt_source_is_an_asset_of_the_same_key(defs: dg.Definitions, parsed_settings: Settings) -> None:
+    sources = {
+        dg.AssetKey([source["schema"], source["identifier"]])
+        for source in read_manifest(parsed_settings)["sources"].values()
+        # people's own tables, which no model may read
+        if source["source_name"] != "reference"
+    }
+    assert sources == {BRONZE, dg.AssetKey(["ops", "polls"])}
+    # an asset that nothing but a dependency names would have no description
+    assert all(specs_of(defs)[key].description for key in sources)
+
+
+def test_every_asset_says_what_it_is_and_whose(defs: dg.Definitions) -> None:
+    specs = specs_of(defs)
+    assert len(specs) == 11
+    for key, spec in specs.items():
+        assert len(key.path) == 2, key
+        assert spec.owners, key
+        assert (spec.description or "").strip(), key
+        assert "Raw SQL" not in (spec.description or ""), key
+        assert spec.group_name == key.path[0]
+        assert "iceberg" in spec.kinds, key
+
+
+def test_only_gold_has_a_limit_of_freshness(defs: dg.Definitions) -> None:
+    fresh = {key for key, spec in specs_of(defs).items() if spec.freshness_policy}
+    assert fresh == {key for key in specs_of(defs) if key.path[0] == "gold"}
+
+
+def test_the_schedule_and_the_sensor_run_by_themselves(defs: dg.Definitions) -> None:
+    schedule = defs.resolve_schedule_def(f"{PIPELINE}_schedule")
+    assert schedule.cron_schedule == "*/2 * * * *"
+    assert schedule.execution_timezone == "UTC"
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert defs.resolve_sensor_def(SENSOR).default_status is dg.DefaultSensorStatus.RUNNING
+    models = [spec for spec in specs_of(defs).values() if "dbt" in spec.kinds]
+    assert models
+    assert all(spec.automation_condition for spec in models)
+
+
+def test_nothing_runs_by_itself_when_automation_is_off(defs_off: dg.Definitions) -> None:
+    assert defs_off.resolve_schedule_def(f"{PIPELINE}_schedule").default_status is dg.DefaultScheduleStatus.STOPPED
+    assert defs_off.resolve_sensor_def(SENSOR).default_status is dg.DefaultSensorStatus.STOPPED
+    assert not any(spec.automation_condition for spec in specs_of(defs_off).values())
+
+
+def test_the_job_polls_and_builds_all_that_depends_on_it(defs: dg.Definitions) -> None:
+    selected = defs.resolve_job_def(PIPELINE).asset_layer.selected_asset_keys
+    ops = {dg.AssetKey(["ops", name]) for name in ("polls", "maintenance_log", "platform_health")}
+    assert selected == specs_of(defs).keys() - ops
+
+
+def test_only_the_range_of_rows_blocks(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    blocking = {key.name: graph.get(key).blocking for key in graph.asset_check_keys if key.asset_key == BRONZE}
+    assert blocking.pop("rows_in_expected_range") is True
+    assert blocking
+    assert not any(blocking.values())
+
+
+def test_the_core_knows_nothing_of_dagster() -> None:
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "for room in ('lake', 'ingest', 'transform'):\n"
+        "    package = importlib.import_module(f'foss_platform.{room}')\n"
+        "    for module in pkgutil.walk_packages(package.__path__, f'{package.__name__}.'):\n"
+        "        importlib.import_module(module.name)\n"
+        "        print(module.name)\n"
+        "sys.exit(' '.join(sorted(name for name in sys.modules if name.startswith('dagster'))) or 0)"
+    )
+    done = python(code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.split()) > 20
+
+
+def test_importing_the_definitions_touches_no_disk(tmp_path: Path) -> None:
+    home = tmp_path / "untouched"
+    done = python("import foss_platform.definitions", FOSS_HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert not home.exists()
+
+
+def test_a_broken_page_fails_the_load_and_says_where(tmp_path: Path, parsed_settings: Settings) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(
+        PROJECT_ROOT / "foss_platform", project / "foss_platform", ignore=shutil.ignore_patterns("__pycache__", "*.csv")
+    )
+    for file in ("pyproject.toml", "workspace.yaml"):
+        shutil.copy(PROJECT_ROOT / file, project / file)
+    page = project / "foss_platform" / "defs" / PIPELINE / "defs.yaml"
+    text = page.read_text()
+    page.write_text(text.replace("  cadence:", "  cadense:"))
+    line = text[: text.index("  cadence:")].count("\n") + 1
+    done = python(
+        "from foss_platform.components.shared.loading import Platform\n"
+        "from foss_platform.definitions import build_defs\n"
+        "from foss_platform.settings import load_settings\n"
+        "build_defs(Platform(load_settings()))",
+        cwd=project,
+        FOSS_HOME=str(parsed_settings.home),
+        FOSS_DBT_PROJECT=str(parsed_settings.dbt_project),
+    )
+    assert done.returncode != 0
+    assert f"`attributes.cadense at {page}:{line}`" in done.stderr
+    assert "Field required" in done.stderr

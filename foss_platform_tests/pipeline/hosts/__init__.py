@@ -1,0 +1,1 @@
+"""Tests of time zones, locales and proxies."""

@@ -1,0 +1,223 @@
+"""Committing polls: once and only once, whatever comes twice, out of order, or crashes in between."""
+
+import itertools
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pyiceberg.catalog import Catalog
+
+from foss_platform.errors import PassingError
+from foss_platform.ingest.bronze import commit_polls as bronze
+from foss_platform.ingest.bronze import poll_log
+from foss_platform.ingest.poll.batch import scheduled
+from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables, is_in_bronze
+from foss_platform.ingest.records.contract import contract_judge
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.poll import MAX_KEPT_BODY_BYTES, Poll, judge_recorded
+from foss_platform.ingest.bronze.poll_log import heal_poll_log
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.table.names import TableName
+from foss_platform.settings import Settings
+from foss_platform_tests.pipeline.ingest.writers import START, live_poll, record
+from foss_platform_tests.tables import Row, content, read
+
+BRONZE = "bronze.stavanger_parking"
+REJECTED = f"{BRONZE}__rejected"
+TABLES = (BRONZE, REJECTED, "ops.polls")
+MIXED = f'[{record("A")},{{"Sted":1,"Sted":2}},null,{record("Å")}]'
+
+
+@pytest.fixture
+def catalog(settings: Settings, feed: Feed) -> Catalog:
+    catalog = open_catalog(settings)
+    ensure_feed_tables(catalog, feed)
+    return catalog
+
+
+def replayed(feed: Feed, minute: int, body: str, status: int = 200) -> Poll:
+    at = START + timedelta(minutes=minute)
+    return judge_recorded(feed, contract_judge(feed), "recording", at, body.encode(), status)
+
+
+def batches(rows: list[Row], name: str = "_batch_id") -> list[str]:
+    return sorted({row[name] for row in rows})
+
+
+def all_sorts(feed: Feed) -> list[Poll]:
+    """Replayed and live polls: good, mixed, all refused, unreadable, and two at one moment."""
+    polls = [replayed(feed, n, f"[{record('A', str(n))}]") for n in range(4)]
+    polls += [replayed(feed, 1, f"[{record('B')}]"), replayed(feed, 5, MIXED), replayed(feed, 6, "[null,{}]")]
+    polls += [replayed(feed, 7, "<html>"), replayed(feed, 8, f"[{record('A')}]", 503)]
+    return polls + [live_poll(feed, 20 + n, body) for n, body in enumerate((MIXED, "[1]", "[]", f"[{record('C')}]"))]
+
+
+def test_the_same_again_changes_nothing_in_any_order_and_in_pieces(
+    catalog: Catalog, settings: Settings, feed: Feed
+) -> None:
+    polls = all_sorts(feed)
+    written = commit_polls(catalog, feed, polls, {})
+    assert (written.rows, written.rejected, len(written.new_batches)) == (10, 7, 8)
+    once = content(settings, TABLES)
+    assert [len(once[name]) for name in TABLES] == [10, 7, 13]
+    snapshots = [len(catalog.load_table(name).snapshots()) for name in TABLES]
+    dice = random.Random(1)
+    for size in (1, 3, 5, 13):
+        dice.shuffle(polls)
+        for start in range(0, len(polls), size):
+            again = commit_polls(catalog, feed, polls[start : start + size], {})
+            assert (again.rows, again.rejected, again.new_batches) == (0, 0, frozenset())
+    assert content(settings, TABLES) == once
+    assert [len(catalog.load_table(name).snapshots()) for name in TABLES] == snapshots
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_pieces_in_any_order_make_the_same_tables(catalog: Catalog, settings: Settings, feed: Feed, size: int) -> None:
+    polls = all_sorts(feed)
+    random.Random(size).shuffle(polls)
+    for start in range(0, len(polls), size):
+        commit_polls(catalog, feed, polls[max(0, start - 1) : start + size], {})  # each piece overlaps the last
+    elsewhere = Settings(home=settings.home / "elsewhere")
+    other = open_catalog(elsewhere)
+    ensure_feed_tables(other, feed)
+    commit_polls(other, feed, all_sorts(feed), {})
+    assert content(settings, TABLES) == content(elsewhere, TABLES)
+
+
+def test_refused_records_go_to_quarantine_whole(catalog: Catalog, settings: Settings, feed: Feed) -> None:
+    commit_polls(catalog, feed, [live_poll(feed, 0, MIXED)], {})
+    rows = {row["_record_index"]: (row["reason"], row["record"]) for row in read(settings, REJECTED)}
+    assert rows == {1: ("a key stands twice", '{"Sted":1,"Sted":2}'), 2: ("not an object", "null")}
+    assert [row["_record_index"] for row in read(settings, BRONZE, ("_record_index",))] == [0, 3]
+    (logged,) = read(settings, "ops.polls")
+    assert (logged["status"], logged["records_accepted"], logged["records_rejected"]) == ("accepted", 2, 2)
+
+
+@pytest.mark.parametrize("body", ["<html>", "[]", "{}", "[NaN]", '["' + "x" * 2_000_000])
+def test_a_failed_poll_is_only_in_the_log_with_its_body(
+    catalog: Catalog, settings: Settings, feed: Feed, body: str
+) -> None:
+    poll = live_poll(feed, 0, body)
+    written = commit_polls(catalog, feed, [poll], {})
+    assert (written.rows, written.rejected, written.new_batches) == (0, 0, frozenset())
+    assert read(settings, BRONZE) == read(settings, REJECTED) == []
+    (row,) = read(settings, "ops.polls")
+    assert (row["status"], row["error_class"], row["body_bytes"]) == ("failed", "lasting", len(body))
+    assert row["body"] == body.encode()[:MAX_KEPT_BODY_BYTES]
+    assert not is_in_bronze(catalog, feed, poll.cause.batch_id)
+
+
+def test_the_first_commit_of_a_scheduled_batch_wins(catalog: Catalog, settings: Settings, feed: Feed) -> None:
+    failed = live_poll(feed, 0, "<html>")
+    first, second = (live_poll(feed, 0, f"[{record(site)}]", late=late) for site, late in (("A", 9), ("B", 17)))
+    commit_polls(catalog, feed, [failed], {})
+    assert commit_polls(catalog, feed, [first], {}).new_batches == {first.cause.batch_id}
+    assert is_in_bronze(catalog, feed, first.cause.batch_id)
+    assert commit_polls(catalog, feed, [second], {}).known_batches == {first.cause.batch_id}
+    assert [row["Sted"] for row in read(settings, BRONZE)] == ["A"]
+    # every attempt that failed is in the log, and the one that came in
+    assert sorted(row["status"] for row in read(settings, "ops.polls")) == ["accepted", "failed"]
+
+
+def test_two_tries_of_one_batch_in_one_call_are_one_batch(catalog: Catalog, settings: Settings, feed: Feed) -> None:
+    tries = [live_poll(feed, 0, f"[{record(site)}]", late=n) for n, site in enumerate("AB")]
+    written = commit_polls(catalog, feed, [live_poll(feed, 0, "<html>", late=5), *tries], {})
+    assert (written.rows, len(written.new_batches)) == (1, 1)
+    assert [row["Sted"] for row in read(settings, BRONZE)] == ["A"]
+    assert sorted(row["status"] for row in read(settings, "ops.polls")) == ["accepted", "failed"]
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, table: str) -> Callable[[], None]:
+    """Make the commit to one table fail until told otherwise."""
+
+    def failing(catalog: Catalog, name: TableName, plan: Callable[[Any], Change | None]) -> object:
+        if str(name) == table:
+            raise PassingError("crash")
+        return commit(catalog, name, plan)
+
+    def put(function: Any) -> None:
+        for module in (bronze, poll_log):
+            monkeypatch.setattr(module, "commit", function)
+
+    put(failing)
+    return lambda: put(commit)
+
+
+@pytest.mark.parametrize("table", [*TABLES])
+@pytest.mark.parametrize("kind", ["live", "replayed", "four replayed", "nine replayed"])
+def test_a_crash_between_commits_then_a_retry_is_as_without(
+    catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch, table: str, kind: str
+) -> None:
+    count = {"four replayed": 4, "nine replayed": 9}.get(kind, 1)
+    polls = [live_poll(feed, 0, MIXED)] if kind == "live" else [replayed(feed, n, MIXED) for n in range(count)]
+    recover = crash_at(monkeypatch, table)
+    with pytest.raises(PassingError, match="crash"):
+        commit_polls(catalog, feed, polls, {})
+    recover()
+    heal_poll_log(catalog, feed, {})
+    commit_polls(catalog, feed, polls, {})
+    assert heal_poll_log(catalog, feed, {}).added == 0
+    elsewhere = Settings(home=settings.home / "elsewhere")
+    other = open_catalog(elsewhere)
+    ensure_feed_tables(other, feed)
+    commit_polls(other, feed, polls, {})
+    assert content(settings, TABLES) == content(elsewhere, TABLES)
+
+
+def test_healing_finds_a_batch_behind_one_that_another_run_logged(
+    catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recover = crash_at(monkeypatch, "ops.polls")
+    lost = [live_poll(feed, tick, MIXED) for tick in (0, 1)]
+    for poll in lost:
+        with pytest.raises(PassingError):
+            commit_polls(catalog, feed, [poll], {})
+    recover()
+    commit_polls(catalog, feed, [live_poll(feed, 2, MIXED)], {})
+    assert len(read(settings, "ops.polls")) == 1
+    assert heal_poll_log(catalog, feed, {}).added == 2
+    assert heal_poll_log(catalog, feed, {}).added == 0
+    rows = {row["batch_id"]: row for row in read(settings, "ops.polls")}
+    assert [rows[poll.cause.batch_id] for poll in lost] == [poll.log for poll in lost]
+
+
+def test_healing_looks_only_at_what_came_since_the_log_was_whole(
+    catalog: Catalog, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tick in range(3):
+        healed = heal_poll_log(catalog, feed, {})
+        commit_polls(catalog, feed, [live_poll(feed, tick, MIXED)], {}, healed.logged_until)
+    asked: list[int] = []
+
+    def counted(_catalog: Catalog, rows: list[object], _summary: object) -> int:
+        asked.append(len(rows))
+        return 0
+
+    monkeypatch.setattr(poll_log, "log_polls", counted)
+    heal_poll_log(catalog, feed, {})
+    assert asked == [1]
+
+
+def test_healing_without_tables_or_rows_does_nothing(settings: Settings, feed: Feed) -> None:
+    catalog = open_catalog(settings)
+    assert heal_poll_log(catalog, feed, {}).added == 0
+    ensure_feed_tables(catalog, feed)
+    assert heal_poll_log(catalog, feed, {}).added == 0
+    assert not is_in_bronze(catalog, feed, scheduled(feed.name, START).batch_id)
+
+
+def test_the_order_of_fields_on_the_page_may_change(catalog: Catalog, settings: Settings, feed: Feed) -> None:
+    turned = feed.model_copy(update={"contract": feed.contract[::-1]})
+    ensure_feed_tables(catalog, turned)
+    commit_polls(catalog, turned, [live_poll(turned, 0, f"[{record('A')}]")], {})
+    (row,) = read(settings, BRONZE)
+    assert (row["Sted"], row["Dato"], row["Antall_ledige_plasser"]) == ("A", "24.10.2020", "7")
+
+
+def test_batches_of_many_ticks_are_told_apart(catalog: Catalog, settings: Settings, feed: Feed) -> None:
+    for tick, again in itertools.product(range(3), range(2)):
+        commit_polls(catalog, feed, [live_poll(feed, tick, f"[{record('A')}]", late=again)], {})
+    assert len(batches(read(settings, BRONZE))) == len(read(settings, BRONZE)) == 3

@@ -1,0 +1,43 @@
+"""Three processes write to one lake at once: all of it is in, and none of it twice."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.settings import Settings
+from foss_platform_tests.pipeline.ingest.writers import write
+from foss_platform_tests.tables import Row, read
+
+BRONZE = "bronze.stavanger_parking"
+
+
+def run(settings: Settings, feed: Feed, ticks: list[list[int]]) -> list[tuple[int, int]]:
+    """Let one process per list of ticks write, all at once, on a home that none of them has seen."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(ticks), mp_context=spawn) as pool:
+        futures = [pool.submit(write, settings.home, feed, n, mine) for n, mine in enumerate(ticks)]
+        return [future.result(timeout=120) for future in futures]
+
+
+def keys(rows: list[Row], *names: str) -> list[tuple[object, ...]]:
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["batches of their own", "the same batches"])
+def test_three_writers_at_once(settings: Settings, feed: Feed, *, same: bool) -> None:
+    ticks = [list(range(10)) if same else list(range(n * 10, n * 10 + 10)) for n in range(3)]
+    written = run(settings, feed, ticks)
+    expected = 10 if same else 30
+    assert sum(new for new, _ in written) == expected
+    assert [new + known for new, known in written] == [10, 10, 10]
+    rows = read(settings, BRONZE)
+    assert len(rows) == len(set(keys(rows, "_batch_id", "_record_index"))) == 2 * expected
+    # both rows of a batch come from the same try
+    assert len(set(keys(rows, "_batch_id", "_polled_at"))) == expected
+    log = read(settings, "ops.polls")
+    assert sorted(set(keys(rows, "_batch_id", "_polled_at"))) == sorted(keys(log, "batch_id", "polled_at"))
+    refused = read(settings, f"{BRONZE}__rejected")
+    assert len(refused) == len(set(keys(refused, "_batch_id", "_polled_at", "_record_index")))
+    assert set(keys(refused, "_batch_id", "_polled_at")) >= set(keys(log, "batch_id", "polled_at"))

@@ -1,0 +1,144 @@
+"""A contract that changes: what bronze follows by itself, and what is refused before anything is written."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pyiceberg.catalog import Catalog
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.ingest.bronze.unknown_fields import field_drift
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.query.query import ask
+from foss_platform.settings import Settings
+from foss_platform_tests.pipeline.ingest.feeds import FIRST_TICK, meters, poll_of, take_in
+from foss_platform_tests.tables import read
+
+BRONZE = "bronze.meters"
+
+
+@pytest.fixture
+def catalog(settings: Settings) -> Catalog:
+    return open_catalog(settings)
+
+
+def answer(settings: Settings, catalog: Catalog, query: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = ask(settings, catalog, query).reader.read_all().to_pylist()
+    return rows
+
+
+def test_an_unknown_field_is_kept_and_answers_under_its_name_once_it_is_added(
+    settings: Settings, catalog: Catalog
+) -> None:
+    before = meters()
+    take_in(catalog, before, poll_of(before, 0, {"id": "a", "power": 7}, {"id": "b"}))
+    snapshot = catalog.load_table(BRONZE).metadata.current_snapshot_id
+    after = meters({"name": "power", "type": "long", "required": False})
+    take_in(catalog, after, poll_of(after, 1, {"id": "a", "power": 8}))
+    rows = answer(settings, catalog, "select id, power from bronze.meters order by _polled_at, id")
+    assert rows == [{"id": "a", "power": 7}, {"id": "b", "power": None}, {"id": "a", "power": 8}]
+    # no row was rewritten, and the table as it was can still be read
+    kept = [row["_unknown_fields"] for row in read(settings, BRONZE)]
+    assert sorted(kept, key=str) == [None, None, '{"power":7}']
+    scan = catalog.load_table(BRONZE).scan(snapshot_id=snapshot)
+    assert "power" not in scan.to_arrow().column_names
+
+
+def test_a_name_with_odd_letters_and_a_json_field_answer_too(settings: Settings, catalog: Catalog) -> None:
+    before = meters()
+    take_in(catalog, before, poll_of(before, 0, {"id": "a", "øre": "5", "parts": [1, {"x": "y"}]}))
+    after = meters({"name": "øre", "required": False}, {"name": "parts", "type": "json", "required": False})
+    take_in(catalog, after, poll_of(after, 1, {"id": "b", "øre": "6", "parts": [2]}))
+    rows = answer(settings, catalog, "select øre, parts from bronze.meters order by id")
+    assert rows == [{"øre": "5", "parts": '[1,{"x":"y"}]'}, {"øre": "6", "parts": "[2]"}]
+
+
+def test_a_moment_before_the_column_came_is_read_without_it(settings: Settings, catalog: Catalog) -> None:
+    before = meters()
+    take_in(catalog, before, poll_of(before, 0, {"id": "a", "power": 7}))
+    committed = catalog.load_table(BRONZE).metadata.snapshots[-1].timestamp_ms
+    after = meters({"name": "power", "type": "long", "required": False})
+    take_in(catalog, after, poll_of(after, 1, {"id": "b", "power": 8}))
+    moment = FIRST_TICK.fromtimestamp(committed / 1000, FIRST_TICK.tzinfo) + timedelta(milliseconds=1)
+    reader = ask(settings, catalog, "select * from bronze.meters", moment).reader
+    assert reader.read_all().column("id").to_pylist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "values"),
+    [
+        ({"type": "int"}, {"type": "long"}, (1, 2**40)),
+        ({"type": "float"}, {"type": "double"}, (1.5, 1e300)),
+        ({"type": "long"}, {"type": "long", "required": False}, (1, None)),
+    ],
+)
+def test_widening_happens_by_itself(
+    settings: Settings, catalog: Catalog, before: dict[str, Any], after: dict[str, Any], values: tuple[Any, Any]
+) -> None:
+    narrow, wide = meters({"name": "x", **before}), meters({"name": "x", **after})
+    take_in(catalog, narrow, poll_of(narrow, 0, {"id": "a", "x": values[0]}))
+    take_in(catalog, wide, poll_of(wide, 1, {"id": "b", "x": values[1]}))
+    rows = answer(settings, catalog, "select x from bronze.meters order by id")
+    assert [row["x"] for row in rows] == list(values)
+    assert [row["x"] for row in sorted(read(settings, BRONZE), key=lambda row: str(row["id"]))] == list(values)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ([{"name": "x", "type": "long"}], [{"name": "x", "type": "int"}], "x was long and cannot become int"),
+        ([{"name": "x", "type": "long"}], [{"name": "x"}], "x was long and cannot become string"),
+        ([{"name": "x"}], [{"name": "x", "type": "json"}], "x was string and cannot become json"),
+        ([{"name": "x"}], [], "x is gone"),
+        ([{"name": "x"}], [{"name": "y"}], "x is gone"),
+        ([{"name": "x", "required": False}], [{"name": "x"}], "x was optional"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_before_anything_is_written(
+    settings: Settings, catalog: Catalog, before: list[dict[str, Any]], after: list[dict[str, Any]], says: str
+) -> None:
+    old = meters(*before)
+    take_in(catalog, old, poll_of(old, 0, {"id": "a", "x": 1 if before[0].get("type") == "long" else "1"}))
+    location = catalog.load_table(BRONZE).metadata_location
+    with pytest.raises(ConfigurationError, match=says):
+        take_in(catalog, meters(*after))
+    assert catalog.load_table(BRONZE).metadata_location == location
+    take_in(catalog, old, poll_of(old, 1, {"id": "b", "x": 1 if before[0].get("type") == "long" else "1"}))
+    assert len(read(settings, BRONZE)) == 2
+
+
+def test_all_refusals_are_named_at_once(catalog: Catalog) -> None:
+    old = meters({"name": "x"}, {"name": "y", "type": "long"})
+    take_in(catalog, old)
+    with pytest.raises(ConfigurationError, match=r"x is gone.*y was long"):
+        take_in(catalog, meters({"name": "y"}))
+
+
+def test_an_unchanged_contract_writes_nothing(catalog: Catalog) -> None:
+    feed = meters({"name": "x"})
+    take_in(catalog, feed)
+    location = catalog.load_table(BRONZE).metadata_location
+    take_in(catalog, feed)
+    assert catalog.load_table(BRONZE).metadata_location == location
+
+
+def test_a_required_field_added_later_is_required_of_what_comes_then(settings: Settings, catalog: Catalog) -> None:
+    old, new = meters(), meters({"name": "x"})
+    take_in(catalog, old, poll_of(old, 0, {"id": "a"}))
+    written = take_in(catalog, new, poll_of(new, 1, {"id": "b", "x": "1"}, {"id": "c"}))
+    assert (written.rows, written.rejected) == (1, 1)
+    take_in(catalog, new)
+    assert len(read(settings, BRONZE)) == 2
+
+
+def test_unknown_and_absent_fields_are_named_with_samples_and_since_when(settings: Settings, catalog: Catalog) -> None:
+    feed = meters({"name": "x", "required": False})
+    polls = [
+        poll_of(feed, 0, {"id": "a", "power's": 7}),
+        poll_of(feed, 1, {"id": "a", "power's": 8}, {"id": "b", "x": "1"}),
+    ]
+    take_in(catalog, feed, *polls)
+    first, second = (field_drift(settings, catalog, feed, poll.cause.batch_id) for poll in polls)
+    assert first.absent == ["x"]
+    assert second.absent == []
+    assert [(field.name, field.samples, field.since) for field in second.unknown] == [("power's", ["8"], FIRST_TICK)]

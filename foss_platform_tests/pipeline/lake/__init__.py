@@ -1,0 +1,1 @@
+"""Tests of `lake` on real tables."""

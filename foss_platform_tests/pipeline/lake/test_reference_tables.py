@@ -1,0 +1,100 @@
+"""The reference tables on DuckDB: one list of columns, joined with the lake, and kept away from silver and gold."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.query.query import QueryError, ask
+from foss_platform.lake.query.reference_tables import attach_reference
+from foss_platform.lake.table.tables import TableSpec, ensure_table
+from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.transform.project import read_manifest
+from foss_platform_tests.analytics.analysis import compiled
+
+SOURCE = "source.foss_platform.reference.parking_sites"
+FILE = PROJECT_ROOT / "dbt_project" / "reference" / "parking_sites.csv"
+SEED = PROJECT_ROOT / "dbt_project" / "seeds" / "parking_sites.csv"
+LATEST = TableName("gold", "parking_latest")
+JOINED = "select site, example_zone from gold.parking_latest join reference.reference.parking_sites using (site)"
+
+
+@pytest.fixture
+def lake(parsed_settings: Settings) -> Settings:
+    """A lake in which one car park of the table has been read, and one that it does not know."""
+    catalog = open_catalog(parsed_settings)
+    rows = pa.table({"site": ["Forum", "Unheard of"]})
+    ensure_table(catalog, TableSpec(LATEST, rows.schema))
+    commit(catalog, LATEST, lambda _: Change(rows))
+    return parsed_settings
+
+
+def test_the_page_the_columns_and_the_rows_agree(parsed_settings: Settings) -> None:
+    source = read_manifest(parsed_settings)["sources"][SOURCE]
+    connection = duckdb.connect()
+    attach_reference(connection, parsed_settings)
+    described = connection.execute("describe reference.reference.parking_sites").fetchall()
+    said = {name: column["data_type"] for name, column in source["columns"].items()}
+    assert {name: type_.lower() for name, type_, *_ in described} == said
+    with FILE.open(newline="") as lines:
+        assert next(csv.reader(lines)) == list(said)
+    # what is made up says so where it is read
+    made_up = [column for name, column in source["columns"].items() if name.startswith("example_")]
+    assert len(made_up) == 2
+    assert all("made-up" in column["description"] for column in made_up)
+
+
+def test_it_knows_every_car_park_of_the_seed_with_the_same_capacities() -> None:
+    known, seeded = ({row["site"]: row for row in csv.DictReader(path.open(newline=""))} for path in (FILE, SEED))
+    assert known.keys() == seeded.keys()
+    for site, row in seeded.items():
+        if row["capacity"]:
+            assert (known[site]["capacity"], known[site]["capacity_basis"]) == (row["capacity"], row["capacity_source"])
+
+
+def test_no_model_is_made_from_it(parsed_settings: Settings) -> None:
+    nodes = read_manifest(parsed_settings)["nodes"].values()
+    users = [
+        node
+        for node in nodes
+        if any(name.startswith("source.foss_platform.reference.") for name in node["depends_on"].get("nodes", []))
+    ]
+    assert {node["resource_type"] for node in users} == {"analysis"}
+
+
+def test_a_query_joins_it_with_the_lake(lake: Settings) -> None:
+    found = ask(lake, open_catalog(lake), JOINED).reader.read_all().to_pylist()
+    assert found == [{"site": "Forum", "example_zone": "outer"}]
+
+
+def test_the_analysis_finds_what_only_one_side_knows(lake: Settings) -> None:
+    found = ask(lake, open_catalog(lake), compiled(lake)).reader.read_all().to_pylist()
+    missing = {row["site"]: row["missing"] for row in found}
+    assert len(found) == len(missing) == 9
+    assert missing.pop("Unheard of") == "not in the reference table"
+    assert set(missing.values()) == {"not in the feed"}
+    assert "Forum" not in missing
+
+
+def test_a_query_that_does_not_name_it_does_not_read_its_files(lake: Settings, tmp_path: Path) -> None:
+    elsewhere = lake.model_copy(update={"dbt_project": tmp_path / "none"})
+    catalog = open_catalog(lake)
+    assert ask(elsewhere, catalog, "select * from gold.parking_latest").reader.read_all().num_rows == 2
+    with pytest.raises(QueryError, match="parking_sites"):
+        ask(elsewhere, catalog, JOINED)
+
+
+def test_a_file_that_does_not_fit_is_named(lake: Settings, tmp_path: Path) -> None:
+    shutil.copytree(FILE.parent, tmp_path / "project" / "reference")
+    (tmp_path / "project" / "reference" / FILE.name).write_text("site,capacity\nForum,many\n")
+    with pytest.raises(ConfigurationError) as refused:
+        ask(lake.model_copy(update={"dbt_project": tmp_path / "project"}), open_catalog(lake), JOINED)
+    assert "parking_sites cannot be made" in str(refused.value)
+    assert "parking_sites.sql" in str(refused.value)

@@ -1,0 +1,1 @@
+"""Tests of table maintenance and of pruning Dagster's history."""

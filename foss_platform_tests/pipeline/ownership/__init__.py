@@ -1,0 +1,1 @@
+"""Tests of copied, moved and adopted lakes, and of dropped tables."""

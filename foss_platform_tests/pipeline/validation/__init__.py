@@ -1,0 +1,1 @@
+"""Tests of `foss validate` without servers."""

@@ -1,0 +1,1 @@
+"""Tests of the lake over real catalogs and object stores."""

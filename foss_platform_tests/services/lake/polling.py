@@ -1,0 +1,73 @@
+"""Taking polls in on a lake whose servers fail, and what is expected of it then. Not here: the failures.
+
+A poll holds two records that come in and one that does not, so taking it in is three commits of one file each.
+"""
+
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from pyiceberg.catalog import Catalog
+from pyiceberg.io.pyarrow import write_file
+from pyiceberg.manifest import DataFile
+
+from foss_platform.errors import FossError
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
+from foss_platform.lake.files import data_files
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform_tests.faults.injection.polling import BRONZE, POLLS, REJECTED
+from foss_platform_tests.pipeline.ingest.writers import live_poll, record
+from foss_platform_tests.services.lakes import Lake
+from foss_platform_tests.tables import read
+
+#: However it fails, it says so within this many seconds.
+BOUND_SECONDS = 30.0
+#: In the order in which their files are written.
+COMMITTED = (REJECTED, BRONZE, POLLS)
+
+
+def take_in(catalog: Catalog, feed: Feed, tick: int) -> TakenIn:
+    """Take the poll of the n-th minute in, as a scheduled run does."""
+    poll = live_poll(feed, tick, f"[{record('A', str(tick))},{record('B')},null]")
+    return take_in_poll(catalog, feed, poll.cause, lambda _: poll, {})
+
+
+def refused(lake: Lake, act: Callable[[], object]) -> FossError:
+    """The one error of it: in time, with a remedy, without a secret."""
+    began = time.monotonic()
+    with pytest.raises(FossError) as caught:
+        act()
+    took = time.monotonic() - began
+    assert took < BOUND_SECONDS, took
+    error = caught.value
+    assert error.remedy
+    assert len(str(error).splitlines()) == 1
+    assert not any(secret in f"{error} {error!r}" for secret in lake.secrets)
+    return error
+
+
+def in_mid_append(monkeypatch: pytest.MonkeyPatch, table: str, act: Callable[[], None]) -> None:
+    """Do something once, when the next poll's file for a table is written and the table not yet committed."""
+    place, written_before = COMMITTED.index(table), count()
+
+    def write(*arguments: Any) -> list[DataFile]:
+        written = list(write_file(*arguments))
+        if next(written_before) == place:
+            act()
+        return written
+
+    monkeypatch.setattr(data_files, "write_file", write)
+
+
+def is_in_once(lake: Lake, feed: Feed, ticks: int) -> None:
+    """Assert that all of the first polls are in, each once and whole, and that taking one in again changes nothing."""
+    assert take_in(open_catalog(lake.settings), feed, ticks - 1).written is None
+    rows = read(lake.settings, BRONZE)
+    batches = sorted({row["_batch_id"] for row in rows})
+    assert len(batches) == ticks
+    assert sorted((row["_batch_id"], row["_record_index"]) for row in rows) == [(b, n) for b in batches for n in (0, 1)]
+    assert sorted(row["_batch_id"] for row in read(lake.settings, REJECTED)) == batches
+    assert sorted(row["batch_id"] for row in read(lake.settings, POLLS)) == batches

@@ -1,0 +1,147 @@
+"""The catalog fails: one clear error in time, nothing lost, nothing twice, and the next run heals it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+import psycopg2
+import pytest
+from pyiceberg.catalog import Catalog
+
+from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform_tests.faults.injection.polling import BRONZE
+from foss_platform_tests.services.lakes import Kind, Lake
+from foss_platform_tests.services.lake.polling import in_mid_append, is_in_once, refused, take_in
+from foss_platform_tests.services.servers.postgres import Postgres
+from foss_platform_tests.services.servers.process import Server
+
+_URI = "PYICEBERG_CATALOG__LAKE__URI"
+
+ON_POSTGRES = pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO], indirect=True)
+ON_BOTH = pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO, Kind.REST_MINIO], indirect=True)
+
+
+@pytest.fixture
+def catalog(lake: Lake, feed: Feed) -> Catalog:
+    catalog = open_catalog(lake.settings)
+    take_in(catalog, feed, 0)
+    return catalog
+
+
+@pytest.fixture
+def servers(lake: Lake, postgres: Postgres) -> Iterator[dict[str, Server]]:
+    """Who keeps the catalog, and the database behind it where that is another."""
+    assert lake.catalog_server is not None
+    yield {"catalog": lake.catalog_server, "database": postgres}
+    postgres.revive()
+    lake.catalog_server.revive()
+
+
+@contextmanager
+def lock(lake: Lake, postgres: Postgres, mode: str) -> Iterator[None]:
+    """Another session holds the catalog's table."""
+    with closing(connect(postgres, lake.warehouse.split("/")[2])) as session, session.cursor() as cursor:
+        cursor.execute(f"lock table iceberg_tables in {mode} mode")
+        yield
+        session.rollback()
+
+
+def connect(postgres: Postgres, database: str) -> "psycopg2.extensions.connection":
+    return psycopg2.connect(
+        host="127.0.0.1", port=postgres.port, user="postgres", password=postgres.superuser_password, dbname=database
+    )
+
+
+def use_up(sessions: ExitStack, postgres: Postgres) -> None:
+    """Open sessions for as long as it takes any."""
+    while True:
+        sessions.enter_context(closing(connect(postgres, "postgres")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "which"),
+    [(Kind.POSTGRES_MINIO, "catalog"), (Kind.REST_MINIO, "catalog"), (Kind.REST_MINIO, "database")],
+    indirect=["kind"],
+)
+@pytest.mark.parametrize("away", [Server.kill, Server.freeze, Server.restart])
+def test_away_in_mid_append(
+    lake: Lake,
+    servers: dict[str, Server],
+    catalog: Catalog,
+    feed: Feed,
+    monkeypatch: pytest.MonkeyPatch,
+    which: str,
+    away: Callable[[Server], None],
+) -> None:
+    in_mid_append(monkeypatch, BRONZE, lambda: away(servers[which]))
+    if away is Server.restart:
+        # the connection from before it may be noticed as broken or not
+        try:
+            take_in(catalog, feed, 1)
+        except PassingError as noticed:
+            assert "catalog" in str(noticed)
+    else:
+        error = refused(lake, lambda: take_in(catalog, feed, 1))
+        assert isinstance(error, PassingError)
+        assert "catalog" in str(error)
+        assert "catalog" in str(refused(lake, lambda: take_in(open_catalog(lake.settings), feed, 1)))
+        servers[which].revive()
+    take_in(catalog, feed, 1)
+    is_in_once(lake, feed, 2)
+
+
+@ON_BOTH
+def test_slow_to_read_from(lake: Lake, catalog: Catalog, feed: Feed, postgres: Postgres) -> None:
+    with lock(lake, postgres, "access exclusive"):
+        error = refused(lake, lambda: take_in(catalog, feed, 1))
+        assert isinstance(error, PassingError)
+        assert "catalog" in str(error)
+    take_in(catalog, feed, 1)
+    is_in_once(lake, feed, 2)
+
+
+@ON_BOTH
+def test_slow_to_commit(
+    lake: Lake, catalog: Catalog, feed: Feed, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as locked:
+        # from here on it can be read and not written to
+        in_mid_append(monkeypatch, BRONZE, lambda: locked.enter_context(lock(lake, postgres, "share row exclusive")))
+        error = refused(lake, lambda: take_in(catalog, feed, 1))
+        assert isinstance(error, PassingError)
+        assert "catalog" in str(error)
+    # a REST server may commit now what it was asked for and nobody waits for any longer
+    take_in(catalog, feed, 1)
+    is_in_once(lake, feed, 2)
+
+
+@ON_POSTGRES
+def test_out_of_connections(lake: Lake, catalog: Catalog, feed: Feed, postgres: Postgres) -> None:
+    with ExitStack() as sessions:
+        with pytest.raises(psycopg2.OperationalError, match="too many clients"):
+            use_up(sessions, postgres)
+        error = refused(lake, lambda: take_in(open_catalog(lake.settings), feed, 1))
+        assert isinstance(error, PassingError)
+        assert "too many clients" in str(error)
+    take_in(open_catalog(lake.settings), feed, 1)
+    is_in_once(lake, feed, 2)
+
+
+@ON_POSTGRES
+def test_a_wrong_password_or_database(
+    lake: Lake, catalog: Catalog, feed: Feed, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri, database = lake.environment[_URI], lake.warehouse.split("/")[2]
+    for wrong, named in (
+        (uri.replace(postgres.lake_password, "wrong-and-yet-secret"), 'user "lake"'),
+        (uri.replace(f"/{database}", "/nowhere"), 'database "nowhere"'),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setenv(_URI, wrong)
+            error = refused(lake, lambda: take_in(open_catalog(lake.settings), feed, 1))
+        assert isinstance(error, ConfigurationError)
+        assert named in str(error)
+        assert "wrong-and-yet-secret" not in str(error)
+    take_in(catalog, feed, 1)
+    is_in_once(lake, feed, 2)

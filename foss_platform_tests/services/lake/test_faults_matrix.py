@@ -1,0 +1,118 @@
+"""The faults over all four kinds of lake: kills of the commit path, and writers that compete while upkeep runs.
+
+What is killed and how is `foss_platform_tests.faults`; here it meets Postgres, a REST catalog and an object store.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from foss_platform.ingest.poll.batch import scheduled
+from foss_platform.ingest.bronze.commit_polls import ensure_feed_tables
+from foss_platform.ingest.http.clock import system_clock
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.poll import FeedPoller
+from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.settings import load_settings
+from foss_platform_tests.faults.injection.contention import maintain, write
+from foss_platform_tests.faults.injection.kill_points import ANSWERED, NOT_YET_ASKED, NOT_YET_TOLD, SET_UP, TOLD
+from foss_platform_tests.faults.injection.polling import (
+    BRONZE,
+    POLLS,
+    REJECTED,
+    Ticking,
+    take_in_tick,
+    ticking,
+    without_durations,
+)
+from foss_platform_tests.faults.injection.trial import attempt, server
+from foss_platform_tests.pipeline.ingest.loopback import new_session
+from foss_platform_tests.pipeline.ingest.writers import START
+from foss_platform_tests.services.lakes import Kind, Lake, set_environment
+from foss_platform_tests.tables import Row, read
+
+_WRITERS, _BATCHES = 4, 10
+_SECONDS = 240
+
+
+def kill_points(kind: Kind) -> list[str]:
+    """Where the promise is decided: around the commit of each table, and within that of bronze."""
+    before, after = (NOT_YET_ASKED, ANSWERED) if kind is Kind.REST_MINIO else (NOT_YET_TOLD, TOLD)
+    return [
+        f"{SET_UP}: {before}",
+        f"{REJECTED}: {before}",
+        f"{REJECTED}: after the commit",
+        f"{BRONZE}: data file written",
+        f"{BRONZE}: {before}",
+        f"{BRONZE}: {after}",
+        f"{BRONZE}: after the commit",
+        f"{POLLS}: after the commit",
+    ]
+
+
+def test_killed_in_the_commit_path_and_retried(
+    lake: Lake, feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = kill_points(lake.kind)
+    with ticking(feed, ["mixed"] * len(points)) as served:
+        for tick, point in enumerate(points):
+            served.tick(tick)
+            assert attempt(take_in_tick, lake.settings.home, served.feed, tick, point).killed, point
+            assert not attempt(take_in_tick, lake.settings.home, served.feed, tick).killed
+        killed = without_durations(lake.settings.home)
+        assert killed == without_kills(served, range(len(points)), tmp_path / "plain", monkeypatch)
+    assert [len(killed[table]) for table in (BRONZE, REJECTED, POLLS)] == [
+        2 * len(points),
+        2 * len(points),
+        len(points),
+    ]
+
+
+def without_kills(
+    served: Ticking, ticks: Sequence[int], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, list[Row]]:
+    """The same ticks on an embedded lake."""
+    with monkeypatch.context() as plain, new_session() as session:
+        set_environment(plain, {"FOSS_HOME": str(home)})
+        catalog, poller = open_catalog(load_settings()), FeedPoller(served.feed, session, system_clock, trust_date=True)
+        for tick in ticks:
+            served.tick(tick)
+            cause = scheduled(served.feed.name, START + timedelta(minutes=tick))
+            take_in_poll(catalog, served.feed, cause, poller.poll, {})
+        return without_durations(home)
+
+
+def name_lake(environment: dict[str, str]) -> None:
+    """For a process whose environment is that of the fork server."""
+    os.environ.update(environment)
+
+
+def test_writers_compete_while_upkeep_compacts_and_expires(lake: Lake, feed: Feed, tmp_path: Path) -> None:
+    ensure_feed_tables(open_catalog(lake.settings), feed)
+    start, stop, home = tmp_path / "start", tmp_path / "stop", lake.settings.home
+    with ProcessPoolExecutor(
+        _WRITERS + 1, mp_context=server(), initializer=name_lake, initargs=(lake.environment,)
+    ) as pool:
+        upkeep = pool.submit(maintain, home, feed, stop)
+        writers = [
+            pool.submit(write, home, feed, number, [*range(number * _BATCHES, (number + 1) * _BATCHES)], start)
+            for number in range(_WRITERS)
+        ]
+        try:
+            start.touch()
+            written = [writer.result(timeout=_SECONDS) for writer in writers]
+        finally:
+            stop.touch()
+        maintained = upkeep.result(timeout=_SECONDS)
+    assert [writer.new for writer in written] == [_BATCHES] * _WRITERS
+    rows = read(lake.settings, BRONZE)
+    assert len(rows) == len({(row["_batch_id"], row["_record_index"]) for row in rows}) == 2 * _WRITERS * _BATCHES
+    attempts = sorted({(row["_batch_id"], row["_polled_at"]) for row in rows})
+    assert attempts == sorted((row["batch_id"], row["polled_at"]) for row in read(lake.settings, POLLS))
+    assert maintained.compacted > 0
+    assert maintained.expired > 0

@@ -1,0 +1,34 @@
+"""The law over all four kinds of lake: what dbt builds on DuckDB over S3 is what an independent oracle says."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.recording.recording import read_recording
+from foss_platform.transform.project import target_folder
+from foss_platform_tests.pipeline.transform.test_law import EXCERPT, GOLD, SILVER, Pipeline, compare, expected
+from foss_platform_tests.services.lakes import Lake
+from foss_platform_tests.tables import content
+
+
+@pytest.fixture
+def pipeline(parsed_project: Path, lake: Lake, feed: Feed) -> Pipeline:
+    shutil.copytree(parsed_project, target_folder(lake.settings))
+    return Pipeline(lake.settings, feed)
+
+
+def test_steps_equal_the_oracle_and_leave_no_secret(pipeline: Pipeline, lake: Lake) -> None:
+    polls = list(read_recording(EXCERPT))
+    half = len(polls) // 2
+    pipeline.take_in(polls[:half])
+    pipeline.build()
+    pipeline.take_in(polls[half:])
+    pipeline.build(tests=True)
+    compare(content(pipeline.settings, (SILVER, *GOLD)), expected(pipeline, polls))
+    # dbt's artefacts and logs among them; the lake's own files are its content
+    written = [path for path in lake.settings.home.rglob("*") if path.is_file() and "warehouse" not in path.parts]
+    assert any(path.name == "manifest.json" for path in written)
+    for secret in lake.secrets:
+        assert [path for path in written if secret.encode() in path.read_bytes()] == []

@@ -1,0 +1,91 @@
+"""Removing objects from a real store: many in a request, and a clear error in time when it goes away in between."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from pyiceberg.catalog import Catalog
+
+from foss_platform.errors import PassingError
+from foss_platform.lake.files import table_files as storage_module
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.store.bulk_objects import BATCH
+from foss_platform.lake.table.policy import TablePolicy
+from foss_platform.lake.maintenance.removal import NOTES, plan_removal, remove
+from foss_platform.lake.files.table_files import Storage, StoredFile
+from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
+from foss_platform_tests.services.lakes import Kind, Lake
+from foss_platform_tests.services.servers.minio import Minio
+from foss_platform_tests.services.lake.polling import refused
+
+NAME = TableName("gold", "things")
+SCHEMA = pa.schema([("id", pa.int64())])
+
+pytestmark = pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO, Kind.REST_MINIO], indirect=True)
+
+
+@pytest.fixture
+def catalog(lake: Lake) -> Catalog:
+    catalog = open_catalog(lake.settings)
+    ensure_table(catalog, TableSpec(NAME, SCHEMA))
+    apply_change(catalog, NAME, lambda _: Change(pa.table({"id": [1]}, schema=SCHEMA)))
+    return catalog
+
+
+@pytest.fixture(autouse=True)
+def _never_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def delete(_: Storage, path: str) -> None:
+        raise AssertionError(f"{path} was deleted alone")
+
+    monkeypatch.setattr(Storage, "delete", delete)
+
+
+def litter(catalog: Catalog, count: int) -> set[str]:
+    """Objects that nothing refers to, their names full of what URLs and XML make something else of."""
+    storage = Storage(load_table(catalog, NAME))
+    names = [f"data/{number}/å & <+%20> '{number}'.parquet" for number in range(count)]
+    for name in names:
+        storage.write_whole(name, b"loose")
+    return {f"{storage.root}/{name}" for name in names}
+
+
+def objects(lake: Lake, store: Minio) -> set[str]:
+    return set(store.files.find(lake.warehouse.removeprefix("s3://")))
+
+
+def test_all_of_them_and_nothing_else(lake: Lake, store: Minio, catalog: Catalog) -> None:
+    before = objects(lake, store)
+    loose = litter(catalog, BATCH + 20)
+    told: list[StoredFile] = []
+    removal = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), spare=timedelta())
+    assert {file.path for file in removal.files} == loose
+    remove(catalog, NAME, removal, told.append)
+    assert told == removal.files
+    # no empty objects either that would stand for folders
+    assert objects(lake, store) == before | {f"{Storage(load_table(catalog, NAME)).root}/{NOTES}"}
+
+
+def test_frozen_in_between(lake: Lake, store: Minio, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_module, "BATCH", 5)
+    monkeypatch.setattr(storage_module, "FEW", 0)
+    loose = litter(catalog, 12)
+    gone: list[str] = []
+
+    def freeze(file: StoredFile) -> None:
+        gone.append(file.path)
+        if len(gone) == 5:
+            store.freeze()
+
+    removal = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), spare=timedelta())
+    error = refused(lake, lambda: remove(catalog, NAME, removal, freeze))
+    assert isinstance(error, PassingError)
+    assert "warehouse" in str(error)
+    store.revive()
+    # frozen it may have taken the next request, and does it now
+    assert loose & objects(lake, store) <= loose - set(gone)
+    again = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), spare=timedelta())
+    remove(catalog, NAME, again, lambda _: None)
+    assert not loose & objects(lake, store)
+    assert load_table(catalog, NAME).scan().to_arrow().num_rows == 1

@@ -1,0 +1,1 @@
+"""The servers that tests run: getting, starting and stopping them."""

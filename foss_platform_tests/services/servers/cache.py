@@ -1,0 +1,79 @@
+"""Filling a folder of the cache once: made aside, checked, then put in place whole. Not here: with what."""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from foss_platform_tests.services.servers.programs import Missing, cache_folder
+
+
+def kept(name: str, made_from: list[Path], make: Callable[[Path], None]) -> Path:
+    """The cache's folder of that name, for just these sources and this kind of machine; made when it is not there.
+
+    Parameters
+    ----------
+    made_from
+        The files that say what belongs in it: when one changes, another folder is made.
+    make
+        Fills the empty folder that it is given.
+    """
+    folder = kept_folder(name, made_from)
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.is_dir():
+            return folder
+        aside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
+        try:
+            make(aside)
+            aside.chmod(0o755)
+            aside.rename(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def kept_folder(name: str, made_from: list[Path]) -> Path:
+    """Where `kept` puts it."""
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in made_from)).hexdigest()[:12]
+    return cache_folder() / f"{name}-{digest}-{platform.machine()}"
+
+
+def run(what: str, command: list[str], *, remedy: str, environment: Mapping[str, str], folder: Path) -> str:
+    """Run a program that fetches or builds, showing what it does and for how long, and give its output.
+
+    Raises
+    ------
+    Missing
+        When it fails or is not there, with its last line and the remedy.
+    """
+    print(f"{what} ...", end=" ", flush=True)  # noqa: T201
+    began = time.monotonic()
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        print("failed")  # noqa: T201
+        raise Missing(f"{what}: {command[0]} is missing: {remedy}") from None
+    if ended.returncode:
+        print("failed")  # noqa: T201
+        lines = [line for line in (ended.stdout + ended.stderr).splitlines() if line.strip()]
+        raise Missing(f"{what}: {lines[-1].strip() if lines else f'exit code {ended.returncode}'}: {remedy}")
+    print(f"{time.monotonic() - began:.0f} s")  # noqa: T201
+    return ended.stdout

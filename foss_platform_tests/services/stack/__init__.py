@@ -1,0 +1,1 @@
+"""Tests of the stack's processes and files."""

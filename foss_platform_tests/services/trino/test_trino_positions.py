@@ -1,0 +1,127 @@
+"""Somebody changes a table while Trino builds: nothing claims to hold what it does not, and the next run puts it right.
+
+On Trino a step's rows and the position up to which they contain the sources are two commits, so each place between is
+met: a roll back, and what a frozen server commits late.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from unittest.mock import patch
+
+import pytest
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from foss_platform.engine import Engine
+from foss_platform.lake.maintenance.compaction import compact
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.build.rollback import plan_rollback, roll_back
+from foss_platform.transform.trino import run as trino_run
+from foss_platform.transform.results import NodeResult, NodeStatus
+from foss_platform.transform.trino.built_table import BuiltTable, finish_table
+from foss_platform_tests.pipeline.transform.test_law import SILVER
+from foss_platform_tests.services.trino.building import Standing, when_the_run_has_begun
+from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
+
+GOLD = "gold.parking_feed_health"
+_READINGS = TableName("silver", "parking_readings")
+
+
+@pytest.fixture
+def standing(trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> Standing:
+    """Built whole and in a step, with news that no build has seen."""
+    monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
+    made = Standing(trino)
+    made.more()
+    made.heal()
+    made.more()
+    return made
+
+
+def back(standing: Standing, moment: datetime) -> None:
+    """Roll silver back, as `foss rollback` does."""
+    roll_back(standing.catalog, plan_rollback(standing.catalog, _READINGS, moment))
+
+
+def before_the_step(standing: Standing) -> datetime:
+    """A moment at which silver was not yet as the run finds it."""
+    states = standing.catalog.load_table(SILVER).snapshots()
+    return datetime.fromtimestamp(states[-1].timestamp_ms / 1000 - 0.001, UTC)
+
+
+@contextmanager
+def when_built(name: str, act: Callable[[], object], *, before_note: bool) -> Iterator[None]:
+    """Act when Trino has committed a table, before or after the platform has finished it."""
+
+    def acting(catalog: Catalog, built: BuiltTable) -> Table:
+        if str(built.name) == name and before_note:
+            act()
+        table = finish_table(catalog, built)
+        if str(built.name) == name and not before_note:
+            act()
+        return table
+
+    with patch.object(trino_run, "finish_table", acting):
+        yield
+
+
+def failures(results: list[NodeResult]) -> dict[str, str]:
+    """By table, what is said of it; each is worth another try."""
+    found = [result for result in results if result.status is NodeStatus.ERROR]
+    assert not any(result.is_lasting for result in found)
+    return {result.unique_id.rpartition(".")[2]: result.message for result in found}
+
+
+def test_what_was_rolled_back_before_a_step_is_not_noted_as_read(standing: Standing) -> None:
+    moment, noted = before_the_step(standing), standing.read_to(GOLD)
+    with when_the_run_has_begun(lambda: back(standing, moment)):
+        found = failures(standing.results())
+    assert found.keys() == {"parking_readings", "parking_feed_health"}
+    assert found["parking_readings"].startswith("silver.parking_readings changed while this run was building it")
+    assert standing.read_to(GOLD) == noted
+    standing.heal()
+
+
+def test_what_was_rolled_back_after_a_step_is_not_noted_as_read(standing: Standing) -> None:
+    moment, noted = before_the_step(standing), standing.read_to(GOLD)
+    with when_built(SILVER, lambda: back(standing, moment), before_note=True):
+        found = failures(standing.results())
+    assert found.keys() == {"parking_readings", "parking_feed_health"}
+    assert standing.read_to(GOLD) == noted
+    standing.heal()
+
+
+def test_a_late_commit_between_a_step_and_its_note(standing: Standing) -> None:
+    """As of a server that was frozen in a rebuild: it holds less than the run that heals."""
+    older = standing.catalog.load_table(SILVER)
+    noted = standing.read_to()
+    keys, values = (", ".join(f"'{word}'" for word in words) for words in (noted, noted.values()))
+
+    def late() -> None:
+        standing.stand.access.rows(
+            f"create or replace table {SILVER} with (format_version = 2, extra_properties = map(array[{keys}], "
+            f"array[{values}])) as select * from {SILVER} for version as of {older.metadata.current_snapshot_id}"
+        )
+
+    with when_built(SILVER, late, before_note=True):
+        found = failures(standing.results())
+    assert "parking_readings" in found
+    assert standing.read_to() == noted
+    standing.heal()
+
+
+def test_a_whole_that_was_made_of_other_rows_says_that_it_holds_none(standing: Standing) -> None:
+    moment = before_the_step(standing)
+    with when_built(SILVER, lambda: back(standing, moment), before_note=False):
+        found = failures(standing.results(full_refresh=True))
+    assert found.keys() == {"parking_feed_health"}
+    assert "silver.parking_readings changed while this run was building gold.parking_feed_health" in found.popitem()[1]
+    assert standing.read_to(GOLD) == {}
+    standing.heal()
+
+
+def test_upkeep_between_is_no_change(standing: Standing) -> None:
+    with when_built(SILVER, lambda: compact(standing.catalog, _READINGS, everything=True), before_note=True):
+        assert failures(standing.results()) == {}
+    standing.heal()

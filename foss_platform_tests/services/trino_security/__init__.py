@@ -1,0 +1,1 @@
+"""Tests of Trino's logins and access rules."""
