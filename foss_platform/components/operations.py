@@ -1,4 +1,4 @@
-"""`Operations`: what the platform as a whole has in the graph: the poll log, upkeep, and what runs by itself."""
+"""`Operations`: what the platform as a whole has in the graph: the poll log, maintenance, and what runs by itself."""
 
 from typing import Annotated, Any
 
@@ -11,8 +11,8 @@ from foss_platform.components.shared.loading import Platform, current_platform
 from foss_platform.components.rest_feed import POLL_LOG_ASSET, RestFeed
 from foss_platform.components.runs.run_sensor import run_sensor
 from foss_platform.components.shared.table_health import health_check_spec, health_verdict, look_at
-from foss_platform.components.maintenance.maintenance_asset import every, upkeep_asset, upkeep_job
-from foss_platform.components.maintenance.maintenance_sensor import upkeep_sensor
+from foss_platform.components.maintenance.maintenance_asset import every, maintenance_asset, maintenance_job
+from foss_platform.components.maintenance.maintenance_sensor import maintenance_sensor
 from foss_platform.errors import FossError
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.lake.connect.catalog import open_catalog
@@ -21,11 +21,11 @@ from foss_platform.settings import Switch
 
 
 class Operations(dg.Component, dg.Model, dg.Resolvable):
-    """The poll log, upkeep of the lake and of Dagster's history, and the automation sensor.
+    """The poll log, maintenance of the lake and of Dagster's history, and the automation sensor.
 
     Attributes
     ----------
-    upkeep_cadence
+    maintenance_cadence
         When every table is cared for (cron, UTC).
     history_cadence
         When old runs are deleted (cron, UTC), 2,000 at most each time.
@@ -34,7 +34,7 @@ class Operations(dg.Component, dg.Model, dg.Resolvable):
     """
 
     owners: list[str]
-    upkeep_cadence: str = "17 */3 * * *"
+    maintenance_cadence: str = "17 */3 * * *"
     history_cadence: str = "47 */6 * * *"
     keep_successful_runs_days: Annotated[int, Field(ge=1)] = 3
     keep_failed_runs_days: Annotated[int, Field(ge=1)] = 30
@@ -58,17 +58,17 @@ class Operations(dg.Component, dg.Model, dg.Resolvable):
             description="Builds models that several pipelines feed, and catches up after failures.",
         )
         feeds = [page.feed for page in context.component_tree.get_all_components(of_type=RestFeed)]
-        upkeep = upkeep_job()
+        maintenance = maintenance_job()
         pruning = history_job(platform, self.keep_successful_runs_days, self.keep_failed_runs_days)
         return dg.Definitions(
-            assets=[poll_log, upkeep_asset(platform, feeds, self.owners)],
+            assets=[poll_log, maintenance_asset(platform, feeds, self.owners)],
             asset_checks=[poll_log_check(platform)],
-            jobs=[upkeep, pruning],
+            jobs=[maintenance, pruning],
             schedules=[
-                every(self.upkeep_cadence, upkeep, platform.settings),
+                every(self.maintenance_cadence, maintenance, platform.settings),
                 every(self.history_cadence, pruning, platform.settings),
             ],
-            sensors=[automatic, upkeep_sensor(platform, upkeep), run_sensor(platform)],
+            sensors=[automatic, maintenance_sensor(platform, maintenance), run_sensor(platform)],
         )
 
 

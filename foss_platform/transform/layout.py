@@ -12,24 +12,24 @@ from foss_platform.lake.table.policy import TablePolicy
 
 
 def model_layout(name: TableName, config: Mapping[str, Any]) -> DerivedLayout:
-    """The key, column of time and upkeep of a model's table.
+    """The key, column of time and maintenance of a model's table.
 
     Parameters
     ----------
     config
-        dbt's `config` of the node: `unique_key`, `prune_by` and `meta.foss.upkeep`.
+        dbt's `config` of the node: `unique_key`, `prune_by` and `meta.foss.maintenance`.
 
     Raises
     ------
     ConfigurationError
-        When the upkeep is not understood.
+        When the maintenance is not understood.
     """
     key = config.get("unique_key")
     try:
-        policy = TablePolicy(**((config.get("meta") or {}).get("foss") or {}).get("upkeep", {}))
+        policy = TablePolicy(**((config.get("meta") or {}).get("foss") or {}).get("maintenance", {}))
     except (TypeError, ValidationError) as error:
         raise ConfigurationError(
-            f"meta.foss.upkeep of the model {name} is not understood: {str(error).splitlines()[0]}.",
+            f"meta.foss.maintenance of the model {name} is not understood: {str(error).splitlines()[0]}.",
             "docs/PIPELINES.md lists what it may say.",
         ) from error
     return DerivedLayout((key,) if isinstance(key, str) else tuple(key or ()), config.get("prune_by"), policy)

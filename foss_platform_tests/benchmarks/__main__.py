@@ -29,9 +29,9 @@ BENCHMARKS = {
     "trino_20m": "the same with 20 million rows (some twenty minutes)",
     "trino_100m": "the same with 100 million rows on two workers (an hour, 20 GB)",
     "append": "whether the three hundredth poll costs what the first ones do",
-    "upkeep": "20,000 polls with upkeep: what a poll and the lake cost in the end (an hour or two)",
+    "maintenance": "20,000 polls with maintenance: what a poll and the lake cost in the end (an hour or two)",
     "history": "a step of silver and gold with 1 million and with 100 million rows of history (15 GB)",
-    "scan": "a group-by over 20,000 tiny commits, against one (makes the lake of upkeep if need be)",
+    "scan": "a group-by over 20,000 tiny commits, against one (makes the lake of maintenance if need be)",
 }
 _PAGE = PROJECT_ROOT / "docs" / "BENCHMARKS.md"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: What a snapshot's summary may say of its making, and how that is said to a person.
 _REASONS = {
     "foss.build": "{}",
-    "foss.upkeep": "{}",
+    "foss.maintenance": "{}",
     "foss.rollback-to": "rollback to {}",
     "foss.replayed": "{} again",
     # Iceberg's own, of other engines

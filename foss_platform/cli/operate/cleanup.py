@@ -1,4 +1,4 @@
-"""`foss cleanup`: all upkeep from the command line. Not here: what upkeep does (`lake.maintenance.maintain`)."""
+"""`foss cleanup`: all maintenance from the command line. Not here: what maintenance does (`lake.maintenance.maintain`)."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from foss_platform.lake.table.names import TableName
     from foss_platform.lake.files.table_files import StoredFile
-    from foss_platform.lake.maintenance.maintain import Care
+    from foss_platform.lake.maintenance.maintain import TableMaintenance
 
 _RISKY = timedelta(hours=1)
 
@@ -58,7 +58,7 @@ def cleanup(
             soft_wrap=True,
         )
         confirm("Remove them?", yes=yes)
-    done, failures = _care(catalog, names, spare, dry_run=dry_run)
+    done, failures = _maintain(catalog, names, spare, dry_run=dry_run)
     if dry_run:
         _list_files(done)
     _summarize(catalog, done, spare, dry_run=dry_run)
@@ -69,14 +69,14 @@ def cleanup(
     raise typer.Exit(1 if failures else 0)
 
 
-def _care(
+def _maintain(
     catalog: "Catalog", names: "Sequence[TableName]", spare: timedelta | None, *, dry_run: bool
-) -> "tuple[list[Care], list[FossError]]":
+) -> "tuple[list[TableMaintenance], list[FossError]]":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from foss_platform.lake.maintenance.maintain import care_for
+    from foss_platform.lake.maintenance.maintain import maintain
 
-    done: list[Care] = []
+    done: list[TableMaintenance] = []
     failures: list[FossError] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[gone]}"))
     with Progress(*columns, console=messages(), transient=True) as bar:
@@ -95,7 +95,7 @@ def _care(
                     _heal(catalog, name)
                 now = datetime.now(UTC)
                 done.append(
-                    care_for(catalog, name, now, trigger="command", spare=spare, dry_run=dry_run, progress=count)
+                    maintain(catalog, name, now, trigger="command", spare=spare, dry_run=dry_run, progress=count)
                 )
             except Exception as error:
                 # a table whose files are damaged fails in many ways, and must not keep the others from care
@@ -115,7 +115,7 @@ def _remove_dropped(catalog: "Catalog", *, dry_run: bool) -> None:
 
 
 def _heal(catalog: "Catalog", name: "TableName") -> None:
-    """Before bronze is cared for: the snapshots that upkeep lets expire may hold what the poll log is owed."""
+    """Before bronze is cared for: the snapshots that maintenance lets expire may hold what the poll log is owed."""
     from importlib.metadata import version
 
     from foss_platform.ingest.bronze.poll_log import heal_poll_log
@@ -125,34 +125,34 @@ def _heal(catalog: "Catalog", name: "TableName") -> None:
             heal_poll_log(catalog, feed, {"foss.version": version("foss-platform")})
 
 
-def _list_files(done: "Sequence[Care]") -> None:
+def _list_files(done: "Sequence[TableMaintenance]") -> None:
     console = output()
-    for care in done:
-        for file in care.removal.files:
+    for maintenance in done:
+        for file in maintenance.removal.files:
             line = f"{size_text(file.size):>10}  {file.path}"
             console.print(escape(line), soft_wrap=True)
 
 
-def _summarize(catalog: "Catalog", done: "Sequence[Care]", spare: timedelta | None, *, dry_run: bool) -> None:
+def _summarize(catalog: "Catalog", done: "Sequence[TableMaintenance]", spare: timedelta | None, *, dry_run: bool) -> None:
     columns = ["table", "points", "removed", "freed", "spared", "until"]
     columns[1:1] = [] if dry_run else ["merged"]
-    rows = [_line(catalog, care, spare, dry_run=dry_run) for care in done]
+    rows = [_line(catalog, maintenance, spare, dry_run=dry_run) for maintenance in done]
     show_table(columns, rows, right=columns[1:-1])
-    freed = sum(care.removal.bytes for care in done)
-    files = sum(len(care.removal.files) for care in done)
+    freed = sum(maintenance.removal.bytes for maintenance in done)
+    files = sum(len(maintenance.removal.files) for maintenance in done)
     if dry_run:
         messages().print(f"{files:,} files would be removed, {size_text(freed)} freed; nothing was changed")
     else:
         messages().print(f"{files:,} files removed, {size_text(freed)} freed")
 
 
-def _line(catalog: "Catalog", care: "Care", spare: timedelta | None, *, dry_run: bool) -> list[str]:
+def _line(catalog: "Catalog", maintenance: "TableMaintenance", spare: timedelta | None, *, dry_run: bool) -> list[str]:
     from foss_platform.lake.snapshots.points import PINNED_PREFIX
 
-    removal, merged = care.removal, care.compaction
+    removal, merged = maintenance.removal, maintenance.compaction
     points = sum(file.name.startswith(PINNED_PREFIX) for file in removal.files)
     return [
-        escape(str(care.name)),
+        escape(str(maintenance.name)),
         *([] if dry_run else [f"{merged.files_before:,} → {merged.files_after:,}" if merged.files_before else ""]),
         f"{points:,}",
         f"{len(removal.files):,}",

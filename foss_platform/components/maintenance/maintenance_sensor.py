@@ -1,7 +1,7 @@
-"""The sensor that asks for upkeep as soon as a table needs it, instead of at the schedule's next tick.
+"""The sensor that asks for maintenance as soon as a table needs it, instead of at the schedule's next tick.
 
 What belongs here: looking at tables within bounds, and asking for each state of one once. What does not: judging a
-table (`lake.maintenance.health`), or the upkeep (`components.maintenance.maintenance_asset`).
+table (`lake.maintenance.health`), or the maintenance (`components.maintenance.maintenance_asset`).
 """
 
 import json
@@ -14,7 +14,7 @@ import dagster as dg
 
 from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.table_health import look_at
-from foss_platform.components.maintenance.maintenance_asset import upkeep_config
+from foss_platform.components.maintenance.maintenance_asset import maintenance_config
 from foss_platform.errors import FossError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
@@ -24,7 +24,7 @@ from foss_platform.settings import Switch
 _INTERVAL_SECONDS = 300
 # Dagster ends an evaluation after 60 s; the tables that were not reached are the first of the next
 _LOOKING_SECONDS = 20.0
-# what upkeep could not help, such as too many tags, would else be asked for with every commit to the table
+# what maintenance could not help, such as too many tags, would else be asked for with every commit to the table
 _ASK_AGAIN = timedelta(hours=1)
 # a run key is a tag, which Postgres keeps in an index of 2.7 kB a row at most
 _MAX_TABLES = 20
@@ -39,7 +39,7 @@ class Memory:
     begin_with
         The table to look at first; empty to begin at the beginning.
     asked
-        When upkeep was last asked for, by table.
+        When maintenance was last asked for, by table.
     """
 
     begin_with: str = ""
@@ -71,18 +71,18 @@ class Look:
     begin_next_with: str = ""
 
 
-def upkeep_sensor(platform: Platform, job: Any) -> dg.SensorDefinition:
-    """Looks at the tables every five minutes and asks for the upkeep of those that need it."""
+def maintenance_sensor(platform: Platform, job: Any) -> dg.SensorDefinition:
+    """Looks at the tables every five minutes and asks for the maintenance of those that need it."""
     on = platform.settings.automation is Switch.ON
 
     @dg.sensor(
-        name="upkeep_when_due",
+        name="maintenance_when_due",
         job=job,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
-        description="Asks for the upkeep of tables whose health check would warn.",
+        description="Asks for the maintenance of tables whose health check would warn.",
     )
-    def upkeep_when_due(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def maintenance_when_due(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = platform.clock()
         memory = Memory.read(context.cursor)
         recently = {name: moment for name, moment in memory.asked.items() if now - moment < _ASK_AGAIN}
@@ -101,10 +101,10 @@ def upkeep_sensor(platform: Platform, job: Any) -> dg.SensorDefinition:
         key = " ".join(f"{name}@{snapshot}" for name, (snapshot, _) in sorted(look.needs.items()))
         why = [f"{name}: {words}" for name, (_, words) in look.needs.items()]
         context.log.info("%s", "; ".join([*why, *look.problems]))
-        request = dg.RunRequest(run_key=key, run_config=upkeep_config(sorted(look.needs)))
+        request = dg.RunRequest(run_key=key, run_config=maintenance_config(sorted(look.needs)))
         return dg.SensorResult(run_requests=[request], cursor=cursor)
 
-    return upkeep_when_due
+    return maintenance_when_due
 
 
 def _look(platform: Platform, begin_with: str, recently: dict[str, datetime]) -> Look:

@@ -26,7 +26,7 @@ from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, maintenance_log_
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.ownership.ownership import require_own
 from foss_platform.lake.table.tables import ensure_table, find_table, list_tables
-from foss_platform.lake.maintenance.maintain import Care, care_for
+from foss_platform.lake.maintenance.maintain import TableMaintenance, maintain
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Cared:
+class TableOutcome:
     """What came of one table: what was done to it, or why nothing was."""
 
     table: TableName
     seconds: float
-    care: Care | None = None
+    maintenance: TableMaintenance | None = None
     error: FossError | None = None
 
 
-def care_for_lake(
+def maintain_lake(
     context: dg.AssetExecutionContext, platform: Platform, feeds: Sequence[Feed], asked: Round
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Care for the tables one after the other; one that fails does not stop the others.
@@ -65,7 +65,7 @@ def care_for_lake(
             ensure_table(catalog, maintenance_log_spec())
         names = _chosen(catalog, asked.tables)
         fed = {feed.bronze: feed for feed in feeds}
-        done = [_care(context, platform, catalog, name, fed.get(name), asked) for name in names]
+        done = [_maintain(context, platform, catalog, name, fed.get(name), asked) for name in names]
         if not asked.tables and (gone := remove_for_good(catalog, platform.clock(), dry_run=asked.dry_run)):
             verb = "would be removed" if asked.dry_run else "removed"
             context.log.info("%s files of tables dropped long ago %s.", len(gone), verb)
@@ -85,14 +85,14 @@ def _chosen(catalog: Catalog, tables: Sequence[str]) -> list[TableName]:
     return [name for text, name in known.items() if text in tables or not tables]
 
 
-def _care(
+def _maintain(
     context: dg.AssetExecutionContext,
     platform: Platform,
     catalog: Catalog,
     name: TableName,
     feed: Feed | None,
     asked: Round,
-) -> Cared:
+) -> TableOutcome:
     began = time.monotonic()
     try:
         # first, since caring for bronze expires snapshots, and what the poll log is still owed stands in those
@@ -100,22 +100,22 @@ def _care(
             healed = heal_poll_log(catalog, feed, {"foss.run": context.run.run_id})
             if healed.added:
                 context.log.warning("%s polls of %s were missing in the poll log.", healed.added, feed.name)
-        care = care_for(catalog, name, platform.clock(), trigger="upkeep", spare=asked.spare, dry_run=asked.dry_run)
+        maintenance = maintain(catalog, name, platform.clock(), trigger="maintenance", spare=asked.spare, dry_run=asked.dry_run)
     except FossError as error:
         context.log.error("%s: %s", name, error)
-        return Cared(name, time.monotonic() - began, error=error)
+        return TableOutcome(name, time.monotonic() - began, error=error)
     except Exception as error:
         # whatever a damaged table makes a library raise, the other tables are cared for all the same
         context.log.exception("%s: unexpected", name)
         unexpected = PassingError(f"{type(error).__name__}: {error}")
-        return Cared(name, time.monotonic() - began, error=unexpected)
-    if care.compaction.files_before or care.removal.files:
-        context.log.info("%s: %s", name, _in_words(care, asked))
-    return Cared(name, time.monotonic() - began, care)
+        return TableOutcome(name, time.monotonic() - began, error=unexpected)
+    if maintenance.compaction.files_before or maintenance.removal.files:
+        context.log.info("%s: %s", name, _in_words(maintenance, asked))
+    return TableOutcome(name, time.monotonic() - began, maintenance)
 
 
-def _in_words(care: Care, asked: Round) -> str:
-    removal, compaction = care.removal, care.compaction
+def _in_words(maintenance: TableMaintenance, asked: Round) -> str:
+    removal, compaction = maintenance.removal, maintenance.compaction
     gone = "would be removed" if asked.dry_run else "removed"
     return (
         f"{compaction.files_before} files merged into {compaction.files_after}, "
@@ -124,7 +124,7 @@ def _in_words(care: Care, asked: Round) -> str:
 
 
 def _shown(
-    context: dg.AssetExecutionContext, platform: Platform, catalog: Catalog, done: Sequence[Cared], asked: Round
+    context: dg.AssetExecutionContext, platform: Platform, catalog: Catalog, done: Sequence[TableOutcome], asked: Round
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     asset, metadata = asset_key(MAINTENANCE_LOG), round_metadata(done, asked)
     table = find_table(catalog, MAINTENANCE_LOG)
@@ -141,19 +141,19 @@ def _shown(
     yield health_verdict(asset, health)
 
 
-def round_metadata(done: Sequence[Cared], asked: Round) -> dict[str, Any]:
+def round_metadata(done: Sequence[TableOutcome], asked: Round) -> dict[str, Any]:
     """A line a table, and totals as plain numbers, which Dagster plots over the runs."""
-    removals = [one.care.removal for one in done if one.care is not None]
+    removals = [one.maintenance.removal for one in done if one.maintenance is not None]
     due, spared = sum(removal.bytes for removal in removals), sum(removal.spared_bytes for removal in removals)
     return {
-        "care": dg.MetadataValue.table([dg.TableRecord(_line(one)) for one in done], schema=_LINES),
+        "maintenance": dg.MetadataValue.table([dg.TableRecord(_line(one)) for one in done], schema=_LINES),
         "dry_run": asked.dry_run,
         "tables": len(done),
         "tables_failed": sum(one.error is not None for one in done),
         "bytes_freed": 0 if asked.dry_run else due,
         "bytes_reclaimable": spared + due if asked.dry_run else spared,
         "bytes_referenced": sum(removal.referenced_bytes for removal in removals),
-        "upkeep_seconds": round(sum(one.seconds for one in done), 3),
+        "maintenance_seconds": round(sum(one.seconds for one in done), 3),
     }
 
 
@@ -171,19 +171,19 @@ _LINES = dg.TableSchema(
 )
 
 
-def _line(one: Cared) -> dict[str, str | int | float | bool | None]:
+def _line(one: TableOutcome) -> dict[str, str | int | float | bool | None]:
     line: dict[str, str | int | float | bool | None] = {"table": str(one.table), "seconds": round(one.seconds, 3)}
-    if one.care is None:
+    if one.maintenance is None:
         return {**line, "merged": 0, "into": 0, "removed": 0, "bytes_freed": 0, "spared": 0, "problem": str(one.error)}
-    removal, compaction = one.care.removal, one.care.compaction
+    removal, compaction = one.maintenance.removal, one.maintenance.compaction
     merged = {"merged": compaction.files_before, "into": compaction.files_after}
     freed = {"removed": len(removal.files), "bytes_freed": removal.bytes, "spared": len(removal.spared)}
     return {**line, **merged, **freed, "problem": ""}
 
 
-def _failure_of(failed: Sequence[Cared], cared: int) -> FossError:
+def _failure_of(failed: Sequence[TableOutcome], maintained: int) -> FossError:
     """Lasting only where all of it is: a retry that can help one table is worth having."""
     lasting = all(isinstance(one.error, LastingError) for one in failed)
     kind = LastingError if lasting else PassingError
     reasons = " ".join(f"{one.table}: {one.error}" for one in failed)
-    return kind(f"{len(failed)} of {cared} tables could not be cared for. {reasons}")
+    return kind(f"{len(failed)} of {maintained} tables could not be cared for. {reasons}")

@@ -1,6 +1,6 @@
 """The job that prunes Dagster's history. Not here: which runs may go (`components.runs.run_history`).
 
-A job of its own rather than a part of upkeep: it has nothing to do with the lake, and each goes on when the other
+A job of its own rather than a part of maintenance: it has nothing to do with the lake, and each goes on when the other
 fails.
 """
 

@@ -97,7 +97,7 @@ def bronze_spec(feed: Feed) -> TableSpec:
         feed.description.strip(),
         key=("_batch_id", "_record_index"),
         cluster_by="_polled_at",
-        policy=feed.upkeep,
+        policy=feed.maintenance,
         properties={**_FULL_BATCH_STATISTICS, CONTRACT_PROPERTY: contract_text(feed)},
     )
 
@@ -116,7 +116,7 @@ def rejected_spec(feed: Feed) -> TableSpec:
         description,
         key=("_batch_id", "_polled_at", "_record_index"),
         cluster_by="_polled_at",
-        policy=feed.upkeep,
+        policy=feed.maintenance,
         properties=_FULL_BATCH_STATISTICS,
     )
 

@@ -212,7 +212,7 @@ class Feed(PageModel):
     contract: Annotated[tuple[ContractField, ...], Field(min_length=1)]
     time: DataTime
     limits: Limits = Limits()
-    upkeep: TablePolicy = TablePolicy()
+    maintenance: TablePolicy = TablePolicy()
     format: Literal["json"] = "json"
 
     @field_validator("name")

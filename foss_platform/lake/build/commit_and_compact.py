@@ -1,7 +1,7 @@
 """Committing to a table that looks after itself: a change, and the compaction that it may have made necessary.
 
 What belongs here: what every append does besides appending, for another engine's commit too. What does not: the
-change itself (`lake.commit.changes`), or upkeep that takes long or deletes (`lake.maintenance.maintain`).
+change itself (`lake.commit.changes`), or maintenance that takes long or deletes (`lake.maintenance.maintain`).
 """
 
 import logging
@@ -23,7 +23,7 @@ from foss_platform.lake.table.tables import find_table, load_table
 
 __all__ = ["Change", "alter", "commit", "expire", "keep_up"]
 
-#: A commit merges no more than this; larger groups are left to the upkeep job. So many rows take 0.2 s.
+#: A commit merges no more than this; larger groups are left to the maintenance job. So many rows take 0.2 s.
 _CHEAP_ROWS = 100_000
 
 #: So many snapshots that are kept no longer expire at once after another engine's commits: a commit each was dear.

@@ -70,7 +70,7 @@ class DerivedRows:
 
 @dataclass(frozen=True)
 class DerivedLayout:
-    """What a model says of its table: the key of a row, the column of time, and the upkeep."""
+    """What a model says of its table: the key of a row, the column of time, and the maintenance."""
 
     key: tuple[str, ...] = ()
     cluster_by: str | None = None

@@ -36,8 +36,8 @@ from foss_platform.lake.table.tables import CLUSTER_PROPERTY, key_of, load_table
 
 #: Set by a compaction: how many data and delete files it left, so that a commit can tell at no cost what came since.
 COMPACTED_FILES_PROPERTY = "foss.compacted.files"
-#: In a snapshot's summary: the kind of upkeep that made it, of which the rows are those of its parent.
-UPKEEP_SUMMARY = "foss.upkeep"
+#: In a snapshot's summary: the kind of maintenance that made it, of which the rows are those of its parent.
+MAINTENANCE_SUMMARY = "foss.maintenance"
 
 #: Days of data, up to the newest, whose files are merged within their day only.
 _RECENT_DAYS = 7
@@ -144,11 +144,11 @@ def _swap(
         if not paths <= standing.keys() or covering(tasks) != covered:
             raise PassingError(
                 f"Another commit replaced files of {name} while they were being merged; nothing was changed.",
-                "The next upkeep merges what is left.",
+                "The next maintenance merges what is left.",
             )
         # without a data file to merge, it is for delete files of which the data file is gone
         removed = [standing[path] for path in sorted(paths)] or deletes
-        return Change(files=DataFiles(list(new), removed), properties=properties, summary={UPKEEP_SUMMARY: "compact"})
+        return Change(files=DataFiles(list(new), removed), properties=properties, summary={MAINTENANCE_SUMMARY: "compact"})
 
     apply_change(catalog, name, plan)
 

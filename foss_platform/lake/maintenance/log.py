@@ -18,7 +18,7 @@ MAINTENANCE_LOG = TableName("ops", "maintenance_log")
 
 
 class Action(StrEnum):
-    """What upkeep does to a table."""
+    """What maintenance does to a table."""
 
     COMPACT = "compact"
     REMOVE_FILES = "remove_files"
@@ -32,7 +32,7 @@ class Maintenance:
     Attributes
     ----------
     trigger
-        What asked for it: `commit`, `upkeep` (the job) or `command`.
+        What asked for it: `commit`, `maintenance` (the job) or `command`.
     files_before, files_after
         Data files of a compaction; for a removal the files that went, and 0.
     bytes_freed
@@ -55,7 +55,7 @@ class Maintenance:
 _SCHEMA = Schema(
     NestedField(1, "table", StringType(), required=True, doc="what was cared for"),
     NestedField(2, "action", StringType(), required=True, doc="compact, remove_files or rollback"),
-    NestedField(3, "trigger", StringType(), required=True, doc="what asked for it: commit, upkeep or command"),
+    NestedField(3, "trigger", StringType(), required=True, doc="what asked for it: commit, maintenance or command"),
     NestedField(4, "started_at", TimestamptzType(), required=True, doc="when it began"),
     NestedField(5, "duration_seconds", DoubleType(), required=True, doc="how long it took"),
     NestedField(6, "files_before", LongType(), required=True, doc="data files merged, or files removed"),
@@ -70,7 +70,7 @@ def maintenance_log_spec() -> TableSpec:
     return TableSpec(
         MAINTENANCE_LOG,
         _SCHEMA,
-        "What upkeep did to which table, how long it took and what it freed.",
+        "What maintenance did to which table, how long it took and what it freed.",
         key=("table", "action", "started_at"),
         cluster_by="started_at",
     )

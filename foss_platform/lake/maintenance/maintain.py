@@ -25,7 +25,7 @@ from foss_platform.lake.table.tables import load_table
 
 
 @dataclass(frozen=True)
-class Care:
+class TableMaintenance:
     """What was done to a table, or would be.
 
     Attributes
@@ -39,7 +39,7 @@ class Care:
     removal: Removal
 
 
-def care_for(
+def maintain(
     catalog: Catalog,
     name: TableName,
     now: datetime,
@@ -48,15 +48,15 @@ def care_for(
     spare: timedelta | None = None,
     dry_run: bool = False,
     progress: Callable[[StoredFile], None] = lambda _: None,
-) -> Care:
-    """Do all the upkeep that a table needs now.
+) -> TableMaintenance:
+    """Do all the maintenance that a table needs now.
 
     Parameters
     ----------
     now
         From which moment promises and spared times count (UTC).
     trigger
-        What asked for it, for the log: `upkeep` or `command`.
+        What asked for it, for the log: `maintenance` or `command`.
     spare
         Instead of the policy's: how long a file that nothing refers to is spared.
     dry_run
@@ -73,7 +73,7 @@ def care_for(
     """
     policy = policy_of(load_table(catalog, name).properties, str(name))
     if dry_run:
-        return Care(name, Compaction(), plan_removal(catalog, name, policy, now, spare))
+        return TableMaintenance(name, Compaction(), plan_removal(catalog, name, policy, now, spare))
     require_own(catalog)
     began = time.monotonic()
     compaction = compact(catalog, name)
@@ -95,7 +95,7 @@ def care_for(
             catalog,
             Maintenance(str(name), Action.REMOVE_FILES, trigger, now, seconds, *counts, removal.bytes, detail=detail),
         )
-    return Care(name, compaction, removal)
+    return TableMaintenance(name, compaction, removal)
 
 
 def _log(catalog: Catalog, done: Maintenance) -> None:

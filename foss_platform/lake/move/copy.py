@@ -127,7 +127,7 @@ def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[s
         table = load_table(catalog, name)
         tasks = list(source.scan().plan_files()) if source.current_snapshot() is not None else []
         for number, task in enumerate(tasks, start=1):
-            # file by file also keeps the order and the sizes that the source's upkeep gave them
+            # file by file also keeps the order and the sizes that the source's maintenance gave them
             written = write_data_files(table, rows_of(source, [task], AlwaysTrue()))
             added += written
             rows += sum(file.record_count for file in written)

@@ -2,16 +2,16 @@
 
 from pyiceberg.table import Table
 
-from foss_platform.lake.maintenance.compaction import UPKEEP_SUMMARY
+from foss_platform.lake.maintenance.compaction import MAINTENANCE_SUMMARY
 
 
 def snapshot_of_rows(table: Table, snapshot_id: int | None) -> int | None:
-    """The snapshot that brought the rows of a snapshot: itself, or where upkeep made it, its nearest ancestor.
+    """The snapshot that brought the rows of a snapshot: itself, or where maintenance made it, its nearest ancestor.
 
     Two snapshots with the same one hold the same rows. It may have expired; None where there never was one.
     """
     while snapshot_id is not None and (snapshot := table.snapshot_by_id(snapshot_id)) is not None:
-        if snapshot.summary is None or UPKEEP_SUMMARY not in snapshot.summary.additional_properties:
+        if snapshot.summary is None or MAINTENANCE_SUMMARY not in snapshot.summary.additional_properties:
             break
         snapshot_id = snapshot.parent_snapshot_id
     return snapshot_id

@@ -159,7 +159,7 @@ def _from_os_error(error: OSError) -> FossError:
     if known := store_failure(str(error)):
         return known
     if error.errno == errno.ENOENT:
-        # upkeep spares files for hours, so this is no race; of a lost bucket PyArrow says no more than this
+        # maintenance spares files for hours, so this is no race; of a lost bucket PyArrow says no more than this
         return LastingError(
             f"A file of the lake is missing: {error.filename or _first_line(error)}.",
             "Is the warehouse's bucket or folder there? Restore the file from a backup, with the catalog of then.",

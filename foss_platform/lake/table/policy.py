@@ -2,7 +2,7 @@
 
 What belongs here: the fields, their defaults, bounds and properties. What does not: acting on them.
 Properties have Iceberg's own names where it has one for the purpose
-(https://iceberg.apache.org/docs/latest/configuration/), so that other engines' upkeep reads the same.
+(https://iceberg.apache.org/docs/latest/configuration/), so that other engines' maintenance reads the same.
 """
 
 from collections.abc import Mapping
@@ -102,6 +102,6 @@ def policy_of(properties: Mapping[str, str], table: str) -> TablePolicy:
     except (ValueError, ValidationError) as error:
         wrong = {name: stated[name] for name in standard.properties() if stated[name] != standard.properties()[name]}
         raise ConfigurationError(
-            f"The upkeep properties of {table} cannot be read: {wrong}.",
+            f"The maintenance properties of {table} cannot be read: {wrong}.",
             "Set whole numbers within the bounds that docs/PIPELINES.md names, or remove the property.",
         ) from error

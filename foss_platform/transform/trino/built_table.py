@@ -65,7 +65,7 @@ def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
     Raises
     ------
     ConfigurationError
-        When the model's upkeep is not understood.
+        When the model's maintenance is not understood.
     PassingError
         When another changed the table, or what it is made from, meanwhile; it says of itself then that it holds less
         than it may, and the next run reads that again.

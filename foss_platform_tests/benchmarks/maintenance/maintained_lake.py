@@ -1,4 +1,4 @@
-"""Lakes that were polled every two minutes for weeks: the real append path and upkeep, under a clock that is moved.
+"""Lakes that were polled every two minutes for weeks: the real append path and maintenance, under a clock that is moved.
 
 What belongs here: growing such a lake, cared for or neglected, and what is noted on the way. What does
 not: what of it is reported. `time.perf_counter` is not moved, so that costs are real.
@@ -25,7 +25,7 @@ from foss_platform.ingest.bronze.poll_once import take_in_poll
 from foss_platform.lake.connect.catalog import open_catalog, warehouse_folder
 from foss_platform.lake.maintenance.health import table_health
 from foss_platform.lake.table.tables import list_tables, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 from foss_platform_tests.benchmarks.ingest.polls import PACE, PIPELINE, SITES, made_up_body
 
@@ -73,13 +73,13 @@ class PolledLake:
         self.polls += 1
         return cost
 
-    def care(self) -> dict[str, Cost]:
-        """Upkeep of all tables, as the schedule gives it; by table."""
+    def maintenance(self) -> dict[str, Cost]:
+        """Maintenance of all tables, as the schedule gives it; by table."""
         self._clock.move_to(self.now)
         costs = {}
         for name in list_tables(self._catalog):
             began = _clocks()
-            care_for(self._catalog, name, self.now, trigger="upkeep")
+            maintain(self._catalog, name, self.now, trigger="maintenance")
             costs[str(name)] = _since(began)
         return costs
 
@@ -104,8 +104,8 @@ class PolledLake:
         return judge_answer(self._feed, self._judge, lambda _: cause, "http://127.0.0.1/parking.json", answer)
 
 
-def cared_for(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
-    """Poll a fresh lake so often, with upkeep as scheduled; the last polls in turn with those of a young lake.
+def maintained(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
+    """Poll a fresh lake so often, with maintenance as scheduled; the last polls in turn with those of a young lake.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def cared_for(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
     Costs of each poll and of each care by table, states on the way, and the costs of the polls
     that were compared in turn.
     """
-    costs, cares, states = [], [], []
+    costs, maintenance, states = [], [], []
     young_home = f"{home}-young"
     began = time.perf_counter()
     with _moved_clock() as clock:
@@ -125,30 +125,30 @@ def cared_for(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
         while lake.polls < count - COMPARED and time.perf_counter() - began < limit_seconds:
             costs.append(lake.poll())
             if lake.polls % POLLS_PER_CARE == 0:
-                cares.append(lake.care())
+                maintenance.append(lake.maintenance())
             if _is_looked_at(lake.polls):
                 states.append(lake.state())
         young = PolledLake(young_home, clock)
         for _ in range(COMPARED):
             young.poll()
             if young.polls % POLLS_PER_CARE == 0:
-                young.care()
+                young.maintenance()
         in_turn: dict[str, list[Cost]] = {"young": [], "old": []}
-        young_cares = []
+        young_maintenance = []
         for _ in range(COMPARED):
             in_turn["young"].append(young.poll())
             in_turn["old"].append(lake.poll())
             if young.polls % POLLS_PER_CARE == 0:
-                young_cares.append(young.care())
+                young_maintenance.append(young.maintenance())
             if lake.polls % POLLS_PER_CARE == 0:
-                cares.append(lake.care())
-        lake.care()
+                maintenance.append(lake.maintenance())
+        lake.maintenance()
         states.append(lake.state())
     shutil.rmtree(young_home)
     return {
         "costs": costs + in_turn["old"],
-        "cares": cares,
-        "young cares": young_cares,
+        "cares": maintenance,
+        "young cares": young_maintenance,
         "states": states,
         "in turn": in_turn,
     }
@@ -158,7 +158,7 @@ def neglected(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
     """The same without expiry, pins, compaction and scheduled care, until a poll takes the processor too long."""
     costs: list[Cost] = []
     states = []
-    with _moved_clock() as clock, _no_upkeep():
+    with _moved_clock() as clock, _no_maintenance():
         lake = PolledLake(home, clock)
         lately = 0.0
         while lake.polls < count and lately < limit_seconds:
@@ -172,7 +172,7 @@ def neglected(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
 
 
 def _is_looked_at(polls: int) -> bool:
-    """Less and less often, as a logarithmic axis shows it; by odd numbers, to see all phases of what upkeep counts."""
+    """Less and less often, as a logarithmic axis shows it; by odd numbers, to see all phases of what maintenance counts."""
     return polls % (2 ** (polls.bit_length() // 2) - 1 if polls > 64 else 5) == 0
 
 
@@ -191,7 +191,7 @@ def _moved_clock() -> time_machine.travel:
 
 
 @contextmanager
-def _no_upkeep() -> Iterator[None]:
+def _no_maintenance() -> Iterator[None]:
     """What no policy allows: it bounds the live snapshots whatever it says."""
     with ExitStack() as stack:
         stack.enter_context(patch("foss_platform.lake.commit.changes.expire_surplus"))

@@ -8,13 +8,13 @@ from typing import Any
 from foss_platform.settings import PROJECT_ROOT
 from foss_platform_tests.benchmarks.measure import Bench
 from foss_platform_tests.benchmarks.report import Figure, Report
-from foss_platform_tests.benchmarks.maintenance.maintained_lake import COMPARED, POLLS_PER_CARE, cared_for, neglected
+from foss_platform_tests.benchmarks.maintenance.maintained_lake import COMPARED, POLLS_PER_CARE, maintained, neglected
 from foss_platform_tests.benchmarks.maintenance.picture import draw
 
 _METHOD = """\
 {count:,} polls of 9 records, two simulated minutes apart, into one lake by the append path of `foss run` with the \
-default policy, and every three simulated hours the upkeep of all tables. The last {compared} polls were made in turn \
-with polls {compared} to {twice} of a fresh lake, in one process. Upkeep turned off: no expiry, pins, compaction or \
+default policy, and every three simulated hours the maintenance of all tables. The last {compared} polls were made in turn \
+with polls {compared} to {twice} of a fresh lake, in one process. Maintenance turned off: no expiry, pins, compaction or \
 care, for {off:,} polls (fewer than {most:,} where a poll came to take the processor {limit:g} s or time was short)."""
 _GOAL = 1.2
 _NEGLECTED_LIMIT_SECONDS = 1.0
@@ -24,39 +24,39 @@ _BOUNDED = ("live snapshots", "data files", "manifests", "metadata bytes", "byte
 
 def run(bench: Bench) -> Report:
     """Measure, and draw the picture."""
-    _, cared = polled_lake(bench)
+    _, maintained = polled_lake(bench)
     count = bench.choose(700, 300)
-    off: dict[str, Any] = bench.made_once("upkeep-off", neglected, count, _NEGLECTED_LIMIT_SECONDS)[1]
-    picture = (bench.folder if bench.quick else PROJECT_ROOT / "docs") / "upkeep.png"
-    draw(picture, cared, off)
+    off: dict[str, Any] = bench.made_once("maintenance-off", neglected, count, _NEGLECTED_LIMIT_SECONDS)[1]
+    picture = (bench.folder if bench.quick else PROJECT_ROOT / "docs") / "maintenance.png"
+    draw(picture, maintained, off)
     method = _METHOD.format(
-        count=len(cared["costs"]),
+        count=len(maintained["costs"]),
         compared=COMPARED,
         twice=2 * COMPARED,
         limit=_NEGLECTED_LIMIT_SECONDS,
         most=count,
         off=len(off["costs"]),
     )
-    notes = [*_bounds(cared["states"]), _neglect(off)]
+    notes = [*_bounds(maintained["states"]), _neglect(off)]
     if not bench.quick:
-        notes.append(f"![Cost and size by polls, cared for and with upkeep turned off]({picture.name})")
-    return Report("upkeep", method, _figures(cared), notes)
+        notes.append(f"![Cost and size by polls, cared for and with maintenance turned off]({picture.name})")
+    return Report("maintenance", method, _figures(maintained), notes)
 
 
 def polled_lake(bench: Bench) -> tuple[Path, dict[str, Any]]:
     """The lake that was polled and cared for, and what was noted of it."""
     count = bench.choose(20_000, 1_500)
-    return bench.made_once("upkeep-cared", cared_for, count, _CARED_LIMIT_SECONDS)
+    return bench.made_once("maintenance-cared", maintained, count, _CARED_LIMIT_SECONDS)
 
 
-def _figures(cared: dict[str, Any]) -> list[Figure]:
-    young, old = cared["in turn"]["young"], cared["in turn"]["old"]
-    alone = cared["costs"]
-    care = [_hour(hour) for hour in cared["cares"]]
+def _figures(maintained: dict[str, Any]) -> list[Figure]:
+    young, old = maintained["in turn"]["young"], maintained["in turn"]["old"]
+    alone = maintained["costs"]
+    maintenance = [_hour(hour) for hour in maintained["cares"]]
     # care at the end, and that of the time in which the young lake was compared
-    old_care, young_care = care[-8:], [_hour(hour) for hour in cared["young cares"]]
-    with_care = [_median(old, part) + _mean(old_care, part) / POLLS_PER_CARE for part in (0, 1)]
-    young_with_care = [_median(young, part) + _mean(young_care, part) / POLLS_PER_CARE for part in (0, 1)]
+    old_maintenance, young_maintenance = maintenance[-8:], [_hour(hour) for hour in maintained["young cares"]]
+    with_maintenance = [_median(old, part) + _mean(old_maintenance, part) / POLLS_PER_CARE for part in (0, 1)]
+    young_with_maintenance = [_median(young, part) + _mean(young_maintenance, part) / POLLS_PER_CARE for part in (0, 1)]
     return [
         Figure("the last polls / those of a young lake, in turn", [_median(old, 0) / _median(young, 0)], goal=_GOAL),
         Figure("  processor time", [_median(old, 1) / _median(young, 1)], goal=_GOAL),
@@ -65,14 +65,14 @@ def _figures(cared: dict[str, Any]) -> list[Figure]:
             [_median(alone[-COMPARED:], 0) / _median(alone[COMPARED : 2 * COMPARED], 0)],
         ),
         Figure("  processor time", [_median(alone[-COMPARED:], 1) / _median(alone[COMPARED : 2 * COMPARED], 1)]),
-        Figure("with care shared among its polls: old / young", [with_care[0] / young_with_care[0]]),
-        Figure("  processor time", [with_care[1] / young_with_care[1]]),
+        Figure("with care shared among its polls: old / young", [with_maintenance[0] / young_with_maintenance[0]]),
+        Figure("  processor time", [with_maintenance[1] / young_with_maintenance[1]]),
         Figure("a poll of the young lake", [cost[0] * 1000 for cost in young], "ms"),
         Figure("a poll of the old lake", [cost[0] * 1000 for cost in old], "ms"),
-        Figure("a round of care of all tables", [cost[0] for cost in care], "s"),
-        Figure("  the last day", [cost[0] for cost in old_care], "s"),
-        Figure("all care", [sum(cost[0] for cost in care)], "s"),
-        Figure("all care, for each poll", [sum(cost[0] for cost in care) / len(alone) * 1000], "ms"),
+        Figure("a round of care of all tables", [cost[0] for cost in maintenance], "s"),
+        Figure("  the last day", [cost[0] for cost in old_maintenance], "s"),
+        Figure("all care", [sum(cost[0] for cost in maintenance)], "s"),
+        Figure("all care, for each poll", [sum(cost[0] for cost in maintenance) / len(alone) * 1000], "ms"),
         Figure("all polls", [sum(cost[0] for cost in alone)], "s"),
     ]
 
@@ -104,7 +104,7 @@ def _bounds(states: Sequence[dict[str, float]]) -> list[str]:
 def _neglect(off: dict[str, Any]) -> str:
     last, costs = off["states"][-1], [cost[1] for cost in off["costs"]]
     return (
-        f"Upkeep turned off, after {last['polls']:,.0f} polls: "
+        f"Maintenance turned off, after {last['polls']:,.0f} polls: "
         f"{statistics.median(costs[-20:]):.2f} s of the processor a poll, "
         f"{last['live snapshots']:,.0f} live snapshots, {last['data files']:,.0f} data files, "
         f"{last['manifests']:,.0f} manifests, a metadata file of {last['metadata bytes'] / 1e6:.1f} MB, "

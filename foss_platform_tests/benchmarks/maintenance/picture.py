@@ -1,4 +1,4 @@
-"""The picture of `upkeep`: how a lake grows when it is cared for, and when it is not. Not here: the numbers."""
+"""The picture of `maintenance`: how a lake grows when it is cared for, and when it is not. Not here: the numbers."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _PANELS = (
 )
 
 
-def draw(path: Path, cared: Mapping[str, Any], neglected: Mapping[str, Any]) -> None:
+def draw(path: Path, maintained: Mapping[str, Any], neglected: Mapping[str, Any]) -> None:
     """Write the picture: what a poll costs and what the table consists of, by polls; both axes logarithmic."""
     import matplotlib as mpl
 
@@ -24,7 +24,7 @@ def draw(path: Path, cared: Mapping[str, Any], neglected: Mapping[str, Any]) -> 
 
     figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
     try:
-        sides = ((cared, _CARED, "cared for"), (neglected, _NEGLECTED, "upkeep turned off"))
+        sides = ((maintained, _CARED, "cared for"), (neglected, _NEGLECTED, "maintenance turned off"))
         for side, colour, label in sides:
             polls, costs = _smooth([cost[1] for cost in side["costs"]])
             axes.flat[0].plot(polls, costs, color=colour, label=label, linewidth=1.4)

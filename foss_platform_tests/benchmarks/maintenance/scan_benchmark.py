@@ -14,7 +14,7 @@ from foss_platform_tests.benchmarks.models.synthetic import BRONZE
 from foss_platform_tests.benchmarks.maintenance.maintenance_benchmark import polled_lake
 
 _METHOD = """\
-Count and average by site and day over bronze of the `upkeep` lake ({commits:,} commits, then care: {files} data \
+Count and average by site and day over bronze of the `maintenance` lake ({commits:,} commits, then care: {files} data \
 files in {manifests} manifests) and over the same {rows:,} rows written in one commit. DuckDB over the pinned metadata \
 file in a warm process, in turn, {count} times each after {warm} to warm up."""
 _QUERY = """

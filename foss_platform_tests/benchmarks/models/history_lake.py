@@ -27,7 +27,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import POSITION_PREFIX
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import ensure_namespace, list_tables, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform.transform.project import prepare_manifest
 from foss_platform.transform.runner import build
@@ -64,11 +64,11 @@ def make_history(home: str, rows: int) -> dict[str, int]:
 
 
 def finish(home: str) -> dict[str, int]:
-    """Care for the tables as upkeep does, make dbt's manifest; returns rows by table."""
+    """Care for the tables as maintenance does, make dbt's manifest; returns rows by table."""
     catalog = open_catalog(settings_of(home))
     for name in list_tables(catalog):
         _note_full_files(catalog, name)
-        care_for(catalog, name, datetime.now(UTC), trigger="upkeep")
+        maintain(catalog, name, datetime.now(UTC), trigger="maintenance")
     prepare_manifest(settings_of(home))
     tables = {str(name): load_table(catalog, name) for name in list_tables(catalog)}
     return {name: int(table.scan().count()) for name, table in tables.items()}

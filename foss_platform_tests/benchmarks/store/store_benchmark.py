@@ -14,7 +14,7 @@ Servers: Postgres + MinIO, real ones on this machine with the settings of `docke
 same disk. DuckDB builds on both. {rounds} rounds, each from two empty lakes, in one warm process; each piece of work \
 on the one, then on the other. Append: {single} judged polls of 9 records by the path of `foss run`, after {warm} to \
 warm up; their median is the round's. Replay: {replayed:,} polls of {origin} in one commit a table. Rebuild: `dbt \
-build --full-refresh` with its tests, the second in a row. Clean-up: all upkeep of all tables, sparing nothing that is \
+build --full-refresh` with its tests, the second in a row. Clean-up: all maintenance of all tables, sparing nothing that is \
 new."""
 _WORK = {"append": "append of one poll", "replay": "bulk replay", "rebuild": "rebuild", "clean-up": "clean-up"}
 _SMALL = Sizes(50, 1, 1)

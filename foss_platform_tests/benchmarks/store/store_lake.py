@@ -26,7 +26,7 @@ from foss_platform.ingest.bronze.poll_once import take_in_poll
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.move.check import fingerprint
 from foss_platform.lake.table.tables import list_tables, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.transform.project import prepare_manifest, target_folder
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
@@ -100,11 +100,11 @@ class WorkedLake:
         return seconds
 
     def clean_up(self) -> float:
-        """All upkeep of all tables, which spares nothing for being new."""
+        """All maintenance of all tables, which spares nothing for being new."""
         names = list_tables(self._catalog)
         began = time.perf_counter()
         for name in names:
-            done = care_for(self._catalog, name, datetime.now(UTC), trigger="command", spare=timedelta())
+            done = maintain(self._catalog, name, datetime.now(UTC), trigger="command", spare=timedelta())
             self.removed += len(done.removal.files)
         return time.perf_counter() - began
 

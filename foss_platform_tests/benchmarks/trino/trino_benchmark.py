@@ -10,7 +10,7 @@ _METHOD = """\
 A bronze of {rows:,} rows (made up: 9 sites, a poll every 2 minutes) on a lake that both engines see, Postgres and a \
 folder on this machine. Ours: `dbt build --full-refresh` of seed and models in a warm process, committed to Iceberg, \
 on a Trino {version} of {servers}, and on DuckDB with as much memory. By hand: the SQL that dbt compiled for Trino, \
-each model as `CREATE TABLE … AS` in a schema of its own, in the same order, without ours' sort, casts and upkeep. In \
+each model as `CREATE TABLE … AS` in a schema of its own, in the same order, without ours' sort, casts and maintenance. In \
 turn, rounds: {rounds}, after a first build, of a million rows at most, that warms the servers; wall seconds, since \
 Trino's work is another process's. A step: one more poll of 9 records, and `dbt build` of the same nodes; {steps} for \
 each engine after a first one. Trino summed up all that each side had made: the same rows."""

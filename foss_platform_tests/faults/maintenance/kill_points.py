@@ -26,13 +26,13 @@ from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.snapshots.points import Point
 from foss_platform.lake.maintenance.removal import NOTES
 from foss_platform.lake.files.table_files import Storage
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.maintenance.table_model import NAME
 
 
-class UpkeepPoints:
-    """Names the points of upkeep that this process reaches, and ends it by SIGKILL at the one told, by number.
+class MaintenancePoints:
+    """Names the points of maintenance that this process reaches, and ends it by SIGKILL at the one told, by number.
 
     A point lies before and after a pin, a data file, the notes, each deletion, each commit, and around each
     statement that changes the catalog. Only for a process of its own: the hooks stay.
@@ -96,9 +96,9 @@ class UpkeepPoints:
         return listen
 
 
-def care(home: Path, moment: datetime, kill_at: int | None = None) -> list[str]:
+def maintenance(home: Path, moment: datetime, kill_at: int | None = None) -> list[str]:
     """Care for the table at a moment; returns the points that were passed. Runs in a process of its own."""
     with time_machine.travel(moment, tick=False):
-        points = UpkeepPoints(kill_at)
-        care_for(open_catalog(Settings(home=home)), NAME, moment, trigger="upkeep")
+        points = MaintenancePoints(kill_at)
+        maintain(open_catalog(Settings(home=home)), NAME, moment, trigger="maintenance")
         return points.reached

@@ -1,4 +1,4 @@
-"""What the tests of upkeep share: a plain model of a table's states, and what lies on the disk.
+"""What the tests of maintenance share: a plain model of a table's states, and what lies on the disk.
 
 What the table refers to is found here once more, by PyIceberg alone, so that removal is not judged by itself.
 """

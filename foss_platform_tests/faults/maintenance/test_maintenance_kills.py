@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of every step of upkeep: nothing is lost, and the next run heals it."""
+"""SIGKILL in the middle of every step of maintenance: nothing is lost, and the next run heals it."""
 
 import itertools
 import random
@@ -21,7 +21,7 @@ from foss_platform.lake.snapshots.points import PINNED_PREFIX, live_points, pinn
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.maintenance.removal import plan_removal
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
 from foss_platform_tests.faults.injection.trial import attempt
@@ -42,7 +42,7 @@ from foss_platform_tests.faults.maintenance.table_model import (
     rows_in,
     state_at,
 )
-from foss_platform_tests.faults.maintenance.kill_points import care
+from foss_platform_tests.faults.maintenance.kill_points import maintenance
 
 POLICY = TablePolicy(keep_commits=4, keep_hours=6, keep_days=4, compact_at_files=4, spare_hours=2)
 START = datetime(2026, 3, 24, 6, 5, tzinfo=UTC)
@@ -100,7 +100,7 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Worn:
         date_files(root)
         clock.shift(POLICY.spare)
         # the first look, and then the time that it spares
-        care_for(catalog, NAME, datetime.now(UTC), trigger="upkeep")
+        maintain(catalog, NAME, datetime.now(UTC), trigger="maintenance")
         note()
         for _ in range(3):
             grow(2 * DAY // 3, merging=True)
@@ -117,7 +117,7 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Worn:
 def passed(worn: Worn) -> list[str]:
     """The points that caring for the table passes."""
     worn.restore()
-    points: list[str] = attempt(care, worn.home, worn.moment).result
+    points: list[str] = attempt(maintenance, worn.home, worn.moment).result
     return points
 
 
@@ -131,7 +131,7 @@ def in_turn(passed: Sequence[str], count: int) -> list[int]:
     return list(itertools.islice(itertools.cycle(order + rest), count))
 
 
-def test_caring_passes_every_kind_of_point(worn: Worn, passed: list[str]) -> None:
+def test_maintenance_passes_every_kind_of_point(worn: Worn, passed: list[str]) -> None:
     kinds = {name.partition(": ")[2] for name in passed}
     assert {
         f"{when} {what}" for when in ("before", "after") for what in ("the pin", "a data file", "the commit")
@@ -152,7 +152,7 @@ def test_killed_at_every_point_and_healed(worn: Worn, passed: list[str], measure
     places = in_turn(passed, 70 if full else 4)
     for place in places:
         worn.restore()
-        assert attempt(care, worn.home, worn.moment, place).killed, passed[place]
+        assert attempt(maintenance, worn.home, worn.moment, place).killed, passed[place]
         check_and_heal(worn)
     measured("kills", len(places))
     measured("points", f"{len(set(places))} of {len(passed)}")
@@ -163,12 +163,12 @@ def test_killed_at_random_moments_and_healed(worn: Worn, measured: Measured, *, 
     times = []
     for _ in range(3):
         worn.restore()
-        times.append(attempt(care, worn.home, worn.moment).seconds)
+        times.append(attempt(maintenance, worn.home, worn.moment).seconds)
     wanted, killed = 30 if full else 2, 0
     while killed < wanted:
         worn.restore()
         # the one that heals may be killed as well
-        while attempt(care, worn.home, worn.moment, kill_after=dice.uniform(0, statistics.median(times))).killed:
+        while attempt(maintenance, worn.home, worn.moment, kill_after=dice.uniform(0, statistics.median(times))).killed:
             killed += 1
         check_and_heal(worn)
     measured("kills", killed)
@@ -179,7 +179,7 @@ def check_and_heal(worn: Worn) -> None:
     with time_machine.travel(worn.moment, tick=False) as clock:
         catalog = open_catalog(Settings(home=worn.home))
         check_rows(catalog, worn)
-        care_for(catalog, NAME, worn.moment, trigger="upkeep")
+        maintain(catalog, NAME, worn.moment, trigger="maintenance")
         check_rows(catalog, worn)
         # no hour and no midnight passes, so that no more points are let go
         late = full(worn.moment, HOUR) + HOUR
@@ -187,7 +187,7 @@ def check_and_heal(worn: Worn) -> None:
             date_files(worn.root)
             clock.shift(timedelta(minutes=1))
             assert datetime.now(UTC) < late
-            care_for(catalog, NAME, datetime.now(UTC), trigger="upkeep", spare=timedelta(minutes=1))
+            maintain(catalog, NAME, datetime.now(UTC), trigger="maintenance", spare=timedelta(minutes=1))
         check_rows(catalog, worn)
         table = load_table(catalog, NAME)
         assert files_below(worn.root) == referenced_files(table, worn.root)

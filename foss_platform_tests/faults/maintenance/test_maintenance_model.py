@@ -1,4 +1,4 @@
-"""Upkeep against a plain model: whatever happens in whatever order, each moment holds the rows it held, or is refused.
+"""Maintenance against a plain model: whatever happens in whatever order, each moment holds the rows it held, or is refused.
 
 The table, its catalog and its files are real; only the clock is moved by hand, and files that a step wrote
 bear its time.
@@ -38,7 +38,7 @@ from foss_platform.lake.maintenance.removal import Removal, plan_removal, remove
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.files.table_files import StoredFile
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests import hypothesis_profile
 from foss_platform_tests.faults.conftest import Measured
@@ -92,12 +92,12 @@ class _KilledError(Exception):
     pass
 
 
-class UpkeepMachine(RuleBasedStateMachine):
+class MaintenanceMachine(RuleBasedStateMachine):
     """The rules; `states` is the model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="upkeep-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="maintenance-"))
         self.travel = time_machine.travel(START, tick=False)
         self.clock = self.travel.start()
         self.states: list[State] = []
@@ -195,15 +195,15 @@ class UpkeepMachine(RuleBasedStateMachine):
         assert (rollback.rows_now, rollback.rows_then) == (len(self.rows), len(rows.rows))
         self._change(lambda: roll_back(self.catalog, rollback), rows.rows)
 
-    # upkeep, whole and in parts
+    # maintenance, whole and in parts
 
     @rule()
-    def care(self) -> None:
-        self._change(lambda: care_for(self.catalog, NAME, now(), trigger="upkeep"), self.rows)
+    def maintenance(self) -> None:
+        self._change(lambda: maintain(self.catalog, NAME, now(), trigger="maintenance"), self.rows)
         self._read_everything()
 
     @rule()
-    def care_without_sparing(self) -> None:
+    def maintenance_without_sparing(self) -> None:
         self._settle_without_sparing()
 
     @rule(after=st.integers(0, 6), spared=st.booleans())
@@ -328,12 +328,12 @@ class UpkeepMachine(RuleBasedStateMachine):
 
     def _settle(self) -> None:
         """In the end nothing lies there that nothing refers to."""
-        self._change(lambda: care_for(self.catalog, NAME, now(), trigger="upkeep"), self.rows)
+        self._change(lambda: maintain(self.catalog, NAME, now(), trigger="maintenance"), self.rows)
         self.clock.shift(self.policy.spare)
-        self._change(lambda: care_for(self.catalog, NAME, now(), trigger="upkeep"), self.rows)
+        self._change(lambda: maintain(self.catalog, NAME, now(), trigger="maintenance"), self.rows)
         loose = files_below(self._root) - referenced_files(self.table, self._root)
         self.clock.shift(self.policy.spare)
-        self._change(lambda: care_for(self.catalog, NAME, now(), trigger="upkeep"), self.rows)
+        self._change(lambda: maintain(self.catalog, NAME, now(), trigger="maintenance"), self.rows)
         assert not loose & files_below(self._root)
         self._settle_without_sparing()
         for state in self.states:
@@ -404,7 +404,7 @@ class UpkeepMachine(RuleBasedStateMachine):
     def _settle_without_sparing(self) -> None:
         self._nobody_is_spared()
         self._change(
-            lambda: care_for(self.catalog, NAME, now(), trigger="command", spare=timedelta()),
+            lambda: maintain(self.catalog, NAME, now(), trigger="command", spare=timedelta()),
             self.rows,
         )
         assert files_below(self._root) == referenced_files(self.table, self._root)
@@ -431,7 +431,7 @@ class UpkeepMachine(RuleBasedStateMachine):
 def test_every_order_of_events_keeps_what_was_promised(measured: Measured, *, full: bool) -> None:
     examples, steps = (300, 60) if full else (15, 30)
     run_state_machine_as_test(
-        UpkeepMachine,
+        MaintenanceMachine,
         settings=hypothesis_settings(
             max_examples=examples, stateful_step_count=steps, suppress_health_check=list(HealthCheck)
         ),

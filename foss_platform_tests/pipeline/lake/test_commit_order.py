@@ -24,7 +24,7 @@ from foss_platform.lake.snapshots.points import live_points, pinned_points, poin
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests.iceberg_rules import is_strictly_ordered, refusals
 
@@ -183,7 +183,7 @@ def test_a_clock_that_was_set_back_neither_loses_a_promised_state_nor_removes_on
     clock.shift(timedelta(days=-2))
     for number in range(4, 12):
         overwrite(catalog, number)
-    care_for(catalog, NAME, datetime.now(UTC), trigger="command", spare=timedelta(0))
+    maintain(catalog, NAME, datetime.now(UTC), trigger="command", spare=timedelta(0))
     table = load_table(catalog, NAME)
     assert pinned <= {point.snapshot_id for point in pinned_points(table)}
     assert table.scan().to_arrow()["id"].to_pylist() == [11]
@@ -195,7 +195,7 @@ def test_a_clock_set_forward_and_back_lets_nothing_live_be_removed(
     append(catalog, 0)
     for days in (2, -2, 2, -2):
         clock.shift(timedelta(days=days))
-        care_for(catalog, NAME, datetime.now(UTC), trigger="upkeep")
+        maintain(catalog, NAME, datetime.now(UTC), trigger="maintenance")
         append(catalog, days)
     assert load_table(catalog, NAME).scan().to_arrow().num_rows == 5
 

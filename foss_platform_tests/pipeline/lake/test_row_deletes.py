@@ -32,7 +32,7 @@ from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.table.statistics import table_size
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests.foreign import merge_elsewhere
 from foss_platform_tests.pipeline.cli.command_line import foss_in
@@ -147,21 +147,21 @@ def test_a_silent_summary_is_no_answer(catalog: Catalog) -> None:
     assert has_delete_files(table)
 
 
-@pytest.mark.parametrize("heal", ["care", "replacement", "every row"])
+@pytest.mark.parametrize("heal", ["maintenance", "replacement", "every row"])
 def test_those_that_outlived_their_files_are_named_and_go(settings: Settings, catalog: Catalog, heal: str) -> None:
     merge_elsewhere(catalog, NAME, {1, 6, 7})
     table = leave_dangling(catalog)
     assert len(all_delete_files(table)) == 2
     assert table_health(table).needs == ("2 delete files outlived their data files, so DuckDB may fail to read it",)
-    if heal == "care":
-        care_for(catalog, NAME, datetime.now(UTC), trigger="command")
+    if heal == "maintenance":
+        maintain(catalog, NAME, datetime.now(UTC), trigger="command")
     else:
         put(catalog, [9], replaces=EVERY_ROW if heal == "every row" else day_of(0))
         put(catalog, [9], replaces=EVERY_ROW if heal == "every row" else day_of(0))
     table = load_table(catalog, NAME)
     assert is_clean(table)
     assert table_health(table).needs == ()
-    assert ids(settings, table) == ([] if heal == "care" else [9])
+    assert ids(settings, table) == ([] if heal == "maintenance" else [9])
 
 
 def test_pyiceberg_alone_would_refuse_what_ours_does(catalog: Catalog) -> None:
@@ -233,7 +233,7 @@ def test_equality_deletes_are_refused_and_named(catalog: Catalog) -> None:
         lambda: put(catalog, [1], replaces=EVERY_ROW),
         lambda: compact(catalog, NAME),
         lambda: roll_back(catalog, plan_rollback(catalog, NAME, before.committed_at)),
-        lambda: care_for(catalog, NAME, datetime.now(UTC), trigger="command"),
+        lambda: maintain(catalog, NAME, datetime.now(UTC), trigger="command"),
     ):
         with pytest.raises(LastingError, match="holds equality deletes"):
             attempt()
@@ -284,19 +284,19 @@ def test_many_commits_of_another_engine_stay_within_the_limits(settings: Setting
     assert files < 20
     assert table.metadata.table_uuid == metadata.table_uuid
     assert ids(settings, table)[-1] == 45
-    care_for(catalog, NAME, datetime.now(UTC), trigger="command")
+    maintain(catalog, NAME, datetime.now(UTC), trigger="command")
     table = load_table(catalog, NAME)
     assert len(table.metadata.snapshots) <= 20
     assert is_clean(table)
 
 
-def test_a_table_nobody_kept_up_calls_for_care_and_gets_it(catalog: Catalog) -> None:
+def test_a_table_nobody_kept_up_calls_for_maintenance_and_gets_it(catalog: Catalog) -> None:
     for number in range(37):
         table = merge_elsewhere(catalog, NAME, rows=rows([100 + number]))
     assert table_health(table).needs == ()
     table = merge_elsewhere(catalog, NAME, rows=rows([200]))
     assert any("snapshots are kept no longer" in need for need in table_health(table).needs)
-    care_for(catalog, NAME, datetime.now(UTC), trigger="command")
+    maintain(catalog, NAME, datetime.now(UTC), trigger="command")
     table = load_table(catalog, NAME)
     assert len(table.metadata.snapshots) == 20
     assert table_health(table).needs == ()
@@ -338,7 +338,7 @@ def test_each_promised_hour_is_kept_whoever_ended_its_state(settings: Settings, 
                 put(catalog, [number], properties=POSITION)
             else:
                 keep_up(catalog, NAME, merge_elsewhere(catalog, NAME, {number - 2}, rows([number])))
-        care_for(catalog, NAME, datetime.now(UTC), trigger="command")
+        maintain(catalog, NAME, datetime.now(UTC), trigger="command")
         table = load_table(catalog, NAME)
         assert len(table.metadata.snapshots) == 5
         for moment, newest in held.items():

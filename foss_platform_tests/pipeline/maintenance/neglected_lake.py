@@ -1,4 +1,4 @@
-"""Lakes that need upkeep, and the code location over one of them: for the tests of upkeep through the graph."""
+"""Lakes that need maintenance, and the code location over one of them: for the tests of maintenance through the graph."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +18,11 @@ from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
 
 SCHEMA = pa.schema([("id", pa.int64())])
-SENSOR = "upkeep_when_due"
+SENSOR = "maintenance_when_due"
 
 
 def grow(settings: Settings, name: str, commits: int, **policy: Any) -> Table:
-    """A table with so many commits of one row each, never merged, as if upkeep had been away."""
+    """A table with so many commits of one row each, never merged, as if maintenance had been away."""
     catalog, table_name = open_catalog(settings), TableName(*name.split("."))
     ensure_table(catalog, TableSpec(table_name, SCHEMA, key=("id",), policy=TablePolicy(**policy)))
     for number in range(commits):
@@ -48,12 +48,12 @@ class Location:
         self.defs = build_defs(Platform(settings))
         self.instance = dg.DagsterInstance.ephemeral()
 
-    def upkeep(self, **config: Any) -> dg.ExecuteInProcessResult:
-        return self.defs.resolve_job_def("upkeep").execute_in_process(
+    def maintenance(self, **config: Any) -> dg.ExecuteInProcessResult:
+        return self.defs.resolve_job_def("maintenance").execute_in_process(
             instance=self.instance,
             raise_on_error=False,
             run_config={
-                "ops": {"care_for_tables": {"config": config}},
+                "ops": {"maintain_tables": {"config": config}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )

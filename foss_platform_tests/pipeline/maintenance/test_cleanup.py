@@ -177,7 +177,7 @@ def test_one_table_that_fails_does_not_stop_the_others(foss: Foss, catalog: Cata
     assert not file.exists()
 
 
-def test_before_bronze_is_cared_for_the_poll_log_is_healed(
+def test_before_bronze_is_maintained_the_poll_log_is_healed(
     foss: Foss, settings: Settings, catalog: Catalog, tmp_path: Path
 ) -> None:
     record = {"Dato": "24.10.2020", "Klokkeslett": "12:00", "Sted": "Forum", "Latitude": "58.9", "Longitude": "5.7"}

@@ -1,4 +1,4 @@
-"""Upkeep through the graph: the job, what it shows of the tables, and the check that every asset has."""
+"""Maintenance through the graph: the job, what it shows of the tables, and the check that every asset has."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -62,14 +62,14 @@ def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
 
 
 def lines(metadata: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    records = metadata["care"].records if hasattr(metadata["care"], "records") else metadata["care"]
+    records = metadata["maintenance"].records if hasattr(metadata["maintenance"], "records") else metadata["maintenance"]
     return {record.data["table"]: dict(record.data) for record in records}
 
 
 def test_the_job_merges_removes_and_says_so(location: Location) -> None:
     grow(location.settings, "gold.things", 25)
     rows, before = read(location.settings, "gold.things"), files_of(location.settings)
-    result = location.upkeep(spare_hours=0)
+    result = location.maintenance(spare_hours=0)
     assert result.success, error_of(result)
     metadata = shown(result)
     line = lines(metadata)["gold.things"]
@@ -82,8 +82,8 @@ def test_the_job_merges_removes_and_says_so(location: Location) -> None:
     assert read(location.settings, "gold.things") == rows
     logged = read(location.settings, "ops.maintenance_log")
     assert {(row["table"], row["action"], row["trigger"]) for row in logged} == {
-        ("gold.things", "compact", "upkeep"),
-        ("gold.things", "remove_files", "upkeep"),
+        ("gold.things", "compact", "maintenance"),
+        ("gold.things", "remove_files", "maintenance"),
     }
     assert sum(row["bytes_freed"] for row in logged) == metadata["bytes_freed"]
     # what Dagster plots
@@ -94,11 +94,11 @@ def test_the_job_merges_removes_and_says_so(location: Location) -> None:
 def test_what_is_spared_goes_when_its_time_is_over(location: Location) -> None:
     with time_machine.travel(datetime(2044, 3, 1, 12, 30, tzinfo=UTC)) as clock:
         grow(location.settings, "gold.things", 25)
-        first = shown(location.upkeep(tables=["gold.things"]))
+        first = shown(location.maintenance(tables=["gold.things"]))
         assert first["bytes_freed"] == 0
         assert first["bytes_reclaimable"] > 0
         clock.shift(timedelta(hours=7))
-        second = shown(location.upkeep(tables=["gold.things"]))
+        second = shown(location.maintenance(tables=["gold.things"]))
     assert second["bytes_freed"] == first["bytes_reclaimable"]
     assert second["bytes_reclaimable"] == 0
 
@@ -106,7 +106,7 @@ def test_what_is_spared_goes_when_its_time_is_over(location: Location) -> None:
 def test_a_dry_run_changes_nothing(location: Location) -> None:
     grow(location.settings, "gold.things", 25)
     before = files_of(location.settings)
-    result = location.upkeep(dry_run=True, spare_hours=0)
+    result = location.maintenance(dry_run=True, spare_hours=0)
     assert result.success, error_of(result)
     metadata = shown(result)
     assert files_of(location.settings) == before
@@ -116,11 +116,11 @@ def test_a_dry_run_changes_nothing(location: Location) -> None:
     assert location.instance.get_latest_materialization_event(LOG) is None
 
 
-def test_a_damaged_table_is_named_and_the_others_are_cared_for(location: Location) -> None:
+def test_a_damaged_table_is_named_and_the_others_are_maintained(location: Location) -> None:
     lose_manifest(grow(location.settings, "gold.broken", 3))
     grow(location.settings, "gold.things", 25)
     before = files_of(location.settings)
-    result = location.upkeep(spare_hours=0)
+    result = location.maintenance(spare_hours=0)
     assert not result.success
     assert error_of(result).startswith("1 of 3 tables could not be cared for. gold.broken: ")
     metadata = shown(result)
@@ -132,7 +132,7 @@ def test_a_damaged_table_is_named_and_the_others_are_cared_for(location: Locatio
 
 def test_an_unknown_table_is_refused_for_good(location: Location) -> None:
     grow(location.settings, "gold.things", 1)
-    result = location.upkeep(tables=["gold.thongs"])
+    result = location.maintenance(tables=["gold.thongs"])
     assert not result.success
     assert "There is no table gold.thongs" in error_of(result)
     run = location.instance.get_run_by_id(result.run_id)
@@ -149,7 +149,7 @@ def test_what_the_poll_log_is_owed_is_added_first(location: Location, feed: Feed
     # as if the process had ended between the commit of bronze and that of the log
     catalog.drop_table("ops.polls")
     ensure_feed_tables(catalog, feed)
-    assert location.upkeep().success
+    assert location.maintenance().success
     assert read(location.settings, "ops.polls") == logged
 
 
@@ -178,11 +178,11 @@ def test_nothing_of_it_runs_by_itself_when_automation_is_off(parsed_settings: Se
     for switch in Switch:
         defs = build_defs(Platform(parsed_settings.model_copy(update={"automation": switch})))
         statuses = [
-            defs.resolve_schedule_def(f"{name}_schedule").default_status for name in ("upkeep", "prune_history")
+            defs.resolve_schedule_def(f"{name}_schedule").default_status for name in ("maintenance", "prune_history")
         ]
         assert {status.value for status in statuses} == {"RUNNING" if switch is Switch.ON else "STOPPED"}
         assert defs.resolve_sensor_def(SENSOR).default_status.value == statuses[0].value
-    schedule = defs.resolve_schedule_def("upkeep_schedule")
+    schedule = defs.resolve_schedule_def("maintenance_schedule")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("17 */3 * * *", "UTC")
 
 

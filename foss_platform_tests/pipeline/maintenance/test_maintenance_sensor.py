@@ -1,4 +1,4 @@
-"""The sensor that asks for upkeep: once per state of a table, and never with a traceback."""
+"""The sensor that asks for maintenance: once per state of a table, and never with a traceback."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,14 +30,14 @@ def test_the_sensor_asks_for_each_state_once(location: Location) -> None:
         snapshot = needy.current_snapshot()
         assert snapshot is not None
         assert request.run_key == f"gold.needy@{snapshot.snapshot_id}"
-        assert request.run_config == {"ops": {"care_for_tables": {"config": {"tables": ["gold.needy"]}}}}
+        assert request.run_config == {"ops": {"maintain_tables": {"config": {"tables": ["gold.needy"]}}}}
         again = location.look(found.cursor)
         assert not again.run_requests
         assert "gold.needy was asked for at" in str(again.skip_reason)
         # the same state an hour later has the same key, by which Dagster leaves it alone
         clock.shift(timedelta(hours=2))
         assert [r.run_key for r in location.look(again.cursor).run_requests or ()] == [request.run_key]
-        assert location.upkeep(tables=["gold.needy"]).success
+        assert location.maintenance(tables=["gold.needy"]).success
         assert location.look().skip_reason == dg.SkipReason("Every table is well.")
 
 

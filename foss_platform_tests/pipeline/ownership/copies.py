@@ -13,7 +13,7 @@ from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.snapshots.points import pinned_points
 from foss_platform.lake.table.tables import TableSpec, ensure_table, list_tables, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 
 THINGS, OTHERS = TableName("bronze", "things"), TableName("gold", "others")
@@ -77,7 +77,7 @@ def clean_up(home: Path) -> None:
     catalog = open_catalog(Settings(home=home), create=False)
     for name in (THINGS, OTHERS):
         for _ in range(2):
-            care_for(catalog, name, datetime.now(UTC) + timedelta(days=3), trigger="command", spare=timedelta())
+            maintain(catalog, name, datetime.now(UTC) + timedelta(days=3), trigger="command", spare=timedelta())
 
 
 def pins(home: Path) -> int:

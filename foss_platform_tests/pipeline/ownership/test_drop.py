@@ -21,7 +21,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
 from foss_platform_tests.pipeline.ownership.copies import (
@@ -78,7 +78,7 @@ def test_a_dropped_table_comes_back_as_it_was(settings: Settings, catalog: Catal
 
 
 def clean_up_other(settings: Settings) -> None:
-    care_for(open_catalog(settings), OTHERS, LATER, trigger="command", spare=timedelta())
+    maintain(open_catalog(settings), OTHERS, LATER, trigger="command", spare=timedelta())
 
 
 def test_its_files_go_when_the_policys_time_is_over_and_not_before(settings: Settings, catalog: Catalog) -> None:

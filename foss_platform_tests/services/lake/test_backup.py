@@ -17,7 +17,7 @@ from foss_platform.lake.adopt.adopt import adopt, plan_adoption
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.mark import ForeignLakeError
 from foss_platform.lake.query.query import ask
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import load_settings
 from foss_platform_tests.faults.injection.polling import TABLES
 from foss_platform_tests.faults.injection.trial import server
@@ -48,13 +48,13 @@ def other_minio() -> Iterator[Minio]:
 
 
 def go_on(environment: dict[str, str], feed: Feed, first: int, connection: Connection) -> None:
-    """Poll, with all upkeep, until told to stop; say how many ticks are in."""
+    """Poll, with all maintenance, until told to stop; say how many ticks are in."""
     os.environ.update(environment)
     catalog, tick = open_catalog(load_settings()), first
     while not connection.poll():
         take_in(catalog, feed, tick)
         for name in (feed.bronze, feed.rejected):
-            care_for(catalog, name, START, trigger="upkeep")
+            maintain(catalog, name, START, trigger="maintenance")
         tick += 1
         connection.send(tick)
 
@@ -161,6 +161,6 @@ def test_a_restored_copy_answers_the_same_and_goes_on(
         for tick in range(ticks + 2):
             take_in(open_catalog(lake.settings), feed, tick)
         is_in_once(lake, feed, ticks + 2)
-        care_for(open_catalog(lake.settings), feed.bronze, START, trigger="command", dry_run=True)
+        maintain(open_catalog(lake.settings), feed.bronze, START, trigger="command", dry_run=True)
     finally:
         minio.start()

@@ -1,4 +1,4 @@
-"""The faults over all four kinds of lake: kills of the commit path, and writers that compete while upkeep runs.
+"""The faults over all four kinds of lake: kills of the commit path, and writers that compete while maintenance runs.
 
 What is killed and how is `foss_platform_tests.faults`; here it meets Postgres, a REST catalog and an object store.
 """
@@ -92,13 +92,13 @@ def name_lake(environment: dict[str, str]) -> None:
     os.environ.update(environment)
 
 
-def test_writers_compete_while_upkeep_compacts_and_expires(lake: Lake, feed: Feed, tmp_path: Path) -> None:
+def test_writers_compete_while_maintenance_compacts_and_expires(lake: Lake, feed: Feed, tmp_path: Path) -> None:
     ensure_feed_tables(open_catalog(lake.settings), feed)
     start, stop, home = tmp_path / "start", tmp_path / "stop", lake.settings.home
     with ProcessPoolExecutor(
         _WRITERS + 1, mp_context=server(), initializer=name_lake, initargs=(lake.environment,)
     ) as pool:
-        upkeep = pool.submit(maintain, home, feed, stop)
+        maintenance = pool.submit(maintain, home, feed, stop)
         writers = [
             pool.submit(write, home, feed, number, [*range(number * _BATCHES, (number + 1) * _BATCHES)], start)
             for number in range(_WRITERS)
@@ -108,7 +108,7 @@ def test_writers_compete_while_upkeep_compacts_and_expires(lake: Lake, feed: Fee
             written = [writer.result(timeout=_SECONDS) for writer in writers]
         finally:
             stop.touch()
-        maintained = upkeep.result(timeout=_SECONDS)
+        maintained = maintenance.result(timeout=_SECONDS)
     assert [writer.new for writer in written] == [_BATCHES] * _WRITERS
     rows = read(lake.settings, BRONZE)
     assert len(rows) == len({(row["_batch_id"], row["_record_index"]) for row in rows}) == 2 * _WRITERS * _BATCHES

@@ -1,4 +1,4 @@
-"""Upkeep over all four kinds of lake: what is stored is what is referred to, and what was promised can be read.
+"""Maintenance over all four kinds of lake: what is stored is what is referred to, and what was promised can be read.
 
 Hours pass by moving this process's time. A REST catalog compares it with its own and refuses what is not of now, so
 over that one nothing is moved, and a state is pinned by hand.
@@ -29,7 +29,7 @@ from foss_platform.lake.maintenance.removal import NOTES
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import Care, care_for
+from foss_platform.lake.maintenance.maintain import TableMaintenance, maintain
 from foss_platform_tests.services.lakes import Kind, Lake
 
 NAME, OTHER = TableName("silver", "things"), TableName("silver", "things_too")
@@ -90,10 +90,10 @@ def put(catalog: Catalog, name: TableName, number: int) -> Table:
     return commit(catalog, name, lambda _: Change(pa.table({"id": [number]}, schema=SCHEMA)))
 
 
-def care(catalog: Catalog, *, dry_run: bool = False) -> Care:
+def maintenance(catalog: Catalog, *, dry_run: bool = False) -> TableMaintenance:
     """An hour later, since a state is kept for the sake of the full hours that have passed."""
     now = datetime.now(UTC) + timedelta(hours=1)
-    return care_for(catalog, NAME, now, trigger="command", spare=timedelta(), dry_run=dry_run)
+    return maintain(catalog, NAME, now, trigger="command", spare=timedelta(), dry_run=dry_run)
 
 
 def stored(lake: Lake, table: Table | None = None) -> set[str]:
@@ -127,9 +127,9 @@ def test_what_is_stored_is_what_is_referred_to(
     assert Storage(table).path_of(orphan.file_path) in before
     assert {file.path for file in Storage(table).list_files()} == stored(lake, table)
 
-    planned = care(catalog, dry_run=True).removal
+    planned = maintenance(catalog, dry_run=True).removal
     assert stored(lake) == before
-    done = care(catalog).removal
+    done = maintenance(catalog).removal
     assert {file.path for file in planned.files} <= {file.path for file in done.files} <= before
     assert Storage(table).path_of(orphan.file_path) in {file.path for file in done.files}
     table = load_table(catalog, NAME)
@@ -148,7 +148,7 @@ def test_what_is_stored_is_what_is_referred_to(
         assert answer.to_pylist() == [{"n": held[moment]}]
 
 
-def test_a_roll_back_and_care_after_it(lake: Lake, catalog: Catalog, clock: time_machine.Traveller | None) -> None:
+def test_a_roll_back_and_maintenance_after_it(lake: Lake, catalog: Catalog, clock: time_machine.Traveller | None) -> None:
     moments = []
     for number in range(1, 5):
         if clock is not None:
@@ -158,7 +158,7 @@ def test_a_roll_back_and_care_after_it(lake: Lake, catalog: Catalog, clock: time
         moments.append(live_points(table)[-1].committed_at)
     rolled_back = roll_back(catalog, plan_rollback(catalog, NAME, moments[1]))
     assert consumed_positions(rolled_back) == {"s": ("u", 2)}
-    care(catalog)
+    maintenance(catalog)
     table = load_table(catalog, NAME)
     assert stored(lake, table) == referenced(table)
     assert table.scan().to_arrow()["id"].to_pylist() == [2]

@@ -18,7 +18,7 @@ from foss_platform.lake.ownership.mark import ForeignLakeError
 from foss_platform.lake.ownership.ownership import require_own
 from foss_platform.lake.ownership.standing import standing_of
 from foss_platform.lake.table.tables import list_tables, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform_tests.pipeline.ownership.copies import THINGS, add, fill, ids
 from foss_platform_tests.services.lakes import Kind, Lake, named_by, set_environment
 from foss_platform_tests.services.servers.minio import Minio
@@ -75,7 +75,7 @@ def rows(catalog: Catalog) -> list[int]:
 def clean_up(catalog: Catalog) -> None:
     for name in list_tables(catalog):
         for _ in range(2):
-            care_for(catalog, name, datetime.now(UTC) + timedelta(days=3), trigger="command", spare=timedelta())
+            maintain(catalog, name, datetime.now(UTC) + timedelta(days=3), trigger="command", spare=timedelta())
 
 
 def test_the_second_can_only_read_until_it_has_files_of_its_own(

@@ -1,4 +1,4 @@
-"""Engines that take turns on one lake: the rows stay right, and upkeep copes with what Trino leaves behind."""
+"""Engines that take turns on one lake: the rows stay right, and maintenance copes with what Trino leaves behind."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from foss_platform.lake.maintenance.removal import NOTES
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.table.tables import list_tables, load_table
-from foss_platform.lake.maintenance.maintain import care_for
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings, load_settings
 from foss_platform.transform.project import prepare_manifest
 from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls
@@ -57,8 +57,8 @@ def is_whole(catalog: Catalog, name: TableName) -> None:
     assert stored == found.needed.keys() | found.past | {f"{storage.root}/{NOTES}"}
 
 
-def care(catalog: Catalog, name: TableName) -> Table:
-    care_for(catalog, name, datetime.now(UTC), trigger="command", spare=timedelta())
+def maintenance(catalog: Catalog, name: TableName) -> Table:
+    maintain(catalog, name, datetime.now(UTC), trigger="command", spare=timedelta())
     table = load_table(catalog, name)
     assert not has_delete_files(table)
     return table
@@ -91,7 +91,7 @@ class Turns:
                 change(name)
 
 
-def test_engines_take_turns_with_upkeep_between_them(trino: TrinoOnLake, feed: Feed) -> None:
+def test_engines_take_turns_with_maintenance_between_them(trino: TrinoOnLake, feed: Feed) -> None:
     turns = Turns(load_settings(), feed)
     polls = made_up_polls(23, 40)
     turns.step(Engine.TRINO, polls[:10])
@@ -102,7 +102,7 @@ def test_engines_take_turns_with_upkeep_between_them(trino: TrinoOnLake, feed: F
 
     turns.step(Engine.DUCKDB, polls[14:18])
     turns.step(Engine.TRINO, polls[18:22])
-    turns.each(lambda name: care(turns.catalog, name))
+    turns.each(lambda name: maintenance(turns.catalog, name))
     turns.compare()
     turns.step(Engine.TRINO, polls[22:24])
     turns.each(lambda name: trino.access.rows(f"alter table {name} execute optimize"))
@@ -113,7 +113,7 @@ def test_engines_take_turns_with_upkeep_between_them(trino: TrinoOnLake, feed: F
     assert content(turns.pipeline.settings, MODELS) == then
     turns.step(Engine.TRINO, polls[30:34])
     turns.step(Engine.DUCKDB, polls[34:])
-    turns.each(lambda name: care(turns.catalog, name))
+    turns.each(lambda name: maintenance(turns.catalog, name))
     turns.compare()
     turns.each(lambda name: is_whole(turns.catalog, name))
 
@@ -146,7 +146,7 @@ def test_what_trino_leaves_behind_is_kept_while_it_is_needed(trino: TrinoOnLake)
     with compared(settings, earlier, later, ("id",)) as found:
         assert found.counts == {Kind.ADDED: 12, Kind.REMOVED: 0, Kind.CHANGED: 1}
 
-    table = care(catalog, NAME)
+    table = maintenance(catalog, NAME)
     assert {file.snapshot_id for file in table.metadata.statistics} == {live[0].snapshot_id, live[3].snapshot_id}
     is_whole(catalog, NAME)
     assert ask_trino("select count(*), sum(id) from silver.things") == [[27, sum(range(3, 30))]]
@@ -155,7 +155,7 @@ def test_what_trino_leaves_behind_is_kept_while_it_is_needed(trino: TrinoOnLake)
     back = roll_back(catalog, plan_rollback(catalog, NAME, live[1].committed_at))
     assert consumed_positions(back) == {}
     assert ask_trino("select count(*), min(id) from silver.things") == [[15, 6]]
-    care(catalog, NAME)
+    maintenance(catalog, NAME)
     is_whole(catalog, NAME)
 
 
@@ -173,7 +173,7 @@ def test_many_steps_of_trino_stay_within_the_limits(trino: TrinoOnLake) -> None:
         rows[number] = max(point.committed_at for point in live_points(table))
         assert len(all_delete_files(table)) < 20
     assert most <= 31 < MAX_LIVE_SNAPSHOTS
-    care(catalog, NAME)
+    maintenance(catalog, NAME)
     is_whole(catalog, NAME)
     table = load_table(catalog, NAME)
     readable = {point.snapshot_id for point in all_points(table)}

@@ -121,7 +121,7 @@ def test_a_whole_that_was_made_of_other_rows_says_that_it_holds_none(standing: S
     standing.heal()
 
 
-def test_upkeep_between_is_no_change(standing: Standing) -> None:
+def test_maintenance_between_is_no_change(standing: Standing) -> None:
     with when_built(SILVER, lambda: compact(standing.catalog, _READINGS, everything=True), before_note=True):
         assert failures(standing.results()) == {}
     standing.heal()
