@@ -10,26 +10,26 @@ import typer
 from click import Context
 from typer.core import TyperGroup
 
+from foss_platform.cli.explore.diff import diff
+from foss_platform.cli.explore.history import history
+from foss_platform.cli.explore.sql import sql
+from foss_platform.cli.explore.status import status
+from foss_platform.cli.explore.tables import tables
 from foss_platform.cli.operate.adopt import adopt
 from foss_platform.cli.operate.cleanup import cleanup
-from foss_platform.cli.run.demo import demo
-from foss_platform.cli.run.dev import dev
-from foss_platform.cli.explore.diff import diff
 from foss_platform.cli.operate.drop import drop
-from foss_platform.cli.run.feed import feed
-from foss_platform.cli.explore.history import history
 from foss_platform.cli.operate.move import move
 from foss_platform.cli.operate.parity import parity
+from foss_platform.cli.operate.validate import validate
 from foss_platform.cli.repair.quarantine import app as quarantine
 from foss_platform.cli.repair.rebuild import rebuild
 from foss_platform.cli.repair.replay import replay
 from foss_platform.cli.repair.rollback import rollback
+from foss_platform.cli.run.demo import demo
+from foss_platform.cli.run.dev import dev
+from foss_platform.cli.run.feed import feed
 from foss_platform.cli.run.run import run as run_pipeline
-from foss_platform.cli.explore.sql import sql
-from foss_platform.cli.explore.status import status
-from foss_platform.cli.explore.tables import tables
 from foss_platform.cli.shared.terminal import messages, show_error
-from foss_platform.cli.operate.validate import validate
 from foss_platform.errors import ConfigurationError, FossError, own_error, was_interrupted
 from foss_platform.proxies import keep_loopback_direct
 

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 import dagster as dg
 from pydantic import Field
 
-from foss_platform.components.shared.failures import failure
-from foss_platform.components.runs.run_history_job import history_job
-from foss_platform.components.shared.loading import Platform, current_platform
-from foss_platform.components.rest_feed import POLL_LOG_ASSET, RestFeed
-from foss_platform.components.runs.run_sensor import run_sensor
-from foss_platform.components.shared.table_health import health_check_spec, health_verdict, look_at
 from foss_platform.components.maintenance.maintenance_asset import every, maintenance_asset, maintenance_job
 from foss_platform.components.maintenance.maintenance_sensor import maintenance_sensor
+from foss_platform.components.rest_feed import POLL_LOG_ASSET, RestFeed
+from foss_platform.components.runs.run_history_job import history_job
+from foss_platform.components.runs.run_sensor import run_sensor
+from foss_platform.components.shared.failures import failure
+from foss_platform.components.shared.loading import Platform, current_platform
+from foss_platform.components.shared.table_health import health_check_spec, health_verdict, look_at
 from foss_platform.errors import FossError
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.lake.connect.catalog import open_catalog

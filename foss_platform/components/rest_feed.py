@@ -9,13 +9,13 @@ from typing import Any, Self
 import dagster as dg
 
 from foss_platform.components.feeds.feed_checks import check_specs
-from foss_platform.components.shared.loading import Platform, current_platform
 from foss_platform.components.feeds.polling import poll_feed
+from foss_platform.components.shared.loading import Platform, current_platform
 from foss_platform.components.shared.run_executor import run_executor
 from foss_platform.components.shared.table_health import health_check_spec
 from foss_platform.components.shared.table_preview import asset_key
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.schemas import POLLS
+from foss_platform.ingest.page.feed import Feed
 from foss_platform.settings import Settings, Switch
 
 #: The tag that carries a schedule's tick to the poll: the batch's identity.

@@ -16,10 +16,10 @@ from pyiceberg.table import Table
 from foss_platform.engine import Engine
 from foss_platform.errors import LastingError
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import consumed_positions
-from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.table.tables import load_table
 from foss_platform.lake.trino.connection import refuse_without_trino
 from foss_platform.settings import Settings

@@ -19,8 +19,6 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.commit.changes import follow_properties
 from foss_platform.lake.build.derived import (
     DerivedRows,
     Merge,
@@ -30,10 +28,13 @@ from foss_platform.lake.build.derived import (
     derived_spec,
     documented,
 )
-from foss_platform.lake.query.duckdb_views import connection_config, create_view, pin, prepare, quote_text
+from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.query.duckdb_views import connection_config, create_view, pin, prepare
+from foss_platform.lake.query.reference_tables import attach_reference
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, position_properties
-from foss_platform.lake.query.reference_tables import attach_reference
+from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import find_table, list_tables, load_table
 from foss_platform.transform.handover import handed_over, stop_of_run

@@ -183,8 +183,8 @@ def _engine(settings: Settings, begin: Callable[[], Mapping[str, str]]) -> Itera
     """What an engine wants before dbt runs on it, and after."""
     if settings.engine is Engine.TRINO:
         from foss_platform.transform.environment import variables_set
-        from foss_platform.transform.trino_failures import noticed_in_time
         from foss_platform.transform.trino.run import profile_variables
+        from foss_platform.transform.trino_failures import noticed_in_time
 
         with variables_set({**profile_variables(settings), **begin()}), noticed_in_time():
             yield

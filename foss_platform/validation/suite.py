@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from foss_platform.errors import FossError
-from foss_platform.validation.checks import catalog_checks
-from foss_platform.validation.checks import clock_checks
-from foss_platform.validation.checks import dagster_checks
-from foss_platform.validation.checks import engine_checks
-from foss_platform.validation.checks import lake_checks
-from foss_platform.validation.checks import project_checks
-from foss_platform.validation.checks import settings_checks
-from foss_platform.validation.checks import store_checks
-from foss_platform.validation.checks import table_checks
+from foss_platform.validation.checks import (
+    catalog_checks,
+    clock_checks,
+    dagster_checks,
+    engine_checks,
+    lake_checks,
+    project_checks,
+    settings_checks,
+    store_checks,
+    table_checks,
+)
 from foss_platform.validation.deadline import TooLate, within
 from foss_platform.validation.redaction import redact
 from foss_platform.validation.results import Check, Finding, Result, Service, Status, failed, skipped

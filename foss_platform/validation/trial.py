@@ -99,8 +99,8 @@ def new_trial(settings: Settings, instance: "Callable[[], DagsterInstance] | Non
     ConfigurationError
         When a secret's file cannot be read, or production names no catalog.
     """
-    from foss_platform.lake.connect.catalog import warehouse_folder
     from foss_platform.catalog_configuration import catalog_kind, catalog_problems, catalog_properties, refuse_problems
+    from foss_platform.lake.connect.catalog import warehouse_folder
     from foss_platform.settings import Environment
     from foss_platform.validation.probe import Probe
     from foss_platform.validation.probe_files import probe_files

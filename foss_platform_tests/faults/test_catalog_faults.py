@@ -15,9 +15,9 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import ConfigurationError, FossError, PassingError
+from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.poll import Poll
-from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
 from foss_platform.lake.connect import catalog as catalog_module
 from foss_platform.lake.connect.catalog import catalog_database, open_catalog, warehouse_folder
 from foss_platform.settings import Settings

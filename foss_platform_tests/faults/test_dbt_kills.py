@@ -9,14 +9,14 @@ from itertools import count
 
 import pytest
 
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.schemas import POLLS
+from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.table.positions import LOGIC_PROPERTY
 from foss_platform.settings import Settings
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
-from foss_platform_tests.faults.injection.building import FINISHED, build_models
 from foss_platform_tests.faults.conftest import Measured
+from foss_platform_tests.faults.injection.building import FINISHED, build_models
 from foss_platform_tests.faults.injection.contention import compact, expire
 from foss_platform_tests.faults.injection.trial import attempt
 from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls

@@ -9,7 +9,14 @@ import pytest
 
 from foss_platform.ingest.page.feed import Feed
 from foss_platform_tests.faults.conftest import Measured
-from foss_platform_tests.faults.injection.polling import BRONZE, TABLES, Ticking, take_in_tick, ticking, without_durations
+from foss_platform_tests.faults.injection.polling import (
+    BRONZE,
+    TABLES,
+    Ticking,
+    take_in_tick,
+    ticking,
+    without_durations,
+)
 from foss_platform_tests.faults.injection.trial import attempt
 
 _PAGE = 4096

@@ -10,12 +10,12 @@ from unittest.mock import patch
 
 import pytest
 
+from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.http.fetch import fetch
+from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll import poll as poll_module
 from foss_platform.ingest.poll.batch import scheduled
-from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.http.fetch import fetch
 from foss_platform.ingest.poll.poll import FeedPoller
-from foss_platform.ingest.bronze.poll_once import take_in_poll
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured

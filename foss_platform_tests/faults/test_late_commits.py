@@ -15,8 +15,8 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import CommitTableResponse, Table
 
 from foss_platform.errors import LastingError, PassingError
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
+from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured

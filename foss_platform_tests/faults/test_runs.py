@@ -20,9 +20,9 @@ from foss_platform.ingest.recording.recording import RecordedPoll, read_recordin
 from foss_platform.ingest.recording.replay import replay
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
+from foss_platform_tests.faults.conftest import Measured
 from foss_platform_tests.faults.injection.building import build_models
 from foss_platform_tests.faults.injection.command import Foss
-from foss_platform_tests.faults.conftest import Measured
 from foss_platform_tests.faults.injection.polling import BRONZE, POLLS, TABLES
 from foss_platform_tests.faults.injection.trial import attempt
 from foss_platform_tests.pipeline.transform.test_law import EXCERPT, GOLD, SILVER

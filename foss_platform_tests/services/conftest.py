@@ -8,9 +8,9 @@ import pytest
 
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
 from foss_platform_tests.services.servers.minio import Minio
-from foss_platform_tests.services.servers.programs import DOCKER
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import running
+from foss_platform_tests.services.servers.programs import DOCKER
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake, made_trino
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.errors import ConfigurationError
 from foss_platform.catalog_configuration import catalog_kind, catalog_problems, catalog_properties
+from foss_platform.errors import ConfigurationError
 from foss_platform.secrets import read_secret
 from foss_platform.settings import Environment, load_settings
 

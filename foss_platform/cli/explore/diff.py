@@ -33,11 +33,11 @@ def diff(
 ) -> None:
     """Rows of TABLE that were added, removed or changed between two moments, by its key."""
     from foss_platform.ingest.bronze.schemas import SEQUENCE_NUMBER
-    from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.compare.diff import compared
+    from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.query.duckdb_views import pin
     from foss_platform.lake.snapshots.points import point_table
-    from foss_platform.lake.query.query import parse_moment
+    from foss_platform.lake.table.moments import parse_moment
     from foss_platform.lake.table.tables import key_of, load_table
     from foss_platform.settings import load_settings
 

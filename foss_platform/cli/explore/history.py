@@ -13,8 +13,8 @@ from foss_platform.cli.shared.terminal import messages, output, table_of
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from foss_platform.lake.table.names import TableName
     from foss_platform.lake.snapshots.points import Point
+    from foss_platform.lake.table.names import TableName
 
 #: What a snapshot's summary may say of its making, and how that is said to a person.
 _REASONS = {

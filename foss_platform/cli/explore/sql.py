@@ -33,7 +33,8 @@ def sql(
 ) -> None:
     """Ask the lake, e.g. foss sql "select * from gold.parking_latest"."""
     from foss_platform.lake.connect.catalog import open_catalog
-    from foss_platform.lake.query.query import ask, parse_moment
+    from foss_platform.lake.query.query import ask
+    from foss_platform.lake.table.moments import parse_moment
     from foss_platform.settings import load_settings
 
     asked = _query(query, file)

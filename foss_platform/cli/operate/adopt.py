@@ -47,8 +47,8 @@ def adopt(
 
 
 def _show(plan: "Adoption") -> None:
-    from foss_platform.lake.ownership.locations import table_location
     from foss_platform.lake.adopt.relocation import Relocation
+    from foss_platform.lake.ownership.locations import table_location
 
     rows = []
     for table in plan.tables:

@@ -16,9 +16,9 @@ from foss_platform.errors import FossError
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
-    from foss_platform.lake.table.names import TableName
     from foss_platform.lake.files.table_files import StoredFile
     from foss_platform.lake.maintenance.maintain import TableMaintenance
+    from foss_platform.lake.table.names import TableName
 
 _RISKY = timedelta(hours=1)
 
@@ -133,7 +133,9 @@ def _list_files(done: "Sequence[TableMaintenance]") -> None:
             console.print(escape(line), soft_wrap=True)
 
 
-def _summarize(catalog: "Catalog", done: "Sequence[TableMaintenance]", spare: timedelta | None, *, dry_run: bool) -> None:
+def _summarize(
+    catalog: "Catalog", done: "Sequence[TableMaintenance]", spare: timedelta | None, *, dry_run: bool
+) -> None:
     columns = ["table", "points", "removed", "freed", "spared", "until"]
     columns[1:1] = [] if dry_run else ["merged"]
     rows = [_line(catalog, maintenance, spare, dry_run=dry_run) for maintenance in done]

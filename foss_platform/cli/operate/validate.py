@@ -71,8 +71,8 @@ def _print_table(results: "list[Result]") -> None:
 
 def _unread(error: ConfigurationError) -> dict[str, Any]:
     """The result of the one check that could be made, as the others look."""
-    from foss_platform.validation.redaction import redact, secrets_among
     from foss_platform.validation.checks.settings_checks import SETTINGS_WHOLE
+    from foss_platform.validation.redaction import redact, secrets_among
 
     secrets = secrets_among({}, os.environ)
     return {

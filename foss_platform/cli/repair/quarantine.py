@@ -104,6 +104,6 @@ def _records(pipeline: str, since: str | None, reason: str | None) -> "Iterator[
 
 
 def _moment(text: str | None) -> datetime | None:
-    from foss_platform.lake.query.query import parse_moment
+    from foss_platform.lake.table.moments import parse_moment
 
     return parse_moment(text, datetime.now(UTC)) if text else None

@@ -22,9 +22,9 @@ def rollback(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Take TABLE of silver or gold back to how it stood, in one commit; the next run builds on from there."""
-    from foss_platform.lake.connect.catalog import open_catalog
-    from foss_platform.lake.query.query import parse_moment
     from foss_platform.lake.build.rollback import plan_rollback, roll_back
+    from foss_platform.lake.connect.catalog import open_catalog
+    from foss_platform.lake.table.moments import parse_moment
     from foss_platform.lake.table.tables import load_table
     from foss_platform.settings import load_settings
 

@@ -1,4 +1,4 @@
-"""Durations as users write them. Not here: moments (`lake.query.query.parse_moment`)."""
+"""Durations as users write them. Not here: moments (`lake.table.moments.parse_moment`)."""
 
 import re
 from datetime import timedelta

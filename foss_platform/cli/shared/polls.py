@@ -34,9 +34,9 @@ def poll_many(settings: Settings, pipeline: str, served: Callable[[], int], want
     """
     import requests
 
-    from foss_platform.ingest.poll.batch import requested
     from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables
     from foss_platform.ingest.http.clock import system_clock
+    from foss_platform.ingest.poll.batch import requested
     from foss_platform.ingest.poll.poll import FeedPoller, Poll
     from foss_platform.ingest.recording.replay import ReplayTotals
     from foss_platform.lake.connect.catalog import open_catalog

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import dagster as dg
 
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.unknown_fields import FieldDrift
+from foss_platform.ingest.page.feed import Feed
 
 ROWS_IN_RANGE = "rows_in_expected_range"
 KEEPS_CONTRACT = "records_keep_contract"

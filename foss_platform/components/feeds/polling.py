@@ -8,19 +8,19 @@ from typing import Any
 import dagster as dg
 from pyiceberg.catalog import Catalog
 
-from foss_platform.components.shared.failures import failure, forbid_retries
 from foss_platform.components.feeds.feed_checks import PollFacts, check_results
+from foss_platform.components.shared.failures import failure, forbid_retries
 from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.table_health import health_evaluation, health_metadata, health_verdict, look_at
 from foss_platform.components.shared.table_preview import asset_key, table_metadata
 from foss_platform.errors import FossError
-from foss_platform.ingest.poll.batch import Cause, requested, scheduled
-from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.poll.poll import FeedPoller, Poll
 from foss_platform.ingest.bronze.poll_log import standing_since
-from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.bronze.unknown_fields import field_drift
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import Cause, requested, scheduled
+from foss_platform.ingest.poll.poll import FeedPoller, Poll
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import Feed as FeedSetting

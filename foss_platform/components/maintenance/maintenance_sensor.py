@@ -12,9 +12,9 @@ from typing import Any
 
 import dagster as dg
 
+from foss_platform.components.maintenance.maintenance_asset import maintenance_config
 from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.table_health import look_at
-from foss_platform.components.maintenance.maintenance_asset import maintenance_config
 from foss_platform.errors import FossError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName

@@ -18,15 +18,15 @@ from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.table_health import TABLE_HEALTHY, health_verdict, look_at
 from foss_platform.components.shared.table_preview import asset_key, table_metadata
 from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.poll_log import heal_poll_log
+from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.dropped_files import remove_for_good
 from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, maintenance_log_spec
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.ownership.ownership import require_own
-from foss_platform.lake.table.tables import ensure_table, find_table, list_tables
 from foss_platform.lake.maintenance.maintain import TableMaintenance, maintain
+from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import ensure_table, find_table, list_tables
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def _maintain(
             healed = heal_poll_log(catalog, feed, {"foss.run": context.run.run_id})
             if healed.added:
                 context.log.warning("%s polls of %s were missing in the poll log.", healed.added, feed.name)
-        maintenance = maintain(catalog, name, platform.clock(), trigger="maintenance", spare=asked.spare, dry_run=asked.dry_run)
+        maintenance = maintain(
+            catalog, name, platform.clock(), trigger="maintenance", spare=asked.spare, dry_run=asked.dry_run
+        )
     except FossError as error:
         context.log.error("%s: %s", name, error)
         return TableOutcome(name, time.monotonic() - began, error=error)

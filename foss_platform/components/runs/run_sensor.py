@@ -4,9 +4,9 @@ import json
 
 import dagster as dg
 
+from foss_platform.components.platform_health import PLATFORM_HEALTH_ASSET, verdict
 from foss_platform.components.shared.dead_runs import end_finished_runs, settle_dead_runs
 from foss_platform.components.shared.loading import Platform
-from foss_platform.components.platform_health import PLATFORM_HEALTH_ASSET, verdict
 from foss_platform.process_marks import marks_of
 from foss_platform.validation.checks.dagster_queue import QUEUE_MOVES, judge_queue
 from foss_platform.validation.results import Result, Service, Status

@@ -10,8 +10,9 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
-from foss_platform.lake.query.duckdb_views import pin, quote_name, reading_cursor
+from foss_platform.lake.query.duckdb_views import pin, reading_cursor
 from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.quoting import quote_name
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.settings import Settings
 

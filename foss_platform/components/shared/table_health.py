@@ -7,8 +7,8 @@ What belongs here: turning `lake.maintenance.health` into metadata and verdicts.
 import dagster as dg
 from pyiceberg.table import Table
 
-from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.maintenance.health import TableHealth, table_health
+from foss_platform.lake.store.failures import lake_failures
 
 TABLE_HEALTHY = "table_is_healthy"
 

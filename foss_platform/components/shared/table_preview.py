@@ -8,9 +8,10 @@ from pyiceberg.table import Table
 from pyiceberg.types import TimestamptzType
 
 from foss_platform.components.shared.table_health import health_metadata
-from foss_platform.lake.query.duckdb_views import pin, quote_name, reading_cursor
 from foss_platform.lake.maintenance.health import TableHealth
+from foss_platform.lake.query.duckdb_views import pin, reading_cursor
 from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.quoting import quote_name
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.settings import Settings
 

@@ -20,15 +20,15 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.ingest.poll.batch import CauseKind
 from foss_platform.ingest.bronze.evolution import follow_contract
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.membership import batches_in, distinct, present_batches, within
-from foss_platform.ingest.poll.poll import Poll
 from foss_platform.ingest.bronze.poll_log import SUMMARY_LOG, log_polls, log_to_json
 from foss_platform.ingest.bronze.schemas import bronze_schema, bronze_spec, polls_spec, rejected_spec
-from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import CauseKind
+from foss_platform.ingest.poll.poll import Poll
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.commit.changes import follow_properties
 from foss_platform.lake.table.tables import ensure_table, find_table
 
 # the log of one bulk commit would make the table's metadata grow by megabytes; a replay heals itself

@@ -14,8 +14,8 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.types import IcebergType
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.ingest.page.feed import PLATFORM_PREFIX, ContractField, Feed, FieldType
 from foss_platform.ingest.bronze.schemas import CONTRACT_PROPERTY, ICEBERG_TYPES, bronze_spec, contract_text
+from foss_platform.ingest.page.feed import PLATFORM_PREFIX, ContractField, Feed, FieldType
 from foss_platform.lake.build.commit_and_compact import alter
 from foss_platform.lake.query.duckdb_views import KEPT_PROPERTY
 from foss_platform.lake.table.tables import ensure_table

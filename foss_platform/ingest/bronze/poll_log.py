@@ -11,10 +11,10 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import And, BooleanExpression
 from pyiceberg.table import Table
 
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.membership import distinct, within
-from foss_platform.ingest.poll.poll import PollStatus
 from foss_platform.ingest.bronze.schemas import POLLS, SEQUENCE_NUMBER
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.poll import PollStatus
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.files.conditions import at_least, at_most, equal
 from foss_platform.lake.store.failures import lake_failures

@@ -12,12 +12,12 @@ from typing import Any
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import FossError, LastingError
-from foss_platform.ingest.poll.batch import Cause
 from foss_platform.ingest.bronze.commit_polls import Written, commit_polls, ensure_feed_tables, is_in_bronze
-from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.poll.poll import Poll
 from foss_platform.ingest.bronze.poll_log import find_accepted, heal_poll_log, rejection_reasons
 from foss_platform.ingest.bronze.schemas import POLLS
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import Cause
+from foss_platform.ingest.poll.poll import Poll
 from foss_platform.lake.ownership.ownership import require_own
 
 

@@ -10,8 +10,9 @@ from pyiceberg.table import Table
 
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.files.conditions import equal
-from foss_platform.lake.query.duckdb_views import pin, quote_text, reading_cursor
+from foss_platform.lake.query.duckdb_views import pin, reading_cursor
 from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.tables import find_table
 from foss_platform.settings import Settings
 

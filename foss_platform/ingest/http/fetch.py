@@ -14,9 +14,9 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from foss_platform.errors import FossError, LastingError, PassingError
+from foss_platform.ingest.http.addresses import RefusedPlaceError, redirect_target, refuse_private_address, safe_url
 from foss_platform.ingest.http.clock import Clock
 from foss_platform.ingest.page.feed import Source
-from foss_platform.ingest.http.addresses import RefusedPlaceError, redirect_target, refuse_private_address, safe_url
 from foss_platform.proxies import REMEDY, is_malformed, proxy_of
 
 if TYPE_CHECKING:

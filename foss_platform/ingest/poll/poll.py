@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from foss_platform.errors import FossError, LastingError, PassingError
-from foss_platform.ingest.poll.batch import Cause, CauseKind, recorded
-from foss_platform.ingest.http.clock import Clock
-from foss_platform.ingest.records.contract import Accepted, Judge, Rejected, contract_judge
-from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.http.fetch import Answer, FetchError, fetch
 from foss_platform.ingest.formats.json_records import UnreadableBodyError, content_hash, find_records, parse_body
 from foss_platform.ingest.http.addresses import safe_url
+from foss_platform.ingest.http.clock import Clock
+from foss_platform.ingest.http.fetch import Answer, FetchError, fetch
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import Cause, CauseKind, recorded
+from foss_platform.ingest.records.contract import Accepted, Judge, Rejected, contract_judge
 
 if TYPE_CHECKING:
     import requests

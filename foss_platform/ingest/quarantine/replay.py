@@ -14,17 +14,17 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import And, BooleanExpression
 from pyiceberg.table import Table
 
-from foss_platform.ingest.poll.batch import Cause, CauseKind
 from foss_platform.ingest.bronze.commit_polls import bronze_rows, commit_polls, ensure_feed_tables
-from foss_platform.ingest.records.contract import Accepted, contract_judge
-from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.http.fetch import Answer
 from foss_platform.ingest.bronze.membership import distinct
-from foss_platform.ingest.formats.json_records import UnreadableBodyError, parse_body
-from foss_platform.ingest.poll.poll import Poll, PollStatus, judge_answer
 from foss_platform.ingest.bronze.poll_log import heal_poll_log, log_polls
-from foss_platform.ingest.quarantine.quarantine import State, quarantined
 from foss_platform.ingest.bronze.schemas import POLLS
+from foss_platform.ingest.formats.json_records import UnreadableBodyError, parse_body
+from foss_platform.ingest.http.fetch import Answer
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import Cause, CauseKind
+from foss_platform.ingest.poll.poll import Poll, PollStatus, judge_answer
+from foss_platform.ingest.quarantine.quarantine import State, quarantined
+from foss_platform.ingest.records.contract import Accepted, contract_judge
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.files.conditions import at_least, equal, is_present, one_of
 from foss_platform.lake.table.tables import find_table

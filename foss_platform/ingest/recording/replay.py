@@ -9,11 +9,11 @@ from itertools import islice
 from pyiceberg.catalog import Catalog
 
 from foss_platform.ingest.bronze.commit_polls import Written, commit_polls, ensure_feed_tables
-from foss_platform.ingest.records.contract import contract_judge
+from foss_platform.ingest.bronze.poll_log import heal_poll_log
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.poll import judge_recorded
-from foss_platform.ingest.bronze.poll_log import heal_poll_log
 from foss_platform.ingest.recording.recording import RecordedPoll
+from foss_platform.ingest.records.contract import contract_judge
 
 #: Polls in one commit: 36,000 rows of the parking feed, some 40 MB while in memory.
 POLLS_PER_COMMIT = 4_000

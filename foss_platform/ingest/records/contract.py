@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from foss_platform.ingest.page.feed import ContractField, Feed, FieldType
 from foss_platform.ingest.formats.json_records import RepeatedKeys, is_storable, to_json
+from foss_platform.ingest.page.feed import ContractField, Feed, FieldType
 from foss_platform.ingest.records.times import data_time_reader
 
 _INT_BOUNDS = {FieldType.INT: 2**31, FieldType.LONG: 2**63}

@@ -15,15 +15,15 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import clear_manifest_cache
 
 from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.lake.adopt.relocation import Relocation
 from foss_platform.lake.maintenance.dropped_tables import RECORDS, read_record
-from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.ownership.locations import table_location, table_locations
 from foss_platform.lake.ownership.mark import Mark, read_mark, write_mark
 from foss_platform.lake.ownership.ownership import adopting
-from foss_platform.lake.ownership.locations import table_location, table_locations
-from foss_platform.lake.adopt.relocation import Relocation
 from foss_platform.lake.ownership.standing import Standing, standing_of
-from foss_platform.lake.table.tables import ensure_namespace
+from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.store.warehouse import Place
+from foss_platform.lake.table.tables import ensure_namespace
 
 #: Which tables are on their way from one location to another in the catalog, while an adoption is under way.
 _JOURNAL = "foss-adoption.json"

@@ -10,18 +10,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pyiceberg.catalog import Catalog
-from pyiceberg.table import Table, Transaction
+from pyiceberg.table import Table
 
 from foss_platform.errors import FossError
 from foss_platform.lake.commit.changes import Change, alter, apply_change
 from foss_platform.lake.maintenance.compaction import compact, is_due
-from foss_platform.lake.snapshots.expiry import expire_surplus, surplus_snapshots
+from foss_platform.lake.maintenance.expire_snapshots import expire
 from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
+from foss_platform.lake.snapshots.expiry import surplus_snapshots
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.table.tables import find_table, load_table
 
-__all__ = ["Change", "alter", "commit", "expire", "keep_up"]
+__all__ = ["Change", "alter", "commit", "keep_up"]
 
 #: A commit merges no more than this; larger groups are left to the maintenance job. So many rows take 0.2 s.
 _CHEAP_ROWS = 100_000
@@ -80,22 +81,6 @@ def keep_up(catalog: Catalog, name: TableName, table: Table) -> None:
             expire(catalog, name)
     except FossError as error:
         _logger.warning("%s could not be kept up after another engine's commit: %s", name, error)
-
-
-def expire(catalog: Catalog, name: TableName) -> None:
-    """Expire the snapshots that the policy keeps no longer, with pins of what is promised; one commit, or none.
-
-    Raises
-    ------
-    PassingError
-        When others kept winning, or the store or catalog failed.
-    """
-
-    def change(table: Table, transaction: Transaction) -> None:
-        expire_surplus(transaction, table)
-
-    if surplus_snapshots(load_table(catalog, name)):
-        alter(catalog, name, change)
 
 
 def _compact_and_log(catalog: Catalog, name: TableName) -> None:

@@ -17,12 +17,12 @@ from foss_platform.errors import PassingError
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.commit.create_filled import create_filled
 from foss_platform.lake.files.data_files import EVERY_ROW, Slices
-from foss_platform.lake.query.duckdb_views import quote_name
-from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.snapshots.lineage import holds_rows_of
+from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.positions import position_keys
+from foss_platform.lake.table.quoting import quote_name
 from foss_platform.lake.table.tables import TableSpec, load_table
 
 _BATCH_ROWS = 122_880

@@ -19,9 +19,9 @@ from foss_platform.lake.commit.changes import Change, apply_change
 from foss_platform.lake.connect.commit_order import not_before
 from foss_platform.lake.files.data_files import DataFiles, rows_of, write_data_files
 from foss_platform.lake.files.row_deletes import covering, refuse_equality_deletes
+from foss_platform.lake.snapshots.points import Point, pinned_points, point_at, point_table, surplus_points
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import Point, pinned_points, point_at, point_table, surplus_points
 from foss_platform.lake.table.policy import policy_of
 from foss_platform.lake.table.positions import build_properties
 from foss_platform.lake.table.tables import load_table

@@ -17,16 +17,23 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.files.data_files import FULL_ROWS_PROPERTY, DataFiles, Rows, Slices, rows_outside, write_data_files
+from foss_platform.lake.commit.transaction import SteadyTransaction
+from foss_platform.lake.files.data_files import (
+    FULL_ROWS_PROPERTY,
+    DataFiles,
+    Rows,
+    Slices,
+    rows_outside,
+    write_data_files,
+)
 from foss_platform.lake.files.row_deletes import replacement
+from foss_platform.lake.ownership.ownership import require_own
 from foss_platform.lake.snapshots.expiry import expire_surplus
+from foss_platform.lake.snapshots.pins import pin_state, pinnable_hour
 from foss_platform.lake.store.failures import expired_elsewhere, lake_failures
 from foss_platform.lake.table.names import TableName
-from foss_platform.lake.ownership.ownership import require_own
-from foss_platform.lake.snapshots.pins import pin_state, pinnable_hour
 from foss_platform.lake.table.positions import build_properties
 from foss_platform.lake.table.tables import load_table
-from foss_platform.lake.commit.transaction import SteadyTransaction
 
 #: tries before a conflict is given up: 8 writers on one table needed up to 20
 COMMIT_TRIES = 60

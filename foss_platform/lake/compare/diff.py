@@ -14,8 +14,9 @@ import duckdb
 import pyarrow as pa
 
 from foss_platform.errors import LastingError, PassingError
-from foss_platform.lake.query.duckdb_views import Pin, connect, first_line, quote_name
 from foss_platform.lake.query.duckdb_arrow import arrow_rows
+from foss_platform.lake.query.duckdb_views import Pin, connect, first_line
+from foss_platform.lake.table.quoting import quote_name
 from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 65_536

@@ -15,10 +15,10 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog, load_catalog
 
-from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.catalog_configuration import CATALOG_NAME, catalog_kind, catalog_properties
-from foss_platform.lake.store.failures import lake_failures
+from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake.connect.postgres import bound_waiting
+from foss_platform.lake.store.failures import lake_failures
 from foss_platform.settings import Environment, Settings
 
 # seconds that SQLite waits for another writer's lock before a commit counts as failed

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.lake.ownership.ownership import require_own
 from foss_platform.lake.connect.sql_catalog import OrderedSqlCatalog
+from foss_platform.lake.ownership.ownership import require_own
 
 CHANGES = (
     "commit_table",

@@ -17,8 +17,8 @@ from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 
-from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
 from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
 
 #: So many files are deleted one by one in the time that the first request of s3fs takes to be prepared.
 FEW = 20

@@ -25,19 +25,18 @@ from pyiceberg.types import DateType, PrimitiveType
 
 from foss_platform.errors import LastingError, PassingError
 from foss_platform.lake.commit.changes import Change, apply_change, follow_properties
+from foss_platform.lake.connect.duckdb_session import open_duckdb
 from foss_platform.lake.files.data_files import FULL_ROWS_PROPERTY, DataFiles, rows_of, write_data_files
 from foss_platform.lake.files.row_deletes import all_delete_files, covering
-from foss_platform.lake.query.duckdb_views import quote_name
-from foss_platform.lake.connect.duckdb_session import open_duckdb
+from foss_platform.lake.snapshots.lineage import MAINTENANCE_SUMMARY
 from foss_platform.lake.store.failures import damage, lake_failures
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy, policy_of
+from foss_platform.lake.table.quoting import quote_name
 from foss_platform.lake.table.tables import CLUSTER_PROPERTY, key_of, load_table
 
 #: Set by a compaction: how many data and delete files it left, so that a commit can tell at no cost what came since.
 COMPACTED_FILES_PROPERTY = "foss.compacted.files"
-#: In a snapshot's summary: the kind of maintenance that made it, of which the rows are those of its parent.
-MAINTENANCE_SUMMARY = "foss.maintenance"
 
 #: Days of data, up to the newest, whose files are merged within their day only.
 _RECENT_DAYS = 7
@@ -148,7 +147,9 @@ def _swap(
             )
         # without a data file to merge, it is for delete files of which the data file is gone
         removed = [standing[path] for path in sorted(paths)] or deletes
-        return Change(files=DataFiles(list(new), removed), properties=properties, summary={MAINTENANCE_SUMMARY: "compact"})
+        return Change(
+            files=DataFiles(list(new), removed), properties=properties, summary={MAINTENANCE_SUMMARY: "compact"}
+        )
 
     apply_change(catalog, name, plan)
 

@@ -14,13 +14,13 @@ from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError
-from foss_platform.lake.store.failures import lake_failures
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.ownership.ownership import require_own
 from foss_platform.lake.ownership.locations import warehouse_of
+from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.store.warehouse import Place
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import policy_of
 from foss_platform.lake.table.tables import ensure_namespace, find_table, load_table
-from foss_platform.lake.store.warehouse import Place
 
 #: The folder of the records, at the root of the warehouse.
 RECORDS = "foss-dropped"

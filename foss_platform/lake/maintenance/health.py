@@ -13,8 +13,8 @@ from foss_platform.lake.connect.commit_order import TOLERATED_SECONDS, seconds_b
 from foss_platform.lake.files.data_files import FULL_ROWS_PROPERTY
 from foss_platform.lake.files.row_deletes import covering
 from foss_platform.lake.snapshots.expiry import SURPLUS_OVERDUE, surplus_snapshots
-from foss_platform.lake.store.failures import damage, lake_failures
 from foss_platform.lake.snapshots.points import live_points
+from foss_platform.lake.store.failures import damage, lake_failures
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS, policy_of
 from foss_platform.lake.table.statistics import table_size
 

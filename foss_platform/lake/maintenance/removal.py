@@ -23,14 +23,14 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import LastingError
 from foss_platform.lake.connect.commit_order import not_before
-from foss_platform.lake.maintenance.dropped_files import tables_in_place
-from foss_platform.lake.store.failures import damage, lake_failures
-from foss_platform.lake.ownership.mark import MARK
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import PINNED_PREFIX, pinned_points, surplus_points
-from foss_platform.lake.table.policy import TablePolicy
-from foss_platform.lake.maintenance.referenced_files import References, references_of
 from foss_platform.lake.files.table_files import Storage, StoredFile
+from foss_platform.lake.maintenance.dropped_files import tables_in_place
+from foss_platform.lake.maintenance.referenced_files import References, references_of
+from foss_platform.lake.ownership.mark import MARK
+from foss_platform.lake.snapshots.points import PINNED_PREFIX, pinned_points, surplus_points
+from foss_platform.lake.store.failures import damage, lake_failures
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.tables import load_table
 
 #: When each unreferenced file was first found to be: a JSON object of path to ISO time, below the location.

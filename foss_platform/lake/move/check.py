@@ -7,11 +7,12 @@ from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.table import Table
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.files.data_files import rows_of
-from foss_platform.lake.query.duckdb_views import first_line, quote_name
 from foss_platform.lake.connect.duckdb_session import open_duckdb
+from foss_platform.lake.files.data_files import rows_of
+from foss_platform.lake.query.duckdb_views import first_line
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.positions import build_properties, own_position
+from foss_platform.lake.table.quoting import quote_name
 
 _MEMORY = "1GB"
 

@@ -13,12 +13,12 @@ from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import LastingError, PassingError
 from foss_platform.lake.commit.changes import follow_properties
-from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.move.check import Fingerprint, fingerprint, mismatch
 from foss_platform.lake.move.copy import VERIFIED_PROPERTY, Phase, Progress, Step, copy_rows, disturbed, make_table
 from foss_platform.lake.move.plan import MovePlan, Standing, TableMove, went_on
-from foss_platform.lake.table.names import TableName
 from foss_platform.lake.snapshots.points import live_points, pinned_points
+from foss_platform.lake.store.failures import lake_failures
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import find_table, load_table
 
 

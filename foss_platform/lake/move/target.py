@@ -20,9 +20,9 @@ from pyiceberg.catalog import (
 )
 from pyiceberg.exceptions import NotInstalledError
 
+from foss_platform.catalog_configuration import CATALOG_NAME, with_defaults
 from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.lake.connect.catalog import open_configured
-from foss_platform.catalog_configuration import CATALOG_NAME, with_defaults
 from foss_platform.lake.store.failures import lake_failures
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")

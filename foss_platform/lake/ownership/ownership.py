@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.ownership.mark import MARK, ForeignLakeError, new_mark, read_mark
 from foss_platform.lake.ownership.standing import Standing, standing_of
+from foss_platform.lake.store.failures import lake_failures
 
 
 def require_own(catalog: Catalog) -> None:

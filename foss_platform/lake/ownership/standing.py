@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.ownership.identity import CatalogIdentity, identity_of, is_gone
-from foss_platform.lake.ownership.mark import Mark, read_mark
 from foss_platform.lake.ownership.locations import places_of_tables, table_locations, warehouse_of
+from foss_platform.lake.ownership.mark import Mark, read_mark
+from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.store.warehouse import Place
 
 _EMBEDDED_CATALOG = "catalog.db"

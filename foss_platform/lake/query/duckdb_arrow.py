@@ -4,7 +4,7 @@ import duckdb
 import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
-from foss_platform.lake.query.duckdb_views import quote_name, quote_text
+from foss_platform.lake.table.quoting import quote_name, quote_text
 
 # of Arrow's months, days and nanoseconds: 2^63 ns, beyond which DuckDB 1.5 exports another interval without an error
 _INTERVAL_HOURS = 2_562_046

@@ -14,8 +14,9 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.connect.duckdb_session import ISOLATED, Setting, open_duckdb, use_same_session
-from foss_platform.lake.table.names import TableName
 from foss_platform.lake.store.store_access import Store, open_store, store_of
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.quoting import quote_name, quote_text
 from foss_platform.settings import Settings
 
 #: Table property: a JSON object of columns added after rows were written, with the kind of their values; what
@@ -161,16 +162,6 @@ def reach(connection: duckdb.DuckDBPyConnection, store: Store | None) -> None:
     # the extension for stores costs 0.3 s, so a lake in a folder does without it
     if store is not None:
         open_store(connection, store, _extension_file("httpfs"))
-
-
-def quote_name(name: str) -> str:
-    """A SQL identifier, whatever it holds."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_text(text: str) -> str:
-    """A SQL string literal, whatever it holds."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def first_line(error: Exception) -> str:

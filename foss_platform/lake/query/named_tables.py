@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from foss_platform.lake.table.names import TableName
 from foss_platform.lake.query.reference_tables import REFERENCE
 from foss_platform.lake.store.store_access import lies_in_a_store
+from foss_platform.lake.table.names import TableName
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NoReturn
 
 import duckdb
@@ -13,16 +13,15 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError, LastingError, PassingError
-from foss_platform.lake.query.duckdb_views import connect, create_view, first_line, pin, reach
+from foss_platform.errors import LastingError, PassingError
 from foss_platform.lake.query.duckdb_arrow import arrow_rows
-from foss_platform.lake.connect.duckdb_session import open_duckdb
-from foss_platform.lake.store.failures import store_failure
-from foss_platform.lake.table.names import NAMESPACES, TableName
-from foss_platform.lake.snapshots.points import Point, point_at, point_table
+from foss_platform.lake.query.duckdb_views import connect, create_view, first_line, pin, reach
 from foss_platform.lake.query.named_tables import NOTHING, Named, names_in
 from foss_platform.lake.query.reference_tables import attach_reference
+from foss_platform.lake.snapshots.points import Point, point_at, point_table
+from foss_platform.lake.store.failures import store_failure
 from foss_platform.lake.store.store_access import store_at
+from foss_platform.lake.table.names import NAMESPACES, TableName
 from foss_platform.lake.table.tables import find_table, list_tables
 from foss_platform.settings import Settings
 
@@ -90,35 +89,6 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
         return Answer(_telling(rows, catalog, named), points)
     except duckdb.Error as error:
         _refuse(error, catalog, named)
-
-
-def parse_moment(text: str, now: datetime) -> datetime:
-    """A moment as a user writes it: ISO 8601 with a zone, `now`, or an interval such as `2 hours ago`.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is neither.
-    """
-    if text.strip() == "now":
-        return now.astimezone(UTC)
-    if ago := re.fullmatch(r"\s*(.+?)\s+ago\s*", text):
-        length = re.sub(r"(?<=\d),(?=\d{3})", "", ago[1])
-        # in UTC: a month is as long as the calendar of the session's zone says
-        with open_duckdb() as connection:
-            found = connection.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
-        moment = found[0] if found else None
-    else:
-        try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError:
-            moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ConfigurationError(
-            f"{text!r} is no moment.", "Write it as 2026-11-20T08:00:00Z, with its zone, or as '2 hours ago'."
-        )
-    in_utc: datetime = moment.astimezone(UTC)
-    return in_utc
 
 
 def _only_a_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:

@@ -7,7 +7,8 @@ A table is two files of the dbt project: `reference/<name>.sql` says its columns
 import duckdb
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.lake.query.duckdb_views import first_line, quote_name, quote_text
+from foss_platform.lake.query.duckdb_views import first_line
+from foss_platform.lake.table.quoting import quote_name, quote_text
 from foss_platform.settings import Settings
 
 #: The catalog, and in it the schema: `reference.reference.parking_sites`. Not `public`, where the lake's own

@@ -2,7 +2,8 @@
 
 from pyiceberg.table import Table
 
-from foss_platform.lake.maintenance.compaction import MAINTENANCE_SUMMARY
+#: In a snapshot's summary: the kind of maintenance that made it, of which the rows are those of its parent.
+MAINTENANCE_SUMMARY = "foss.maintenance"
 
 
 def snapshot_of_rows(table: Table, snapshot_id: int | None) -> int | None:

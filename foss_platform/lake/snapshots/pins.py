@@ -13,6 +13,7 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
 
 from foss_platform.lake.connect.commit_order import moment_of
+from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.snapshots.points import (
     METADATA_FOLDER,
     PINNED_PREFIX,
@@ -24,7 +25,6 @@ from foss_platform.lake.snapshots.points import (
 )
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.positions import build_properties
-from foss_platform.lake.files.table_files import Storage
 
 
 def pinnable_hour(table: Table, before: datetime) -> datetime | None:

@@ -19,9 +19,9 @@ from pyiceberg.table.snapshots import Snapshot
 
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.connect.commit_order import moment_of
+from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.store.failures import damage, lake_failures
 from foss_platform.lake.table.policy import TablePolicy
-from foss_platform.lake.files.table_files import Storage
 
 PINNED_PREFIX = "pinned-"
 #: In a snapshot's summary: which engine made it, where Iceberg's Java library did; PyIceberg notes none.

@@ -15,9 +15,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from foss_platform.errors import LastingError
-from foss_platform.lake.table.names import NAMESPACES, TableName
-from foss_platform.lake.snapshots.points import Point, point_at
 from foss_platform.lake.query.query import Answer, QueryError, what_there_is
+from foss_platform.lake.snapshots.points import Point, point_at
+from foss_platform.lake.table.names import NAMESPACES, TableName
 from foss_platform.lake.table.tables import find_table
 from foss_platform.lake.trino.connection import connect_trino, trino_failures
 from foss_platform.lake.trino.types import arrow_type

@@ -12,8 +12,8 @@ from typing import Any
 import certifi
 
 from foss_platform.errors import FossError, LastingError
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import keep_up
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions
 from foss_platform.lake.table.tables import list_tables, load_table

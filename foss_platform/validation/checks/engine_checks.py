@@ -8,9 +8,9 @@ from typing import Protocol
 
 from foss_platform.engine import Engine
 from foss_platform.validation.checks.duckdb_engine import DuckdbEngine
+from foss_platform.validation.checks.trino_engine import TrinoEngine
 from foss_platform.validation.results import Check, Finding, Service
 from foss_platform.validation.trial import Trial
-from foss_platform.validation.checks.trino_engine import TrinoEngine
 
 
 class EngineProbe(Protocol):

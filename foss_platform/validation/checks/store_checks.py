@@ -1,8 +1,8 @@
 """Checks of the store below the warehouse: a folder or a bucket. Not here: tables (`lake_checks`)."""
 
-from foss_platform.validation.results import Check, Finding, Service, failed, passed, skipped
 from foss_platform.validation.checks.settings_checks import space_of
 from foss_platform.validation.checks.table_checks import standing_in
+from foss_platform.validation.results import Check, Finding, Service, failed, passed, skipped
 from foss_platform.validation.trial import Trial
 
 _CONTENT = b"a probe of foss validate; it may be deleted"

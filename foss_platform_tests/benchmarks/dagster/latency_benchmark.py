@@ -13,10 +13,10 @@ from foss_platform.ingest.recording.recording import RecordedPoll, read_recordin
 from foss_platform.transform.project import prepare_manifest
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.dagster.daemon import wait_for_ticks
-from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own_process, run_command, settings_of
-from foss_platform_tests.benchmarks.ingest.polls import PIPELINE, take_in
-from foss_platform_tests.benchmarks.report import Figure, Report
 from foss_platform_tests.benchmarks.dagster.timeline import last_commit
+from foss_platform_tests.benchmarks.ingest.polls import PIPELINE, take_in
+from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own_process, run_command, settings_of
+from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
 One poll of 9 records after the carried excerpt, over local HTTP, into a lake that holds the excerpt and has been \

@@ -10,10 +10,10 @@ from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import read_recording
 from foss_platform.settings import PROJECT_ROOT
 from foss_platform_tests.benchmarks.dagster.latency_benchmark import prepare
-from foss_platform_tests.benchmarks.measure import Bench, in_own_process, run_command, settings_of
-from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
-from foss_platform_tests.benchmarks.report import Figure, Report
 from foss_platform_tests.benchmarks.dagster.timeline import last_commit
+from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
+from foss_platform_tests.benchmarks.measure import Bench, in_own_process, run_command, settings_of
+from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
 Both by `dagster job execute`, one poll over local HTTP after the carried excerpt, the same asset for the poll, the \

@@ -12,8 +12,8 @@ from dagster_dbt import DbtCliResource, dbt_assets
 
 from foss_platform.cli.shared.pages import find_feed
 from foss_platform.components.models.dbt_translator import LakeTranslator
-from foss_platform.components.shared.loading import Platform
 from foss_platform.components.rest_feed import feed_asset, feed_job
+from foss_platform.components.shared.loading import Platform
 from foss_platform.settings import load_settings
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
 

@@ -6,8 +6,8 @@ import time
 from foss_platform.cli.shared.pages import find_feed
 from foss_platform.ingest.recording.replay import replay
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform_tests.benchmarks.measure import Bench, in_own_process, settings_of
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE, bulk
+from foss_platform_tests.benchmarks.measure import Bench, in_own_process, settings_of
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\

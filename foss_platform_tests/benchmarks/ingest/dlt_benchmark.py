@@ -11,8 +11,8 @@ from foss_platform.cli.shared.pages import find_feed
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.ingest.recording.replay import replay
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own_process, settings_of
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE, REAL_POLLS, bulk, origin
+from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own_process, settings_of
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\

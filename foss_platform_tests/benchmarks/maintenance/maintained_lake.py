@@ -17,17 +17,17 @@ from unittest.mock import patch
 import time_machine
 
 from foss_platform.cli.shared.pages import find_feed
-from foss_platform.ingest.poll.batch import Cause, scheduled
-from foss_platform.ingest.records.contract import contract_judge
-from foss_platform.ingest.http.fetch import Answer
-from foss_platform.ingest.poll.poll import Poll, judge_answer
 from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.http.fetch import Answer
+from foss_platform.ingest.poll.batch import Cause, scheduled
+from foss_platform.ingest.poll.poll import Poll, judge_answer
+from foss_platform.ingest.records.contract import contract_judge
 from foss_platform.lake.connect.catalog import open_catalog, warehouse_folder
 from foss_platform.lake.maintenance.health import table_health
-from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.lake.maintenance.maintain import maintain
-from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
+from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform_tests.benchmarks.ingest.polls import PACE, PIPELINE, SITES, made_up_body
+from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 
 POLLS_PER_CARE = timedelta(hours=3) // PACE
 #: Polls whose costs are compared: the 100th to the 200th of a lake, and the last hundred.

@@ -3,15 +3,15 @@
 import statistics
 import time
 
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.query.duckdb_views import pin, reading_cursor
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.health import table_health
+from foss_platform.lake.query.duckdb_views import pin, reading_cursor
 from foss_platform.lake.table.tables import load_table
-from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own_process, settings_of
-from foss_platform_tests.benchmarks.report import Figure, Report
-from foss_platform_tests.benchmarks.models.synthetic import BRONZE
 from foss_platform_tests.benchmarks.maintenance.maintenance_benchmark import polled_lake
+from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own_process, settings_of
+from foss_platform_tests.benchmarks.models.synthetic import BRONZE
+from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
 Count and average by site and day over bronze of the `maintenance` lake ({commits:,} commits, then care: {files} data \

@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Sequence
 
-from foss_platform_tests.benchmarks.models.history_lake import make_history, steps
-from foss_platform_tests.benchmarks.measure import Bench, Outcome, in_own_process
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
+from foss_platform_tests.benchmarks.measure import Bench, Outcome, in_own_process
+from foss_platform_tests.benchmarks.models.history_lake import make_history, steps
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\

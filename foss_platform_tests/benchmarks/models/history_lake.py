@@ -17,22 +17,22 @@ import duckdb
 from pyiceberg.catalog import Catalog
 
 from foss_platform.ingest.recording.recording import RecordedPoll
-from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.commit.changes import follow_properties
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.maintenance.compaction import COMPACTED_FILES_PROPERTY
+from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import FULL_ROWS_PROPERTY
+from foss_platform.lake.maintenance.compaction import COMPACTED_FILES_PROPERTY
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.query.duckdb_views import connect, create_view, pin
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import POSITION_PREFIX
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import ensure_namespace, list_tables, load_table
-from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform.transform.project import prepare_manifest
 from foss_platform.transform.runner import build
-from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 from foss_platform_tests.benchmarks.ingest.polls import PACE, made_up_body, take_in
+from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 from foss_platform_tests.benchmarks.models.rebuild_benchmark import compiled_models
 from foss_platform_tests.benchmarks.models.synthetic import BRONZE, SITES, make_lake, readings_query
 

@@ -6,14 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from foss_platform.lake.query.duckdb_views import connect, quote_text
+from foss_platform.lake.query.duckdb_views import connect
+from foss_platform.lake.table.quoting import quote_text
 from foss_platform.settings import Settings
 from foss_platform.transform.project import read_manifest, target_folder
 from foss_platform.transform.runner import build
-from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, Outcome, in_own_process, settings_of
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
-from foss_platform_tests.benchmarks.report import Figure, Report
+from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, Outcome, in_own_process, settings_of
 from foss_platform_tests.benchmarks.models.synthetic import copy_as_parquet, make_lake
+from foss_platform_tests.benchmarks.report import Figure, Report
 
 _SEED = "silver.parking_sites"
 _METHOD = """\

@@ -3,12 +3,13 @@
 from foss_platform.cli.shared.pages import find_feed
 from foss_platform.ingest.bronze.commit_polls import ensure_feed_tables
 from foss_platform.ingest.bronze.schemas import POLLS
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.query.duckdb_views import connect, create_view, pin, quote_text
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.query.duckdb_views import connect, create_view, pin
 from foss_platform.lake.table.names import TableName
-from foss_platform_tests.benchmarks.measure import settings_of
+from foss_platform.lake.table.quoting import quote_text
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
+from foss_platform_tests.benchmarks.measure import settings_of
 
 SITES = 9
 BRONZE = TableName("bronze", PIPELINE)

@@ -2,8 +2,8 @@
 
 import statistics
 
-from foss_platform_tests.benchmarks.measure import Bench, in_own_process
 from foss_platform_tests.benchmarks.ingest.polls import origin
+from foss_platform_tests.benchmarks.measure import Bench, in_own_process
 from foss_platform_tests.benchmarks.report import Figure, Report
 from foss_platform_tests.benchmarks.servers import refuse_missing
 from foss_platform_tests.benchmarks.store.store_lake import Seconds, Sizes, measure

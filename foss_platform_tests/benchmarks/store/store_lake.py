@@ -16,21 +16,21 @@ from typing import NamedTuple
 import pytest
 
 from foss_platform.cli.shared.pages import find_feed
-from foss_platform.ingest.poll.batch import Cause, scheduled
-from foss_platform.ingest.records.contract import contract_judge
+from foss_platform.ingest.bronze.poll_once import take_in_poll
 from foss_platform.ingest.http.fetch import Answer
+from foss_platform.ingest.poll.batch import Cause, scheduled
 from foss_platform.ingest.poll.poll import judge_answer
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.ingest.recording.replay import replay
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.records.contract import contract_judge
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.move.check import fingerprint
 from foss_platform.lake.table.tables import list_tables, load_table
-from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.transform.project import prepare_manifest, target_folder
 from foss_platform.transform.runner import build
-from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 from foss_platform_tests.benchmarks.ingest.polls import PACE, PIPELINE, SITES, bulk, made_up_body
+from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
 from foss_platform_tests.services.servers.minio import Minio
 from foss_platform_tests.services.servers.postgres import Postgres

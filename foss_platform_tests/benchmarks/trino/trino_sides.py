@@ -19,8 +19,8 @@ from foss_platform.lake.table.statistics import newest_value
 from foss_platform.settings import load_settings
 from foss_platform.transform.project import prepare_manifest
 from foss_platform.transform.runner import build
-from foss_platform_tests.benchmarks.measure import BenchmarkError
 from foss_platform_tests.benchmarks.ingest.polls import PACE, made_up_body, take_in
+from foss_platform_tests.benchmarks.measure import BenchmarkError
 from foss_platform_tests.benchmarks.models.rebuild_benchmark import compiled_models
 from foss_platform_tests.benchmarks.models.synthetic import BRONZE, make_lake
 from foss_platform_tests.pipeline.transform.test_law import NODES

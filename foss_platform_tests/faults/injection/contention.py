@@ -14,10 +14,10 @@ from pyiceberg.table import Table
 from foss_platform.errors import PassingError
 from foss_platform.ingest.bronze import commit_polls as bronze
 from foss_platform.ingest.bronze import poll_log
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.schemas import POLLS
-from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import EVERY_ROW
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import load_table

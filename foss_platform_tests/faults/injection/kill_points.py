@@ -22,10 +22,10 @@ from sqlalchemy import Engine, event
 from foss_platform.ingest.bronze import commit_polls as bronze
 from foss_platform.ingest.bronze import poll_log
 from foss_platform.ingest.bronze import poll_once as take_in
-from foss_platform.lake.files import data_files
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.table.names import TableName
 from foss_platform.lake.connect.rest import BoundedAdapter
+from foss_platform.lake.files import data_files
+from foss_platform.lake.table.names import TableName
 
 SET_UP = "set-up"
 HEALING = "healing: "

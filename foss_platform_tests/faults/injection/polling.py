@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from foss_platform.ingest.poll.batch import scheduled
+from foss_platform.ingest.bronze.poll_once import take_in_poll
 from foss_platform.ingest.http.clock import system_clock
 from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.recording.feed_server import FeedServer
+from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.poll.poll import FeedPoller
+from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import RecordedPoll
-from foss_platform.ingest.bronze.poll_once import take_in_poll
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.injection.kill_points import Points

@@ -16,17 +16,17 @@ from pyiceberg.table import Table
 from sqlalchemy import Engine, event
 
 from foss_platform.lake.commit import changes
-from foss_platform.lake.maintenance import compaction
-from foss_platform.lake.files import data_files
-from foss_platform.lake.maintenance import log as maintenance_log
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.commit.changes import Change, apply_change
-from foss_platform.lake.table.names import TableName
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files import data_files
+from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.maintenance import compaction
+from foss_platform.lake.maintenance import log as maintenance_log
+from foss_platform.lake.maintenance.maintain import maintain
+from foss_platform.lake.maintenance.removal import NOTES
 from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.snapshots.points import Point
-from foss_platform.lake.maintenance.removal import NOTES
-from foss_platform.lake.files.table_files import Storage
-from foss_platform.lake.maintenance.maintain import maintain
+from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.maintenance.table_model import NAME
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 from pyiceberg.table import StaticTable, Table
 
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import PINNED_PREFIX, Point, point_table
-from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.maintenance.removal import NOTES
+from foss_platform.lake.snapshots.points import PINNED_PREFIX, Point, point_table
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.policy import TablePolicy
 
 NAME = TableName("gold", "things")
 SCHEMA = pa.schema([("id", pa.int64()), ("at", pa.timestamp("us", tz="UTC"))])

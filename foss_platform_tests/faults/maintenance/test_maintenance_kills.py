@@ -13,18 +13,19 @@ import pytest
 import time_machine
 from pyiceberg.catalog import Catalog
 
-from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.commit.changes import Change, apply_change
 from foss_platform.lake.build.commit_and_compact import commit
+from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import write_data_files
+from foss_platform.lake.maintenance.maintain import maintain
+from foss_platform.lake.maintenance.removal import plan_removal
 from foss_platform.lake.snapshots.points import PINNED_PREFIX, live_points, pinned_points, point_at
 from foss_platform.lake.table.policy import TablePolicy
-from foss_platform.lake.maintenance.removal import plan_removal
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
 from foss_platform_tests.faults.injection.trial import attempt
+from foss_platform_tests.faults.maintenance.kill_points import maintenance
 from foss_platform_tests.faults.maintenance.table_model import (
     DAY,
     HOUR,
@@ -42,7 +43,6 @@ from foss_platform_tests.faults.maintenance.table_model import (
     rows_in,
     state_at,
 )
-from foss_platform_tests.faults.maintenance.kill_points import maintenance
 
 POLICY = TablePolicy(keep_commits=4, keep_hours=6, keep_days=4, compact_at_files=4, spare_hours=2)
 START = datetime(2026, 3, 24, 6, 5, tzinfo=UTC)

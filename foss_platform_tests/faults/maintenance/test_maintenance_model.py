@@ -27,18 +27,18 @@ from hypothesis.stateful import (
 from pyiceberg.table import Table, Transaction
 
 from foss_platform.errors import LastingError
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, alter, commit, keep_up
-from foss_platform.lake.maintenance.compaction import compact
+from foss_platform.lake.build.rollback import plan_rollback, roll_back
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import DataFiles, Slices, write_data_files
+from foss_platform.lake.files.table_files import StoredFile
+from foss_platform.lake.maintenance.compaction import compact
+from foss_platform.lake.maintenance.maintain import maintain
+from foss_platform.lake.maintenance.removal import Removal, plan_removal, remove
 from foss_platform.lake.snapshots.points import ENGINE_SUMMARY, PINNED_PREFIX, point_at, point_table
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.positions import own_position
-from foss_platform.lake.maintenance.removal import Removal, plan_removal, remove
-from foss_platform.lake.build.rollback import plan_rollback, roll_back
-from foss_platform.lake.files.table_files import StoredFile
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests import hypothesis_profile
 from foss_platform_tests.faults.conftest import Measured

@@ -12,11 +12,11 @@ import time_machine
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import EVERY_ROW
-from foss_platform.lake.table.names import TableName
 from foss_platform.lake.snapshots.points import live_points
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from foss_platform.cli.explore.status import _age
 from foss_platform.cli.shared.durations import parse_duration
 from foss_platform.cli.shared.lake_tables import size_text
-from foss_platform.cli.explore.status import _age
 from foss_platform.errors import ConfigurationError
 from foss_platform.lake.query.calendar import interval_text
-from foss_platform.lake.query.query import parse_moment
+from foss_platform.lake.table.moments import parse_moment
 from foss_platform.settings import load_settings
 from foss_platform_tests.pipeline.cli.command_line import Foss
 from foss_platform_tests.pipeline.cli.test_commands import PIPELINE

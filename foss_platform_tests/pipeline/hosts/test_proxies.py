@@ -14,8 +14,8 @@ import requests
 from foss_platform.cli.shared.polls import poll_many
 from foss_platform.errors import PassingError
 from foss_platform.ingest.http.clock import system_clock
-from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.http.fetch import FetchError, LastingFetchError, PassingFetchError, fetch
+from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.proxies import keep_loopback_direct, without_credentials
 from foss_platform.settings import load_settings

@@ -6,12 +6,12 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.bronze.commit_polls import Written, commit_polls, ensure_feed_tables
-from foss_platform.ingest.records.contract import contract_judge
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.http.fetch import Answer
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.poll.poll import Poll, judge_answer
+from foss_platform.ingest.records.contract import contract_judge
 
 FIRST_TICK = datetime(2026, 1, 5, 10, tzinfo=UTC)
 

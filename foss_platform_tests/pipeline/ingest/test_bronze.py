@@ -12,14 +12,14 @@ from pyiceberg.catalog import Catalog
 from foss_platform.errors import PassingError
 from foss_platform.ingest.bronze import commit_polls as bronze
 from foss_platform.ingest.bronze import poll_log
-from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables, is_in_bronze
-from foss_platform.ingest.records.contract import contract_judge
-from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.poll.poll import MAX_KEPT_BODY_BYTES, Poll, judge_recorded
 from foss_platform.ingest.bronze.poll_log import heal_poll_log
-from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import scheduled
+from foss_platform.ingest.poll.poll import MAX_KEPT_BODY_BYTES, Poll, judge_recorded
+from foss_platform.ingest.records.contract import contract_judge
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.ingest.writers import START, live_poll, record

@@ -9,10 +9,10 @@ from email.utils import format_datetime
 import pytest
 
 from foss_platform.errors import LastingError, PassingError
-from foss_platform.ingest.poll.batch import requested
-from foss_platform.ingest.page.feed import Feed, Source
-from foss_platform.ingest.http.fetch import Answer, FetchError, LastingFetchError, PassingFetchError, fetch
 from foss_platform.ingest.http.addresses import safe_url
+from foss_platform.ingest.http.fetch import Answer, FetchError, LastingFetchError, PassingFetchError, fetch
+from foss_platform.ingest.page.feed import Feed, Source
+from foss_platform.ingest.poll.batch import requested
 from foss_platform.ingest.poll.poll import FeedPoller
 from foss_platform_tests.pipeline.ingest.loopback import (
     Behaviour,

@@ -7,11 +7,19 @@ import pytest
 import requests
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.ingest.poll.batch import requested
-from foss_platform.ingest.page.feed import Feed, Source
 from foss_platform.ingest.http.fetch import LastingFetchError, PassingFetchError, fetch
+from foss_platform.ingest.page.feed import Feed, Source
+from foss_platform.ingest.poll.batch import requested
 from foss_platform.ingest.poll.poll import FeedPoller
-from foss_platform_tests.pipeline.ingest.loopback import Behaviour, answer, head, misbehaving, new_session, silence, source_of
+from foss_platform_tests.pipeline.ingest.loopback import (
+    Behaviour,
+    answer,
+    head,
+    misbehaving,
+    new_session,
+    silence,
+    source_of,
+)
 from foss_platform_tests.pipeline.ingest.test_fetch import NOW, get
 
 SECRETS = "user:pa55word"

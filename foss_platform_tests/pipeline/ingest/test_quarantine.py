@@ -13,8 +13,8 @@ from foss_platform.ingest.bronze import commit_polls as bronze_commits
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.quarantine.quarantine import State, quarantined
 from foss_platform.ingest.quarantine.replay import replay_quarantine
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.ingest.feeds import FIRST_TICK, meters, poll_of, take_in

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables
-from foss_platform.ingest.records.contract import contract_judge
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.http.fetch import Answer
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.poll.poll import Poll, judge_answer
+from foss_platform.ingest.records.contract import contract_judge
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 

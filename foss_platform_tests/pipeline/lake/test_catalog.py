@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect import catalog as catalog_module
 from foss_platform.lake.connect.catalog import catalog_database, open_catalog, warehouse_folder
-from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.query.duckdb_views import connect, create_view, pin
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, list_tables, load_table

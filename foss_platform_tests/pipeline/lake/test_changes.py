@@ -9,12 +9,12 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, PassingError
-from foss_platform.lake.commit import changes as commit_module
-from foss_platform.lake.files import data_files
-from foss_platform.lake.snapshots import expiry
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.commit import changes as commit_module
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files import data_files
 from foss_platform.lake.files.data_files import EVERY_ROW, Slices
+from foss_platform.lake.snapshots import expiry
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
 from foss_platform.settings import Settings

@@ -11,20 +11,21 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
-from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.commit.changes import Change, alter, apply_change
-from foss_platform.lake.build.commit_and_compact import commit, expire
-from foss_platform.lake.connect.commit_order import moment_of, newest_commit
-from foss_platform.lake.maintenance.compaction import compact
-from foss_platform.lake.files.data_files import EVERY_ROW
+from foss_platform.lake.build.commit_and_compact import commit
 from foss_platform.lake.build.derived import adapt_columns
-from foss_platform.lake.maintenance.health import table_health
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at, point_table
-from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
-from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
+from foss_platform.lake.commit.changes import Change, alter, apply_change
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.connect.commit_order import moment_of, newest_commit
+from foss_platform.lake.files.data_files import EVERY_ROW
+from foss_platform.lake.maintenance.compaction import compact
+from foss_platform.lake.maintenance.expire_snapshots import expire
+from foss_platform.lake.maintenance.health import table_health
 from foss_platform.lake.maintenance.maintain import maintain
+from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at, point_table
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.policy import TablePolicy
+from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
 from foss_platform_tests.iceberg_rules import is_strictly_ordered, refusals
 

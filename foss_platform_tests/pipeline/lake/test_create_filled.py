@@ -9,10 +9,10 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.files import data_files
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.commit.changes import Change
 from foss_platform.lake.commit.create_filled import create_filled
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files import data_files
 from foss_platform.lake.files.data_files import EVERY_ROW
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, find_table, load_table

@@ -9,10 +9,10 @@ from pyiceberg.table import Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from foss_platform.errors import ConfigurationError, LastingError
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.table.names import TableName
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.snapshots.points import Point, live_points, point_at
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
 

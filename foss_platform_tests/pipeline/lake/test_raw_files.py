@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.table.names import TableName
 from foss_platform.lake.query.query import QueryError
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
 from foss_platform.lake.trino.query import ask_trino
 from foss_platform.settings import Settings

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.table.names import TableName
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import QueryError, ask
 from foss_platform.lake.query.reference_tables import attach_reference
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
 from foss_platform.settings import PROJECT_ROOT, Settings
 from foss_platform.transform.project import read_manifest

@@ -9,14 +9,14 @@ from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import LastingError
 from foss_platform.ingest.page.feed import Feed
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.maintenance.compaction import compact
-from foss_platform.lake.files.data_files import EVERY_ROW
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import Point, all_points, live_points
-from foss_platform.lake.table.positions import consumed_positions
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files.data_files import EVERY_ROW
+from foss_platform.lake.maintenance.compaction import compact
+from foss_platform.lake.snapshots.points import Point, all_points, live_points
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.positions import consumed_positions
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls

@@ -14,25 +14,26 @@ from pyiceberg.manifest import DataFileContent, ManifestContent
 from pyiceberg.table import StaticTable, Table
 
 from foss_platform.errors import LastingError, PassingError
-from foss_platform.lake.maintenance import compaction
+from foss_platform.lake.build.commit_and_compact import Change, commit, keep_up
+from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.build.commit_and_compact import Change, commit, expire, keep_up
-from foss_platform.lake.maintenance.compaction import compact
 from foss_platform.lake.files.data_files import EVERY_ROW, DataFiles, Slices
 from foss_platform.lake.files.row_deletes import all_delete_files, has_delete_files, replacement
-from foss_platform.lake.query.duckdb_views import connect, pin
+from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.maintenance import compaction
+from foss_platform.lake.maintenance.compaction import compact
+from foss_platform.lake.maintenance.expire_snapshots import expire
 from foss_platform.lake.maintenance.health import table_health
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at, point_table
-from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS, TablePolicy
-from foss_platform.lake.table.positions import consumed_positions, own_position
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.maintenance.referenced_files import references_of
 from foss_platform.lake.maintenance.removal import NOTES
-from foss_platform.lake.build.rollback import plan_rollback, roll_back
+from foss_platform.lake.query.duckdb_views import connect, pin
+from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at, point_table
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS, TablePolicy
+from foss_platform.lake.table.positions import consumed_positions, own_position
 from foss_platform.lake.table.statistics import table_size
-from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests.foreign import merge_elsewhere
 from foss_platform_tests.pipeline.cli.command_line import foss_in

@@ -2,12 +2,12 @@
 
 import pyarrow as pa
 
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.commit.transaction import SteadyTransaction
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import write_data_files
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
-from foss_platform.lake.commit.transaction import SteadyTransaction
 from foss_platform.settings import Settings
 
 NAME = TableName("gold", "things")

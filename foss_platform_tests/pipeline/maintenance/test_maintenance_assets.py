@@ -20,8 +20,8 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import Settings, Switch
-from foss_platform_tests.pipeline.ingest.feeds import poll_of, take_in
 from foss_platform_tests.pipeline.components.test_runs import answer
+from foss_platform_tests.pipeline.ingest.feeds import poll_of, take_in
 from foss_platform_tests.pipeline.maintenance.neglected_lake import SENSOR, Location, error_of, grow, lose_manifest
 from foss_platform_tests.tables import read
 
@@ -62,7 +62,9 @@ def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
 
 
 def lines(metadata: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    records = metadata["maintenance"].records if hasattr(metadata["maintenance"], "records") else metadata["maintenance"]
+    records = (
+        metadata["maintenance"].records if hasattr(metadata["maintenance"], "records") else metadata["maintenance"]
+    )
     return {record.data["table"]: dict(record.data) for record in records}
 
 

@@ -8,10 +8,10 @@ import time_machine
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import LastingError
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import pinned_points, point_table
-from foss_platform.lake.maintenance.removal import remove
 from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.maintenance.removal import remove
+from foss_platform.lake.snapshots.points import pinned_points, point_table
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.maintenance import aged_table

@@ -15,8 +15,8 @@ from sqlalchemy import event
 
 from foss_platform.errors import LastingError
 from foss_platform.lake.commit.changes import Change, apply_change
-from foss_platform.lake.maintenance.compaction import compact
 from foss_platform.lake.files.data_files import DataFiles, write_data_files
+from foss_platform.lake.maintenance.compaction import compact
 from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.snapshots.points import pinned_points, point_at, point_table
 from foss_platform.lake.table.tables import load_table

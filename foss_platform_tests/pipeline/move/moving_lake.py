@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from foss_platform.ingest.bronze.moved_poll_log import owed_to_the_log
 from foss_platform.ingest.recording.recording import RecordedPoll
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.move.move_lake import move_tables
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.move.copy import Step
+from foss_platform.lake.move.move_lake import move_tables
 from foss_platform.lake.move.plan import plan_move
 from foss_platform.lake.move.target import open_target, read_target
 from foss_platform.lake.table.names import TableName

@@ -15,16 +15,16 @@ from pyiceberg.types import StringType
 
 from foss_platform.errors import ConfigurationError, LastingError, PassingError
 from foss_platform.ingest.bronze import commit_polls as bronze
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.poll_log import heal_poll_log
-from foss_platform.ingest.recording.recording import read_recording
 from foss_platform.ingest.bronze.schemas import POLLS
-from foss_platform.lake.move import copy as move_copy
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.recording.recording import read_recording
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.files.data_files import EVERY_ROW, rows_of
-from foss_platform.lake.move.move_lake import history_left_behind, move_tables
+from foss_platform.lake.move import copy as move_copy
 from foss_platform.lake.move.check import Fingerprint, fingerprint
 from foss_platform.lake.move.copy import MOVED_PROPERTY, Phase, Step
+from foss_platform.lake.move.move_lake import history_left_behind, move_tables
 from foss_platform.lake.move.plan import Standing, plan_move
 from foss_platform.lake.move.target import open_target, read_target
 from foss_platform.lake.table.names import TableName

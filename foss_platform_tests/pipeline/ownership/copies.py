@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import pinned_points
-from foss_platform.lake.table.tables import TableSpec, ensure_table, list_tables, load_table
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.maintain import maintain
+from foss_platform.lake.snapshots.points import pinned_points
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import TableSpec, ensure_table, list_tables, load_table
 from foss_platform.settings import Settings
 
 THINGS, OTHERS = TableName("bronze", "things"), TableName("gold", "others")

@@ -19,15 +19,15 @@ from pyiceberg.manifest import clear_manifest_cache
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.adopt import adopt as adopt_module
 from foss_platform.lake.adopt.adopt import adopt, plan_adoption
+from foss_platform.lake.adopt.relocation import Relocation
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.maintenance.referenced_files import references_of
 from foss_platform.lake.ownership.mark import MARK, ForeignLakeError
 from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.standing import standing_of
 from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.snapshots.points import all_points, point_table
-from foss_platform.lake.maintenance.referenced_files import references_of
-from foss_platform.lake.adopt.relocation import Relocation
-from foss_platform.lake.ownership.standing import standing_of
-from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import Settings
 from foss_platform_tests.foreign import merge_elsewhere

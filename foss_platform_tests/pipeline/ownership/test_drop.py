@@ -15,13 +15,13 @@ from foss_platform.cli.operate.drop import complete_dropped
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.adopt.adopt import adopt, plan_adoption
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.maintenance.dropped_tables import RECORDS, drop_table, dropped_tables, restore_table
+from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.maintenance.dropped_files import remove_for_good
+from foss_platform.lake.maintenance.dropped_tables import RECORDS, drop_table, dropped_tables, restore_table
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
-from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
 from foss_platform_tests.pipeline.ownership.copies import (

@@ -16,19 +16,19 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.ingest.poll.batch import requested
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.poll_once import take_in_poll
-from foss_platform.lake.connect import catalog as catalog_module
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import requested
 from foss_platform.lake.adopt.adopt import adopt, plan_adoption
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.build.rollback import plan_rollback, roll_back
+from foss_platform.lake.connect import catalog as catalog_module
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.ownership.mark import MARK, ForeignLakeError
 from foss_platform.lake.ownership.ownership import require_own
-from foss_platform.lake.snapshots.points import live_points
-from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.ownership.standing import standing_of
-from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.snapshots.points import live_points
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
 from foss_platform.transform.runner import build

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables
-from foss_platform.ingest.records.contract import contract_judge
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.poll import Poll, judge_recorded
 from foss_platform.ingest.recording.recording import RecordedPoll, read_recording
+from foss_platform.ingest.records.contract import contract_judge
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform.transform.runner import build

@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 import tenacity
 
-from foss_platform.components.shared.loading import Platform
 from foss_platform.components.platform_health import PLATFORM_HEALTH_ASSET, platform_health_asset
+from foss_platform.components.shared.loading import Platform
 from foss_platform.definitions import build_defs
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings, Switch

@@ -14,10 +14,10 @@ from pyiceberg.io.pyarrow import write_file
 from pyiceberg.manifest import DataFile
 
 from foss_platform.errors import FossError
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
-from foss_platform.lake.files import data_files
+from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files import data_files
 from foss_platform_tests.faults.injection.polling import BRONZE, POLLS, REJECTED
 from foss_platform_tests.pipeline.ingest.writers import live_poll, record
 from foss_platform_tests.services.lakes import Lake

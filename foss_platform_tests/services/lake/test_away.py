@@ -9,8 +9,8 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import FossError, PassingError
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform_tests.services.lakes import Kind, Lake

@@ -15,16 +15,16 @@ import pytest
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.adopt.adopt import adopt, plan_adoption
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.ownership.mark import ForeignLakeError
 from foss_platform.lake.query.query import ask
-from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import load_settings
 from foss_platform_tests.faults.injection.polling import TABLES
 from foss_platform_tests.faults.injection.trial import server
 from foss_platform_tests.pipeline.ingest.writers import START
+from foss_platform_tests.services.lake.polling import is_in_once, take_in
 from foss_platform_tests.services.lakes import Kind, Lake, named_by, s3_properties, set_environment
 from foss_platform_tests.services.servers.minio import Minio
-from foss_platform_tests.services.lake.polling import is_in_once, take_in
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import running
 from foss_platform_tests.tables import Row, content

@@ -11,8 +11,8 @@ from foss_platform.errors import ConfigurationError, PassingError
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform_tests.faults.injection.polling import BRONZE
-from foss_platform_tests.services.lakes import Kind, Lake
 from foss_platform_tests.services.lake.polling import in_mid_append, is_in_once, refused, take_in
+from foss_platform_tests.services.lakes import Kind, Lake
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import Server
 

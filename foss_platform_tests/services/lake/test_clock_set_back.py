@@ -9,8 +9,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from trino.exceptions import TrinoQueryError
 
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.commit.changes import Change, apply_change, follow_properties
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform_tests.iceberg_rules import refusals

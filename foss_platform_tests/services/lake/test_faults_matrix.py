@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.bronze.commit_polls import ensure_feed_tables
+from foss_platform.ingest.bronze.poll_once import take_in_poll
 from foss_platform.ingest.http.clock import system_clock
 from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.poll.poll import FeedPoller
-from foss_platform.ingest.bronze.poll_once import take_in_poll
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import load_settings
 from foss_platform_tests.faults.injection.contention import maintain, write

@@ -10,16 +10,16 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.ingest.poll.batch import Cause, scheduled
-from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.poll.poll import Poll
 from foss_platform.ingest.bronze.poll_once import take_in_poll
-from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.poll.batch import Cause, scheduled
+from foss_platform.ingest.poll.poll import Poll
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.duckdb_views import pin, reading_cursor
-from foss_platform.lake.table.names import TableName
 from foss_platform.lake.query.query import ask
 from foss_platform.lake.store.store_access import Store, open_store
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, list_tables, load_table
 from foss_platform.settings import load_settings
 from foss_platform_tests.pipeline.ingest.writers import START, live_poll, record

@@ -15,21 +15,21 @@ import time_machine
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import StaticTable, Table
 
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.build.rollback import plan_rollback, roll_back
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import EVERY_ROW, write_data_files
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.store.bulk_objects import Deleted, delete_objects
-from foss_platform.lake.snapshots.pins import pin_state
-from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at
-from foss_platform.lake.table.positions import consumed_positions
-from foss_platform.lake.query.query import ask
+from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.maintenance.maintain import TableMaintenance, maintain
 from foss_platform.lake.maintenance.referenced_files import references_of
 from foss_platform.lake.maintenance.removal import NOTES
-from foss_platform.lake.build.rollback import plan_rollback, roll_back
-from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.query.query import ask
+from foss_platform.lake.snapshots.pins import pin_state
+from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at
+from foss_platform.lake.store.bulk_objects import Deleted, delete_objects
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.positions import consumed_positions
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
-from foss_platform.lake.maintenance.maintain import TableMaintenance, maintain
 from foss_platform_tests.services.lakes import Kind, Lake
 
 NAME, OTHER = TableName("silver", "things"), TableName("silver", "things_too")
@@ -148,7 +148,9 @@ def test_what_is_stored_is_what_is_referred_to(
         assert answer.to_pylist() == [{"n": held[moment]}]
 
 
-def test_a_roll_back_and_maintenance_after_it(lake: Lake, catalog: Catalog, clock: time_machine.Traveller | None) -> None:
+def test_a_roll_back_and_maintenance_after_it(
+    lake: Lake, catalog: Catalog, clock: time_machine.Traveller | None
+) -> None:
     moments = []
     for number in range(1, 5):
         if clock is not None:

@@ -25,7 +25,15 @@ from foss_platform_tests.faults.injection.kill_points import ANSWERED, TOLD
 from foss_platform_tests.faults.injection.trial import attempt
 from foss_platform_tests.pipeline.move import moving_lake as moving
 from foss_platform_tests.pipeline.move import test_move
-from foss_platform_tests.pipeline.move.moving_lake import Target, carry_or_die, everything, goes_on, is_the_same, tree, written
+from foss_platform_tests.pipeline.move.moving_lake import (
+    Target,
+    carry_or_die,
+    everything,
+    goes_on,
+    is_the_same,
+    tree,
+    written,
+)
 from foss_platform_tests.pipeline.transform.test_law import EXCERPT, Pipeline, made_up_polls
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
 from foss_platform_tests.services.servers.minio import Minio

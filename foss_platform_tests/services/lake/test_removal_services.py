@@ -7,18 +7,18 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import PassingError
-from foss_platform.lake.files import table_files as storage_module
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.commit.changes import Change, apply_change
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.store.bulk_objects import BATCH
-from foss_platform.lake.table.policy import TablePolicy
-from foss_platform.lake.maintenance.removal import NOTES, plan_removal, remove
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.files import table_files as storage_module
 from foss_platform.lake.files.table_files import Storage, StoredFile
+from foss_platform.lake.maintenance.removal import NOTES, plan_removal, remove
+from foss_platform.lake.store.bulk_objects import BATCH
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
+from foss_platform_tests.services.lake.polling import refused
 from foss_platform_tests.services.lakes import Kind, Lake
 from foss_platform_tests.services.servers.minio import Minio
-from foss_platform_tests.services.lake.polling import refused
 
 NAME = TableName("gold", "things")
 SCHEMA = pa.schema([("id", pa.int64())])

@@ -16,11 +16,11 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import ask
 from foss_platform.settings import load_settings
 from foss_platform_tests.faults.injection.polling import BRONZE, POLLS
-from foss_platform_tests.faults.test_disk_full import leave
 from foss_platform_tests.faults.injection.trial import server
+from foss_platform_tests.faults.test_disk_full import leave
+from foss_platform_tests.services.lake.polling import BOUND_SECONDS, in_mid_append, is_in_once, refused, take_in
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
 from foss_platform_tests.services.servers.minio import Minio
-from foss_platform_tests.services.lake.polling import BOUND_SECONDS, in_mid_append, is_in_once, refused, take_in
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import Server, running
 

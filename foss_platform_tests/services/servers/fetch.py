@@ -15,7 +15,13 @@ import tempfile
 from pathlib import Path
 
 from foss_platform_tests.services.servers.cache import kept, run
-from foss_platform_tests.services.servers.programs import DOCKER, REST_CATALOG_SUMS, Missing, postgres_programs, versions
+from foss_platform_tests.services.servers.programs import (
+    DOCKER,
+    REST_CATALOG_SUMS,
+    Missing,
+    postgres_programs,
+    versions,
+)
 from foss_platform_tests.services.servers.toolchain import go_program, java_home, run_maven
 from foss_platform_tests.services.servers.trino_program import trino
 

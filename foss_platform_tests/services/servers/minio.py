@@ -9,8 +9,8 @@ from functools import cached_property
 import s3fs
 
 from foss_platform_tests.services.servers import fetch
-from foss_platform_tests.services.servers.programs import DOCKER
 from foss_platform_tests.services.servers.process import Server
+from foss_platform_tests.services.servers.programs import DOCKER
 from foss_platform_tests.services.servers.readiness import ask_page
 
 

@@ -10,9 +10,9 @@ import subprocess
 
 import psycopg2
 
+from foss_platform_tests.services.servers.process import Server
 from foss_platform_tests.services.servers.process_tree import as_account
 from foss_platform_tests.services.servers.programs import DOCKER, postgres_programs
-from foss_platform_tests.services.servers.process import Server
 from foss_platform_tests.services.servers.readiness import NotReady
 
 

@@ -16,7 +16,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from foss_platform_tests.services.servers.process_tree import as_account, descendants, end_all, free_port, freeze_all, signal_all
+from foss_platform_tests.services.servers.process_tree import (
+    as_account,
+    descendants,
+    end_all,
+    free_port,
+    freeze_all,
+    signal_all,
+)
 from foss_platform_tests.services.servers.readiness import NotReady, until_ready
 
 START_SECONDS = 60.0

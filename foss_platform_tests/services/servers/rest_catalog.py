@@ -2,9 +2,9 @@
 
 from foss_platform_tests.services.servers import fetch
 from foss_platform_tests.services.servers.minio import Minio
-from foss_platform_tests.services.servers.programs import versions
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import Server
+from foss_platform_tests.services.servers.programs import versions
 from foss_platform_tests.services.servers.readiness import ask_page
 
 

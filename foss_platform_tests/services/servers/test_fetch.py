@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform_tests.services.servers import cache
-from foss_platform_tests.services.servers import fetch
+from foss_platform_tests.services.servers import cache, fetch, toolchain, trino_program
 from foss_platform_tests.services.servers import programs as places
-from foss_platform_tests.services.servers import toolchain
-from foss_platform_tests.services.servers import trino_program
 from foss_platform_tests.services.servers.programs import ROOT, Missing
 
 

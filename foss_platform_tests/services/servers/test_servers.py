@@ -13,12 +13,12 @@ import psycopg2
 import pytest
 import tenacity
 
-from foss_platform_tests.services.servers.process_tree import descendants, is_alive
 from foss_platform_tests.services.lakes import Kind, made_lake
 from foss_platform_tests.services.servers.minio import Minio
-from foss_platform_tests.services.servers.programs import ROOT
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import Server
+from foss_platform_tests.services.servers.process_tree import descendants, is_alive
+from foss_platform_tests.services.servers.programs import ROOT
 from foss_platform_tests.services.servers.readiness import NotReady
 
 # as the kernel shows them: hexadecimal, in the machine's byte order

@@ -15,9 +15,9 @@ import requests
 from trino.auth import BasicAuthentication
 from trino.dbapi import Connection, connect
 
+from foss_platform_tests.services.servers.process import Server
 from foss_platform_tests.services.servers.process_tree import as_account
 from foss_platform_tests.services.servers.programs import TRINO
-from foss_platform_tests.services.servers.process import Server
 from foss_platform_tests.services.servers.readiness import NotReady
 from foss_platform_tests.services.servers.toolchain import java_home
 from foss_platform_tests.services.servers.trino_lake import TrinoLake

@@ -11,10 +11,10 @@ import pytest
 import requests
 import yaml
 
-from foss_platform_tests.services.servers.process_tree import as_account, free_port
 from foss_platform_tests.services.lakes import Kind, Lake
-from foss_platform_tests.services.servers.programs import DOCKER, ROOT
 from foss_platform_tests.services.servers.process import Server
+from foss_platform_tests.services.servers.process_tree import as_account, free_port
+from foss_platform_tests.services.servers.programs import DOCKER, ROOT
 from foss_platform_tests.services.servers.readiness import NotReady, ask_page, until_ready
 
 SERVICES: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]

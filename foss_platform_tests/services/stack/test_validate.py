@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from foss_platform.cli.main import run
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
 from foss_platform.validation.probe import probe_rows

@@ -17,8 +17,8 @@ from pyiceberg.catalog import Catalog
 from foss_platform.engine import Engine
 from foss_platform.errors import PassingError
 from foss_platform.settings import load_settings
-from foss_platform.transform.trino import run as trino_run
 from foss_platform.transform.runner import build
+from foss_platform.transform.trino import run as trino_run
 from foss_platform.transform.trino.built_table import BuiltTable
 from foss_platform_tests.faults.injection.trial import attempt
 from foss_platform_tests.pipeline.transform.test_law import SILVER

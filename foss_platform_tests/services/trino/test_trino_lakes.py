@@ -13,11 +13,11 @@ import pytest
 import tenacity
 
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform_tests.services.servers.process_tree import descendants, is_alive
 from foss_platform_tests.services.lakes import Kind
 from foss_platform_tests.services.servers.minio import Minio
-from foss_platform_tests.services.servers.programs import ROOT
 from foss_platform_tests.services.servers.postgres import Postgres
+from foss_platform_tests.services.servers.process_tree import descendants, is_alive
+from foss_platform_tests.services.servers.programs import ROOT
 from foss_platform_tests.services.trino.dev import READY
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake, made_trino
 

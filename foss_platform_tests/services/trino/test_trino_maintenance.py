@@ -9,23 +9,23 @@ from pyiceberg.table import Table
 from foss_platform.engine import Engine
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import RecordedPoll
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.commit_and_compact import Change, commit, keep_up
+from foss_platform.lake.build.rollback import plan_rollback, roll_back
+from foss_platform.lake.compare.diff import Kind, compared
+from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import EVERY_ROW
 from foss_platform.lake.files.row_deletes import all_delete_files, has_delete_files
-from foss_platform.lake.compare.diff import Kind, compared
-from foss_platform.lake.query.duckdb_views import pin
-from foss_platform.lake.table.names import TableName
-from foss_platform.lake.snapshots.points import all_points, live_points, pinned_points, point_at
-from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
-from foss_platform.lake.table.positions import consumed_positions
-from foss_platform.lake.query.query import ask
+from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.maintenance.referenced_files import references_of
 from foss_platform.lake.maintenance.removal import NOTES
-from foss_platform.lake.build.rollback import plan_rollback, roll_back
-from foss_platform.lake.files.table_files import Storage
+from foss_platform.lake.query.duckdb_views import pin
+from foss_platform.lake.query.query import ask
+from foss_platform.lake.snapshots.points import all_points, live_points, pinned_points, point_at
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
+from foss_platform.lake.table.positions import consumed_positions
 from foss_platform.lake.table.tables import list_tables, load_table
-from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.settings import Settings, load_settings
 from foss_platform.transform.project import prepare_manifest
 from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls

@@ -7,10 +7,10 @@ import pytest
 
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import read_recording
-from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.build.derived import DerivedLayout, derived_spec
-from foss_platform.lake.table.names import TableName
 from foss_platform.lake.compare.parity import parity_of
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import ensure_table
 from foss_platform.settings import load_settings
 from foss_platform_tests.pipeline.cli.command_line import foss_in

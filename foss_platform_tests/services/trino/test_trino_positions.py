@@ -14,11 +14,11 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.engine import Engine
+from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.maintenance.compaction import compact
 from foss_platform.lake.table.names import TableName
-from foss_platform.lake.build.rollback import plan_rollback, roll_back
-from foss_platform.transform.trino import run as trino_run
 from foss_platform.transform.results import NodeResult, NodeStatus
+from foss_platform.transform.trino import run as trino_run
 from foss_platform.transform.trino.built_table import BuiltTable, finish_table
 from foss_platform_tests.pipeline.transform.test_law import SILVER
 from foss_platform_tests.services.trino.building import Standing, when_the_run_has_begun

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foss_platform.ingest.records.contract import Accepted, Rejected, contract_judge
-from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.formats.json_records import parse_body, to_json
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.ingest.records.contract import Accepted, Rejected, contract_judge
 from foss_platform_tests.hypothesis_profile import ANY_JSON, ANY_TEXT
 
 NOW = datetime(2020, 10, 24, 12, tzinfo=UTC)
