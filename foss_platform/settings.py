@@ -26,7 +26,7 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-class Feed(StrEnum):
+class FeedMode(StrEnum):
     """Whose time a poll bears: the clock's, or that of the recording being served."""
 
     LIVE = "live"
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     home: Path = Field(default=PROJECT_ROOT / ".foss", description="state of the embedded lake and of Dagster")
     engine: Engine = Engine.DUCKDB
     automation: Switch = Field(default=Switch.ON, description="schedules and automation run by themselves")
-    feed: Feed = Feed.LIVE
+    feed: FeedMode = FeedMode.LIVE
     duckdb_memory_limit: str = Field(default="4GB", description="as DuckDB writes it, e.g. 4GB")
     duckdb_temp_directory: Path | None = Field(default=None, description="where DuckDB spills; <home>/spill unless set")
     duckdb_threads: int | None = Field(default=None, ge=1)
@@ -192,7 +192,7 @@ def _refuse_half_a_configuration(settings: Settings) -> None:
         for name, meaning in _STATED_IN_PRODUCTION.items()
         if name not in settings.model_fields_set
     ]
-    if settings.feed is Feed.RECORDED:
+    if settings.feed is FeedMode.RECORDED:
         problems.append("FOSS_FEED is recorded, whose time is that of a recording: unset it")
     if settings.engine is Engine.TRINO:
         problems += trino_problems(settings)

@@ -6,7 +6,7 @@ import pytest
 
 from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError, LastingError
-from foss_platform.settings import Environment, Feed, Switch, load_settings
+from foss_platform.settings import Environment, FeedMode, Switch, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_defaults() -> None:
     settings = load_settings()
     assert (settings.environment, settings.engine) == (Environment.LOCAL, Engine.DUCKDB)
-    assert (settings.feed, settings.automation) == (Feed.LIVE, Switch.ON)
+    assert (settings.feed, settings.automation) == (FeedMode.LIVE, Switch.ON)
     assert settings.home.is_absolute()
     assert settings.spill_directory == settings.home / "spill"
     assert settings.dbt_project.is_dir()

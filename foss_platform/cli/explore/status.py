@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from foss_platform.cli.shared.pages import feeds
 from foss_platform.cli.shared.terminal import show_table
-from foss_platform.settings import Feed, Settings
+from foss_platform.settings import FeedMode, Settings
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -34,7 +34,7 @@ def _line(settings: Settings, catalog: "Catalog", name: str) -> tuple[Any, ...]:
     if poll is None:
         return (name, "never", "", "", "", "", "")
     newest = poll.newest_data_time
-    now = poll.polled_at if settings.feed is Feed.RECORDED else datetime.now(UTC)
+    now = poll.polled_at if settings.feed is FeedMode.RECORDED else datetime.now(UTC)
     age = _age(now - newest) if newest else ""
     rejected = f"{poll.records_rejected} of the last poll"
     return (name, _time(poll.polled_at), poll.status, _time(newest), age, rejected, _checks(settings, name))

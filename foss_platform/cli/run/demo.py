@@ -11,7 +11,7 @@ from rich.markup import escape
 from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.cli.shared.terminal import messages, output, table_of
 from foss_platform.errors import ConfigurationError
-from foss_platform.settings import Feed, Settings, load_settings
+from foss_platform.settings import FeedMode, Settings, load_settings
 
 _PIPELINE = "stavanger_parking"
 _MARK = "made-by-foss-demo"
@@ -50,7 +50,7 @@ def _fresh_home(settings: Settings) -> Settings:
     home.mkdir(parents=True)
     (home / _MARK).touch()
     os.environ["FOSS_HOME"] = str(home)
-    os.environ["FOSS_FEED"] = Feed.RECORDED.value
+    os.environ["FOSS_FEED"] = FeedMode.RECORDED.value
     os.environ.pop("DAGSTER_HOME", None)
     return load_settings()
 

@@ -20,7 +20,7 @@ from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.cli.run.keeper import ENDING_SECONDS
 from foss_platform.cli.shared.terminal import messages, output
 from foss_platform.errors import ConfigurationError
-from foss_platform.settings import PROJECT_ROOT, Feed
+from foss_platform.settings import PROJECT_ROOT, FeedMode
 
 # of the excerpt: enough before it to draw a day, its maintenance page among it, and the freeze four hours after it
 _TAKEN_IN = timedelta(hours=28, minutes=10)
@@ -31,7 +31,7 @@ _HUSHED = "ignore:Parameter `,ignore:Function `,ignore:Class `"
 
 
 def dev(
-    feed: Annotated[Feed, typer.Option(help="Whose feed is polled.")] = Feed.LIVE,
+    feed: Annotated[FeedMode, typer.Option(help="Whose feed is polled.")] = FeedMode.LIVE,
     port: Annotated[int, typer.Option(help="Of the UI, on 127.0.0.1.", min=1, max=65535)] = 3000,
     speed: Annotated[float, typer.Option(help="Of the recorded feed: recorded seconds per second.")] = 1.0,
 ) -> None:
@@ -42,9 +42,9 @@ def dev(
     settings = load_settings()
     _refuse_taken(port)
     with ExitStack() as stack:
-        if feed is Feed.RECORDED:
+        if feed is FeedMode.RECORDED:
             os.environ["FOSS_HOME"] = str(settings.home / "recorded")
-            os.environ["FOSS_FEED"] = Feed.RECORDED.value
+            os.environ["FOSS_FEED"] = FeedMode.RECORDED.value
             settings = load_settings()
             os.environ["STAVANGER_PARKING_URL"] = _serve_excerpt(stack, speed)
         prepare_dagster_home(settings)

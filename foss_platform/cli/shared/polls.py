@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from foss_platform.cli.shared.pages import find_feed
 from foss_platform.cli.shared.terminal import messages
 from foss_platform.errors import PassingError
-from foss_platform.settings import Feed, Settings
+from foss_platform.settings import FeedMode, Settings
 
 if TYPE_CHECKING:
     from foss_platform.ingest.poll.poll import Poll
@@ -47,7 +47,7 @@ def poll_many(settings: Settings, pipeline: str, served: Callable[[], int], want
     request = uuid.uuid4()
     polls: list[Poll] = []
     with requests.Session() as session, messages().status("polling …"):
-        poller = FeedPoller(feed, session, system_clock, trust_date=settings.feed is Feed.RECORDED)
+        poller = FeedPoller(feed, session, system_clock, trust_date=settings.feed is FeedMode.RECORDED)
         deadline, lost = time.monotonic() + _MAX_SECONDS, 0
         while (before := served()) < wanted:
             poll = poller.poll(requested(feed.name, f"{request}-{len(polls):06d}"))

@@ -23,7 +23,7 @@ from foss_platform.ingest.poll.batch import Cause, requested, scheduled
 from foss_platform.ingest.poll.poll import FeedPoller, Poll
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.tables import load_table
-from foss_platform.settings import Feed as FeedSetting
+from foss_platform.settings import FeedMode
 
 
 def poll_feed(
@@ -92,7 +92,7 @@ def _cause(context: dg.AssetExecutionContext, feed: Feed, tick: str | None) -> C
 
 def _poll(platform: Platform, feed: Feed, cause: Cause) -> Poll:
     with platform.session() as session:
-        trust_date = platform.settings.feed is FeedSetting.RECORDED
+        trust_date = platform.settings.feed is FeedMode.RECORDED
         return FeedPoller(feed, session, platform.clock, trust_date=trust_date).poll(cause)
 
 

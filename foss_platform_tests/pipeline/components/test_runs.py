@@ -14,7 +14,7 @@ from foss_platform.definitions import build_defs
 from foss_platform.errors import LastingError
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import RecordedPoll
-from foss_platform.settings import Feed, Settings
+from foss_platform.settings import FeedMode, Settings
 from foss_platform_tests.pipeline.ingest.loopback import new_session
 from foss_platform_tests.tables import read
 
@@ -49,7 +49,7 @@ class Location:
     """The code location over a home of its own, its runs in this process, its instance in memory."""
 
     def __init__(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.settings = settings.model_copy(update={"feed": Feed.RECORDED})
+        self.settings = settings.model_copy(update={"feed": FeedMode.RECORDED})
         self.defs = build_defs(Platform(self.settings, session=new_session))
         self.instance = dg.DagsterInstance.ephemeral()
         self._monkeypatch = monkeypatch
