@@ -38,10 +38,11 @@ test-services: services ## Run the tests over real Postgres, MinIO, REST catalog
 faults: $(STAMP) ## Inject faults at full size, half an hour or more (results: docs/RELIABILITY.md)
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --faults full --durations 5 $(ARGS) foss_platform_tests/faults
 
-check: $(STAMP) ## Check format, lint and types
+check: $(STAMP) ## Check format, lint, types and the levels of imports
 	@$(VENV)/bin/ruff format --check --quiet || { echo 'make format puts the files above right'; exit 1; }
 	@$(VENV)/bin/ruff check --quiet
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache >$(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 
 format: $(STAMP) ## Format the code and fix what lint can fix
 	@$(VENV)/bin/ruff format

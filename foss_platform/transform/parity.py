@@ -24,10 +24,10 @@ from foss_platform.lake.table.tables import load_table
 from foss_platform.lake.trino.connection import refuse_without_trino
 from foss_platform.settings import Settings
 from foss_platform.transform.environment import variables_set
-from foss_platform.transform.project import read_manifest
+from foss_platform.transform.manifest import read_manifest
 from foss_platform.transform.run_positions import is_ephemeral
 from foss_platform.transform.runner import build
-from foss_platform.transform.subset import supported_subset
+from foss_platform.transform.subset.subset import supported_subset
 
 #: What the macro `generate_schema_name` puts before a model's namespace.
 _PREFIX = "DBT_FOSS_NAMESPACE_PREFIX"

@@ -6,18 +6,17 @@ it saves is dbt's start-up, its version check and a second parse.
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from foss_platform.engine import Engine
-from foss_platform.errors import ConfigurationError, FossError, LastingError, own_error, was_interrupted
+from foss_platform.errors import FossError, LastingError, own_error
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.ownership import require_own
 from foss_platform.settings import Settings
-from foss_platform.transform.handover import Stop, dbt_with
-from foss_platform.transform.project import dbt_folder, target_folder
-from foss_platform.transform.results import NodeResult, failure_of_engine, node_result
+from foss_platform.transform.handover import Stop
+from foss_platform.transform.invoke import first_lines, invoke
+from foss_platform.transform.results import NodeResult, failure_of_engine
 from foss_platform.transform.selection import divide
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def build(
 
     def work() -> None:
         try:
-            outcome.append(_invoke(settings, arguments, results.put, begin, stop))
+            outcome.append(invoke(settings, arguments, results.put, begin, stop))
         except FossError as error:
             refused.append(error)
         finally:
@@ -108,97 +107,5 @@ def build(
         raise (
             own
             or failure_of_engine(settings, str(error))
-            or LastingError(f"dbt could not run: {_first_lines(error)}", "See <home>/dbt/logs/dbt.log.")
+            or LastingError(f"dbt could not run: {first_lines(error)}", "See <home>/dbt/logs/dbt.log.")
         )
-
-
-def parse(settings: Settings) -> None:
-    """Run `dbt parse`, which writes the manifest.
-
-    Raises
-    ------
-    ConfigurationError
-        When the project does not parse.
-    """
-    outcome = _invoke(settings, ["parse"], lambda _: None)
-    if not outcome.success:
-        problem = f"The dbt project does not parse: {_first_lines(outcome.exception).rstrip('.')}."
-        raise ConfigurationError(problem, f"Correct the file named, in {settings.dbt_project}.")
-
-
-def compiled(settings: Settings, text: str) -> str:
-    """The SQL that a text of SQL and the project's macros stands for on the settings' engine; nothing is built.
-
-    Raises
-    ------
-    ConfigurationError
-        When it does not compile.
-    FossError
-        When Trino, which macros ask, fails.
-    """
-    outcome = _invoke(settings, ["compile", "--inline", text], lambda _: None)
-    if not outcome.success:
-        raise failure_of_engine(settings, str(outcome.exception)) or ConfigurationError(
-            f"The text does not compile: {_first_lines(outcome.exception)}"
-        )
-    sql: str = outcome.result.results[0].node.compiled_code
-    return sql
-
-
-def _invoke(
-    settings: Settings,
-    arguments: Sequence[str],
-    report: Any,
-    begin: Callable[[], Mapping[str, str]] = dict,
-    stop: Stop | None = None,
-) -> Any:
-    """Run dbt; on Trino with the variables that `begin` gives once no other dbt runs. A Ctrl-C is raised as such."""
-    from dbt.cli.main import dbtRunner
-
-    def on_event(event: Any) -> None:
-        if event.info.name == "NodeFinished":
-            report(node_result(settings, event.data))
-
-    settings.spill_directory.mkdir(parents=True, exist_ok=True)
-    common = [
-        "--project-dir", str(settings.dbt_project),
-        "--profiles-dir", str(settings.dbt_project),
-        "--target", settings.engine.value,
-        "--target-path", str(target_folder(settings)),
-        "--log-path", str(dbt_folder(settings) / "logs"),
-        "--log-level", "none",
-        "--no-use-colors",
-        "--no-send-anonymous-usage-stats",
-        "--no-version-check",
-    ]  # fmt: skip
-    with dbt_with(settings, stop), _engine(settings, begin):
-        outcome = dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
-    if was_interrupted(outcome.exception):
-        raise KeyboardInterrupt
-    return outcome
-
-
-@contextmanager
-def _engine(settings: Settings, begin: Callable[[], Mapping[str, str]]) -> Iterator[None]:
-    """What an engine wants before dbt runs on it, and after."""
-    if settings.engine is Engine.TRINO:
-        from foss_platform.transform.environment import variables_set
-        from foss_platform.transform.trino.run import profile_variables
-        from foss_platform.transform.trino_failures import noticed_in_time
-
-        with variables_set({**profile_variables(settings), **begin()}), noticed_in_time():
-            yield
-        return
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-    # dbt-duckdb keeps its database, and so views on old metadata, for as long as the process lives
-    DuckDBConnectionManager.close_all_connections()
-    try:
-        yield
-    finally:
-        DuckDBConnectionManager.close_all_connections()
-
-
-def _first_lines(error: BaseException | None) -> str:
-    lines = [line.strip() for line in str(error or "unknown").splitlines() if line.strip()]
-    return " ".join(lines[:4])

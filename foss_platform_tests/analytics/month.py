@@ -15,7 +15,7 @@ from foss_platform.cli.shared.pages import find_feed
 from foss_platform.cli.shared.recorded import take_in
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
-from foss_platform.transform.project import prepare_manifest
+from foss_platform.transform.manifest import prepare_manifest
 from foss_platform.transform.runner import build
 
 #: In UTC: the first go ends here, with October.

@@ -23,8 +23,8 @@ from foss_platform_tests.tables import read
 
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter `", "ignore:sqlglotrs")
 
-#: Built in steps over an ephemeral model over an ephemeral model.
-_EPHEMERAL = {
+#: A model that is built in steps over two ephemeral ones; the tests on Trino use it too.
+EPHEMERAL = {
     "gold__counted_sql": "{{ config(materialized='ephemeral') }}\n"
     "select site, observed_at, free_spaces, batch_id from {{ ref('parking_readings') }} where free_spaces is not null",
     "gold__named_sql": "{{ config(materialized='ephemeral') }}\n"
@@ -99,7 +99,7 @@ def test_a_view_is_built_and_what_is_refused_keeps_nothing_else_from_being_built
 
 
 def test_ephemeral_models_pass_on_what_is_new(lake: Settings, feed: Feed, tmp_path: Path) -> None:
-    settings = lake.model_copy(update={"dbt_project": project_with(tmp_path, **_EPHEMERAL)})
+    settings = lake.model_copy(update={"dbt_project": project_with(tmp_path, **EPHEMERAL)})
     assert not [result for result in build(settings) if result.status.is_failure]
     first = table(settings, "gold.most_free")
     position = "foss.position.bronze.stavanger_parking"
@@ -117,7 +117,7 @@ def test_ephemeral_models_pass_on_what_is_new(lake: Settings, feed: Feed, tmp_pa
 
 
 def test_the_graph_joins_what_reads_an_ephemeral_model_to_what_that_reads(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"dbt_project": project_with(tmp_path, **_EPHEMERAL)})
+    settings = settings.model_copy(update={"dbt_project": project_with(tmp_path, **EPHEMERAL)})
     specs = {spec.key: spec for spec in build_defs(Platform(settings)).resolve_all_asset_specs()}
     (dep,) = specs[dg.AssetKey(["gold", "most_free"])].deps
     assert dep.asset_key == dg.AssetKey(["silver", "parking_readings"])

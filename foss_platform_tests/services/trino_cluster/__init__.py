@@ -1,0 +1,1 @@
+"""Tests of Trino as a cluster, and of its limits."""
