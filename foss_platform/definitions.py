@@ -1,12 +1,12 @@
 """The code location: put together in `build_defs`, which tests and production both call."""
 
-from pathlib import Path
-
 import dagster as dg
 
-from foss_platform.components.shared.load_errors import plain_error
+import foss_platform.defs as pages_package
+from foss_platform.components.load_pages import load_pages
 from foss_platform.components.shared.loading import Platform, loading_with
 from foss_platform.components.shared.run_executor import run_executor
+from foss_platform.errors import own_error
 from foss_platform.process_marks import end_with_parent, marks_of
 from foss_platform.proxies import keep_loopback_direct
 from foss_platform.settings import load_settings
@@ -18,17 +18,17 @@ def build_defs(platform: Platform) -> dg.Definitions:
     Raises
     ------
     FossError
-        When a page or the dbt project cannot be read.
+        If the dbt project cannot be read. A broken page disables its own assets only.
     """
     try:
         with loading_with(platform):
-            pages = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+            pages = load_pages(pages_package)
     except Exception as error:
         # Dagster's server shows what is raised here: one line and its remedy, not the frames of three frameworks
-        if (plain := plain_error(error)) is None:
+        if (own := own_error(error)) is None:
             raise
-        raise plain.with_traceback(None) from None
-    return dg.Definitions.merge(pages, dg.Definitions(executor=run_executor))
+        raise own.with_traceback(None) from None
+    return dg.Definitions.merge(*pages, dg.Definitions(executor=run_executor))
 
 
 @dg.definitions

@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         return self.duckdb_temp_directory or self.home / "spill"
 
     @property
+    def defs_folder(self) -> Path:
+        """The folder of the project's pages."""
+        return PROJECT_ROOT / "foss_platform" / "defs"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's instance folder of this home."""
         return self.home / "dagster"

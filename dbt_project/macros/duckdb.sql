@@ -7,7 +7,7 @@
     {{ return(lake_build(sql, none)) }}
 {% endmaterialization %}
 
-{# The lake holds tables only; the platform says so when it reads the project (`transform/subset.py`). #}
+{# The lake holds tables only; the platform says so when it reads the project (`transform/subset/subset.py`). #}
 {% materialization view, adapter='duckdb' %}
     {{ return(lake_build(sql, none)) }}
 {% endmaterialization %}

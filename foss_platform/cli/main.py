@@ -16,6 +16,7 @@ from foss_platform.cli.explore.sql import sql
 from foss_platform.cli.explore.status import status
 from foss_platform.cli.explore.tables import tables
 from foss_platform.cli.operate.adopt import adopt
+from foss_platform.cli.operate.check import check
 from foss_platform.cli.operate.cleanup import cleanup
 from foss_platform.cli.operate.drop import drop
 from foss_platform.cli.operate.move import move
@@ -53,25 +54,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run_pipeline)
-app.command()(status)
-app.command()(validate)
-app.command()(sql)
-app.command()(tables)
-app.command()(history)
-app.command()(diff)
-app.command()(rollback)
-app.command()(cleanup)
-app.command()(drop)
-app.command()(move)
-app.command()(adopt)
-app.command()(replay)
-app.add_typer(quarantine, name="quarantine")
-app.command()(rebuild)
-app.command()(parity)
-app.command()(feed)
-app.command()(dev)
-app.command()(demo)
+for panel, commands in {
+    "Run": (run_pipeline, dev, demo, feed),
+    "Explore": (status, tables, sql, history, diff),
+    "Repair": (replay, rebuild, rollback),
+    "Operate": (check, validate, cleanup, drop, adopt, move, parity),
+}.items():
+    for command in commands:
+        app.command(command.__name__, rich_help_panel=panel)(command)
+app.add_typer(quarantine, name="quarantine", rich_help_panel="Repair")
 
 
 def run() -> None:

@@ -1,13 +1,12 @@
 """`Operations`: what the platform as a whole has in the graph: the poll log, maintenance, and what runs by itself."""
 
-from typing import Annotated, Any
+from typing import Any, Self
 
 import dagster as dg
-from pydantic import Field
 
 from foss_platform.components.maintenance.maintenance_asset import every, maintenance_asset, maintenance_job
 from foss_platform.components.maintenance.maintenance_sensor import maintenance_sensor
-from foss_platform.components.rest_feed import POLL_LOG_ASSET, RestFeed
+from foss_platform.components.rest_feed import POLL_LOG_ASSET
 from foss_platform.components.runs.run_history_job import history_job
 from foss_platform.components.runs.run_sensor import run_sensor
 from foss_platform.components.shared.failures import failure
@@ -15,29 +14,28 @@ from foss_platform.components.shared.loading import Platform, current_platform
 from foss_platform.components.shared.table_health import health_check_spec, health_verdict, look_at
 from foss_platform.errors import FossError
 from foss_platform.ingest.bronze.schemas import POLLS
+from foss_platform.ingest.page.operations import OperationsPage
+from foss_platform.ingest.page.read_pages import read_pages
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import Switch
 
 
-class Operations(dg.Component, dg.Model, dg.Resolvable):
-    """The poll log, maintenance of the lake and of Dagster's history, and the automation sensor.
+class Operations(dg.Component):
+    """The poll log, maintenance of the lake and of Dagster's history, and the automation sensor."""
 
-    Attributes
-    ----------
-    maintenance_cadence
-        When every table is cared for (cron, UTC).
-    history_cadence
-        When old runs are deleted (cron, UTC), 2,000 at most each time.
-    keep_successful_runs_days, keep_failed_runs_days
-        How long Dagster keeps a run after it ended.
-    """
+    def __init__(self, page: OperationsPage) -> None:
+        self.page = page
 
-    owners: list[str]
-    maintenance_cadence: str = "17 */3 * * *"
-    history_cadence: str = "47 */6 * * *"
-    keep_successful_runs_days: Annotated[int, Field(ge=1)] = 3
-    keep_failed_runs_days: Annotated[int, Field(ge=1)] = 30
+    @classmethod
+    def get_model_cls(cls) -> type[OperationsPage]:
+        """The model of the page's attributes."""
+        return OperationsPage
+
+    @classmethod
+    def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> Self:
+        """Take the validated page."""
+        return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The `ops` assets, their jobs and schedules, and the sensors."""
@@ -47,7 +45,7 @@ class Operations(dg.Component, dg.Model, dg.Resolvable):
             POLL_LOG_ASSET,
             description="One row per attempt to poll a feed, failed ones too. Every pipeline's poll writes it.",
             group_name="ops",
-            owners=self.owners,
+            owners=list(self.page.owners),
             kinds={"iceberg"},
         )
         automatic = dg.AutomationConditionSensorDefinition(
@@ -57,16 +55,16 @@ class Operations(dg.Component, dg.Model, dg.Resolvable):
             default_status=dg.DefaultSensorStatus.RUNNING if automation else dg.DefaultSensorStatus.STOPPED,
             description="Builds models that several pipelines feed, and catches up after failures.",
         )
-        feeds = [page.feed for page in context.component_tree.get_all_components(of_type=RestFeed)]
+        feeds = [feed for page in read_pages(platform.settings.defs_folder) for feed in page.feeds]
         maintenance = maintenance_job()
-        pruning = history_job(platform, self.keep_successful_runs_days, self.keep_failed_runs_days)
+        pruning = history_job(platform, self.page.keep_successful_runs_days, self.page.keep_failed_runs_days)
         return dg.Definitions(
-            assets=[poll_log, maintenance_asset(platform, feeds, self.owners)],
+            assets=[poll_log, maintenance_asset(platform, feeds, self.page.owners)],
             asset_checks=[poll_log_check(platform)],
             jobs=[maintenance, pruning],
             schedules=[
-                every(self.maintenance_cadence, maintenance, platform.settings),
-                every(self.history_cadence, pruning, platform.settings),
+                every(self.page.maintenance_cadence, maintenance, platform.settings),
+                every(self.page.history_cadence, pruning, platform.settings),
             ],
             sensors=[automatic, maintenance_sensor(platform, maintenance), run_sensor(platform)],
         )

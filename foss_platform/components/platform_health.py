@@ -4,7 +4,7 @@ What belongs here: the Dagster objects. What does not: the checks themselves (`v
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 
@@ -12,6 +12,7 @@ from foss_platform.components.shared.failures import failure
 from foss_platform.components.shared.loading import Platform, current_platform
 from foss_platform.components.shared.run_executor import run_executor
 from foss_platform.errors import FossError
+from foss_platform.ingest.page.operations import PlatformHealthPage
 from foss_platform.settings import Switch
 from foss_platform.validation.results import Result, Status
 from foss_platform.validation.suite import CHECKS, validate
@@ -21,17 +22,21 @@ PLATFORM_HEALTH_ASSET = dg.AssetKey(["ops", "platform_health"])
 _JOB = "validate_platform"
 
 
-class PlatformHealth(dg.Component, dg.Model, dg.Resolvable):
-    """The services' health: an asset with a check for each question, its job and schedule.
+class PlatformHealth(dg.Component):
+    """The services' health: an asset with a check for each question, its job and schedule."""
 
-    Attributes
-    ----------
-    cadence
-        When the services are asked (cron, UTC).
-    """
+    def __init__(self, page: PlatformHealthPage) -> None:
+        self.page = page
 
-    owners: list[str]
-    cadence: str = "7 * * * *"
+    @classmethod
+    def get_model_cls(cls) -> type[PlatformHealthPage]:
+        """The model of the page's attributes."""
+        return PlatformHealthPage
+
+    @classmethod
+    def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> Self:
+        """Take the validated page."""
+        return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The asset, its checks, its job and its schedule."""
@@ -46,12 +51,14 @@ class PlatformHealth(dg.Component, dg.Model, dg.Resolvable):
         schedule = dg.ScheduleDefinition(
             job=job,
             name=f"{_JOB}_schedule",
-            cron_schedule=self.cadence,
+            cron_schedule=self.page.cadence,
             execution_timezone="UTC",
-            description=f"Validates the services ({self.cadence}).",
+            description=f"Validates the services ({self.page.cadence}).",
             default_status=dg.DefaultScheduleStatus.RUNNING if automation else dg.DefaultScheduleStatus.STOPPED,
         )
-        return dg.Definitions(assets=[platform_health_asset(platform, self.owners)], jobs=[job], schedules=[schedule])
+        return dg.Definitions(
+            assets=[platform_health_asset(platform, self.page.owners)], jobs=[job], schedules=[schedule]
+        )
 
 
 def platform_health_asset(platform: Platform, owners: Sequence[str]) -> dg.AssetsDefinition:

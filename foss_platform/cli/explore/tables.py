@@ -88,7 +88,7 @@ def tables(
 def _makers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | None":
     """What makes each table; None if that cannot be told now, as without permission to parse the project."""
     from foss_platform.transform.makers import makers
-    from foss_platform.transform.project import is_prepared
+    from foss_platform.transform.manifest import is_prepared
 
     try:
         if quick and not is_prepared(settings):

@@ -1,55 +1,50 @@
-"""The pipelines that the pages in `defs/` describe, read without Dagster: for replay, status and completion."""
+"""The pages of the project, read without Dagster: for replay, status, completion and `foss check`."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.ingest.page.feed import Feed
+from foss_platform.settings import load_settings
 
-_FEED_COMPONENT = "foss_platform.components.rest_feed.RestFeed"
-_DEFS = Path(__file__).resolve().parents[2] / "defs"
-
-
-def feeds() -> dict[str, Feed]:
-    """By name, every feed that a page describes.
-
-    Raises
-    ------
-    ConfigurationError
-        Naming the page that cannot be read, and what is wrong with it.
-    """
-    import yaml
-    from pydantic import ValidationError
-
-    found: dict[str, Feed] = {}
-    for page in sorted(_DEFS.glob("*/defs.yaml")):
-        try:
-            documents = [doc for doc in yaml.safe_load_all(page.read_text()) if doc]
-            pages = [
-                Feed.model_validate(doc.get("attributes")) for doc in documents if doc.get("type") == _FEED_COMPONENT
-            ]
-        except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, i['loc']))}: {i['msg']}" for i in error.errors())
-            raise ConfigurationError(f"The page {page.parent.name}/{page.name} is wrong: {problems}.") from None
-        except yaml.YAMLError as error:
-            raise ConfigurationError(f"The page {page.parent.name}/{page.name} is no YAML: {error}") from None
-        found.update({feed.name: feed for feed in pages})
-    return found
+if TYPE_CHECKING:
+    from foss_platform.ingest.page.feed import Feed
+    from foss_platform.ingest.page.read_pages import Page
 
 
-def find_feed(name: str) -> Feed:
+def all_pages() -> "list[Page]":
+    """Every page of the project, broken pages too."""
+    from foss_platform.ingest.page.read_pages import read_pages
+
+    return read_pages(load_settings().defs_folder)
+
+
+def feeds() -> "dict[str, Feed]":
+    """By name, every feed of the pages that can be used."""
+    return {feed.name: feed for page in all_pages() for feed in page.feeds}
+
+
+def find_feed(name: str) -> "Feed":
     """The feed of that name.
 
     Raises
     ------
     ConfigurationError
-        When no page describes it; names those that there are.
+        If no page describes it, or if its page is broken.
     """
-    known = feeds()
-    if name not in known:
-        raise ConfigurationError(f"There is no pipeline {name!r}.", f"There is: {', '.join(sorted(known))}.")
-    return known[name]
+    pages = all_pages()
+    known = {feed.name: feed for page in pages for feed in page.feeds}
+    if name in known:
+        return known[name]
+    for page in pages:
+        if page.problems and name in (page.folder, *page.names):
+            problems = " ".join(str(problem) for problem in page.problems)
+            raise ConfigurationError(
+                f"The page of {name} is broken: {problems}", "Run `foss check` after the correction."
+            )
+    raise ConfigurationError(
+        f"There is no pipeline {name!r}.", f"Known pipelines: {', '.join(sorted(known)) or 'none yet'}."
+    )
 
 
 def complete_pipeline(incomplete: str) -> list[str]:
-    """For the shell's completion."""
+    """The pipelines whose name begins with `incomplete`, for shell completion."""
     return [name for name in sorted(feeds()) if name.startswith(incomplete)]

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from foss_platform.errors import ConfigurationError
+from foss_platform.ingest.page.cadence import Cadence
+from foss_platform.ingest.page.owners import Owners
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 
@@ -205,9 +207,9 @@ class Feed(PageModel):
     name: str
     description: str
     title: str = ""
-    owners: Annotated[tuple[str, ...], Field(min_length=1)]
+    owners: Owners
     tags: dict[str, str] = Field(default_factory=dict)
-    cadence: str = Field(description="a cron expression, evaluated in UTC")
+    cadence: Cadence = Field(description="a cron expression, evaluated in UTC")
     source: Source
     contract: Annotated[tuple[ContractField, ...], Field(min_length=1)]
     time: DataTime

@@ -1,7 +1,6 @@
 """Checks of the project: its pages and its dbt models can be read. Not here: whether a model can be built."""
 
 import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +19,15 @@ _SECONDS = 90.0
 
 def project_loads(trial: Trial) -> Finding:
     """The pages and the dbt project are read as a run reads them, and the project uses only what is supported."""
-    from foss_platform.transform.project import read_manifest, read_subset
+    from foss_platform.ingest.page.read_pages import read_pages
+    from foss_platform.transform.manifest import read_manifest, read_subset
 
+    broken = [str(problem) for page in read_pages(trial.settings.defs_folder) for problem in page.problems]
     with _unchanged_home(trial.settings) as settings:
         manifest = read_manifest(settings)
-        if trial.instance is None:
-            _load_pages(settings)
         subset = read_subset(settings, manifest)
+    if broken:
+        return failed(" ".join(broken), "Correct the pages; `foss check` reads them again in a second.")
     if subset.refused:
         problems = [
             f"the {remark.what} ({remark.file}:{remark.line}) {remark.problem}" for remark in subset.refused.values()
@@ -39,21 +40,11 @@ def project_loads(trial: Trial) -> Finding:
     return passed(f"the pages and {models} models can be read")
 
 
-def _load_pages(settings: "Settings") -> None:
-    # within a run they are loaded already
-    from foss_platform.components.shared.loading import Platform
-    from foss_platform.definitions import build_defs
-
-    with warnings.catch_warnings():
-        # Dagster's notices on its own interfaces are for those who develop it
-        warnings.simplefilter("ignore")
-        build_defs(Platform(settings))
-
-
 @contextmanager
 def _unchanged_home(settings: "Settings") -> "Iterator[Settings]":
     """Settings with which dbt may write: a validation leaves nothing behind."""
-    from foss_platform.transform.project import is_prepared, target_folder
+    from foss_platform.transform.manifest import is_prepared
+    from foss_platform.transform.project import target_folder
 
     if is_prepared(settings):
         yield settings

@@ -1,0 +1,80 @@
+"""Loading the pages of `defs/` one by one, so that a broken page disables its own assets only.
+
+Dagster's `load_from_defs_folder` loads all folders or none: one misspelt key would leave no assets at all. A component
+tree reads every page below its root, so each page gets a tree of its own.
+"""
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import dagster as dg
+
+from foss_platform.components.shared.broken_page import broken_page
+from foss_platform.errors import own_error
+from foss_platform.ingest.page.read_pages import PAGE_FILE, read_pages
+
+_logger = logging.getLogger(__name__)
+
+
+def load_pages(package: ModuleType) -> list[dg.Definitions]:
+    """The definitions of each page and of each Python module in the package `defs`.
+
+    A page that cannot be read or built becomes an asset that names its problems (`broken_page`).
+    """
+    defs = Path(next(iter(package.__path__)))
+    pages = read_pages(defs)
+    found = [broken_page(page.folder, [str(problem) for problem in page.problems]) for page in pages if page.problems]
+    usable = [page.folder for page in pages if not page.problems]
+    return found + [_build(package.__name__, defs, folder) for folder in [*usable, *_python_modules(defs)]]
+
+
+def _build(package: str, defs: Path, folder: str) -> dg.Definitions:
+    name = ".".join([package, *Path(folder).with_suffix("").parts])
+    try:
+        with warnings.catch_warnings():
+            # what Dagster marks as beta or preview: as its own `load_from_defs_folder`
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            warnings.simplefilter("ignore", dg.PreviewWarning)
+            return _load(importlib.import_module(name), defs, folder)
+    except Exception as error:
+        if own_error(error) is not None:
+            # not the page: the dbt project, or the settings
+            raise
+        # a component of the team's own may raise anything
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        _logger.warning("The page %s cannot be loaded.", folder, exc_info=True)
+        return broken_page(folder, [f"{defs.name}/{folder}: {type(error).__name__}: {' '.join(lines[:3])}"])
+
+
+def _load(module: ModuleType, defs: Path, folder: str) -> dg.Definitions:
+    if folder.endswith(".py"):
+        return dg.load_definitions_from_module(module)
+    return _without_tree(dg.ComponentTree.from_module(module, project_root=defs.parent).build_defs())
+
+
+def _without_tree(found: dg.Definitions) -> dg.Definitions:
+    """The same definitions, free to be merged: Dagster merges at most one component tree."""
+    return dg.Definitions(
+        assets=found.assets,
+        asset_checks=found.asset_checks,
+        jobs=found.jobs,
+        schedules=found.schedules,
+        sensors=found.sensors,
+        resources=found.resources,
+        loggers=found.loggers,
+        metadata=found.metadata,
+    )
+
+
+def _python_modules(defs: Path) -> Iterator[str]:
+    """The children of `defs` that hold Python definitions and no page."""
+    for child in sorted(defs.iterdir()):
+        if child.name.startswith((".", "__")):
+            continue
+        is_package = child.is_dir() and not next(child.rglob(PAGE_FILE), None) and next(child.rglob("*.py"), None)
+        if is_package or child.suffix == ".py":
+            yield child.name

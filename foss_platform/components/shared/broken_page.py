@@ -1,0 +1,37 @@
+"""The asset that stands for a page that cannot be used, so that it is visible in the graph."""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import dagster as dg
+
+#: Asset tag of every broken page.
+BROKEN_TAG = "foss/broken"
+
+
+def broken_page(folder: str, problems: Sequence[str]) -> dg.Definitions:
+    """An asset named after the page's folder. It says what is wrong, and it fails when it is materialized.
+
+    Parameters
+    ----------
+    folder
+        The page's folder, relative to `defs`.
+    problems
+        One sentence or two for each problem, with file, line and remedy.
+    """
+    names = [re.sub(r"[^A-Za-z0-9_]", "_", part) for part in PurePosixPath(folder).parts]
+    text = "\n".join(problems)
+
+    @dg.asset(
+        key=dg.AssetKey(names),
+        group_name="_".join(names),
+        kinds={"yaml"},
+        tags={BROKEN_TAG: "true"},
+        description="This page is broken, and its assets are not loaded.\n\n"
+        + "\n".join(f"- {one}" for one in problems),
+    )
+    def broken() -> None:
+        raise dg.Failure(f"The page {folder} is broken. {text}", allow_retries=False)
+
+    return dg.Definitions(assets=[broken])

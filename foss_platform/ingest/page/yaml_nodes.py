@@ -1,0 +1,80 @@
+"""The YAML of a page with the line of each key, so that a problem can name the place as the user wrote it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+PathPart = str | int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a document.
+
+    Attributes
+    ----------
+    line
+        Counted from 1.
+    key
+        The way to it in the user's words, such as `contract "Sted": type`; empty for the document itself.
+    """
+
+    line: int
+    key: str
+
+
+def place_of(document: yaml.Node, path: Sequence[PathPart]) -> Place:
+    """The place that a path of keys and list positions leads to, or the nearest one above it that exists."""
+    node, line, words = document, document.start_mark.line + 1, ""
+    for part in path:
+        found = _child(node, part)
+        if found is None:
+            # a missing key, or a part that the validation added
+            words = f"{words}: {part}" if isinstance(part, str) and words else words or str(part)
+            continue
+        key_line, node = found
+        line = key_line
+        words = _joined(words, part, node)
+    return Place(line, words)
+
+
+def repeated_keys(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    """Keys that one mapping has twice, with the line of the second: YAML would drop the first in silence."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield str(key.value), key.start_mark.line + 1
+            seen.add(key.value)
+            yield from repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from repeated_keys(item)
+
+
+def _child(node: yaml.Node, part: PathPart) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == part:
+                return key.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part].start_mark.line + 1, node.value[part]
+    return None
+
+
+def _joined(words: str, part: PathPart, node: yaml.Node) -> str:
+    if isinstance(part, int):
+        return f"{words} {_entry(part, node)}"
+    return f"{words}: {part}" if words else part
+
+
+def _entry(index: int, node: yaml.Node) -> str:
+    """A list's entry by its name if it has one, otherwise by its number."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == "name" and isinstance(value, yaml.ScalarNode):
+                return f'"{value.value}"'
+    if isinstance(node, yaml.ScalarNode):
+        return f'"{node.value}"'
+    return f"entry {index + 1}"
