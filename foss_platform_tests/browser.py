@@ -1,6 +1,6 @@
-"""A headless Chromium driven over the DevTools protocol, for tests that look at what a user sees.
+"""A headless Chromium controlled through the DevTools protocol, for tests of the user interface.
 
-Belongs here: the browser as a process and a page, waiting on conditions. Does not: what a page should show.
+Contains the browser process, a page, and waits for conditions.
 """
 
 import base64
@@ -30,16 +30,16 @@ _FLAGS = shlex.split(
 
 
 def until(what: str, seconds: float, ask: Callable[[], _T]) -> _T:
-    """Ask again and again until the answer is true, and return it; fail after `seconds`."""
+    """Call `ask` repeatedly until its result is true, and return the result. Fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):
-        assert time.monotonic() < deadline, f"after {seconds:g} s still waiting for {what}"
+        assert time.monotonic() < deadline, f"still waiting for {what} after {seconds:g} s"
         time.sleep(0.1)
     return answer
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads its own session, and all that it started."""
+    """End a process that leads its own session, with all its child processes."""
     for number, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
         try:
             os.killpg(process.pid, number)
@@ -66,7 +66,7 @@ def _group_lives(group: int, seconds: float) -> bool:
 
 
 class Page:
-    """One tab. `errors` gathers uncaught exceptions and what the console calls an error."""
+    """One tab. `errors` collects uncaught exceptions and errors logged to the console."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.errors: list[str] = []
@@ -76,11 +76,11 @@ class Page:
             self._call(f"{domain}.enable")
 
     def open(self, url: str) -> None:
-        """Go there; what the page then draws is to be waited for."""
+        """Navigate to the URL. Wait for its content with `wait_for`."""
         self._call("Page.navigate", url=url)
 
     def ask(self, script: str) -> Any:
-        """The value of a JavaScript expression, a promise's too."""
+        """Return the value of a JavaScript expression, or of its promise."""
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             return None  # the page is between two documents
@@ -93,10 +93,10 @@ class Page:
             return until(script, seconds, lambda: self.ask(truth))
         except AssertionError as error:
             text = str(self.ask("document.body.innerText"))[:2000]
-            raise AssertionError(f"{error}; the page's errors: {self.errors}; it shows:\n{text}") from None
+            raise AssertionError(f"{error}. Errors of the page: {self.errors}. Its text:\n{text}") from None
 
     def click(self, script: str, seconds: float = 30) -> None:
-        """Click with the mouse into the middle of the element that the expression gives, once it is there."""
+        """Click the centre of the element that the expression returns, as soon as the element exists."""
         place = (
             f"(() => {{ const e = {script}; if (!e) return null; e.scrollIntoView({{block: 'center'}});"
             "const b = e.getBoundingClientRect(); return b.width ? [b.x + b.width / 2, b.y + b.height / 2] : null })()"
@@ -106,7 +106,7 @@ class Page:
             self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def picture(self, file: Path) -> None:
-        """Save what the window shows, as PNG."""
+        """Save the visible window as PNG."""
         file.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -132,10 +132,10 @@ class Page:
 
 @contextmanager
 def opened_page(folder: Path, size: tuple[int, int] = (1500, 950)) -> Iterator[Page]:
-    """A page in a browser of its own, whose profile lies in `folder`; skips the test where there is no browser."""
+    """Open a page in a new browser with its profile in `folder`. Skip the test if no browser is installed."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
-        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)} is on the PATH")
+        pytest.skip(f"no browser found: none of {', '.join(BROWSERS)} is on the PATH")
     folder.mkdir(parents=True, exist_ok=True)
     port_file = folder / "DevToolsActivePort"
     command = [program, *_FLAGS, f"--user-data-dir={folder}", f"--window-size={size[0]},{size[1]}", "about:blank"]

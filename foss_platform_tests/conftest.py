@@ -1,4 +1,4 @@
-"""Fixtures every level shares: a home of one's own, the carried feed, the real recording where it is at hand."""
+"""Fixtures shared by all tests: an empty home, the parking feed, and the real recording if it is available."""
 
 import shutil
 from pathlib import Path
@@ -16,15 +16,15 @@ PARKING_PAGE = PROJECT_ROOT / "foss_platform" / "defs" / "stavanger_parking" / "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the suite under `faults` be run at full size."""
+    """Add the option that runs the suite under `faults` at full size."""
     parser.addoption(
-        "--faults", choices=("short", "full"), default="short", help="how many faults are injected (see make faults)"
+        "--faults", choices=("short", "full"), default="short", help="number of injected faults (see make faults)"
     )
 
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees the developer's settings, catalog or Dagster home."""
+    """Hide the developer's settings, catalog and Dagster home from all tests."""
     for variable in ("FOSS_FEED", "FOSS_ENVIRONMENT", "FOSS_AUTOMATION", "STAVANGER_PARKING_URL", "DAGSTER_HOME"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("FOSS_HOME", str(tmp_path / "home"))
@@ -33,7 +33,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """dbt's target folder with the project parsed: once for all workers, since it takes seconds."""
+    """Return dbt's target folder with the parsed project, created once for all workers to save seconds."""
     home = tmp_path_factory.getbasetemp().parent / "parsed"
     prepare_manifest(Settings(home=home))
     return target_folder(Settings(home=home))
@@ -41,27 +41,27 @@ def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings of a fresh, empty home."""
+    """Return settings of a new, empty home."""
     return Settings(home=tmp_path / "home", duckdb_memory_limit="2GB", duckdb_threads=2)
 
 
 @pytest.fixture
 def parsed_settings(settings: Settings, parsed_project: Path) -> Settings:
-    """Settings of a fresh home whose dbt project is parsed already."""
+    """Return settings of a new home with a parsed dbt project."""
     shutil.copytree(parsed_project, target_folder(settings))
     return settings
 
 
 @pytest.fixture
 def feed() -> Feed:
-    """The parking feed as its page says."""
+    """Return the parking feed as defined by its page."""
     page = yaml.safe_load(PARKING_PAGE.read_text())
     return Feed.model_validate(page["attributes"])
 
 
 @pytest.fixture
 def real_recording() -> Path:
-    """The 33 days of real polls, which only a workplace with `../shared` has."""
+    """Return the 33 days of real polls, which exist only in a workplace with `../shared`."""
     if not REAL_RECORDING.exists():
-        pytest.skip("the real recording is not here (../shared/data); the carried excerpt is tested elsewhere")
+        pytest.skip("the real recording is not available (../shared/data); other tests cover the included excerpt")
     return REAL_RECORDING

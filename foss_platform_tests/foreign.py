@@ -1,6 +1,7 @@
-"""Commits as Trino makes them, without a Trino: rows go by position delete files, and nobody pins or expires.
+"""Commits in the style of Trino, without Trino: position delete files, no pins and no expiry.
 
-PyIceberg writes no delete files, so their manifest is written here by its writers of Avro, told to say `deletes`.
+PyIceberg does not write delete files, so PyIceberg's Avro writers write the manifest here with the content
+`deletes`.
 """
 
 import io
@@ -48,7 +49,7 @@ class _DeletesWriter(ManifestWriterV2):
 
 
 class _RowDelta(_FastAppendFiles):
-    """One snapshot that adds data files and delete files."""
+    """A snapshot that adds data files and delete files."""
 
     deletes: list[DataFile]
 
@@ -78,12 +79,12 @@ def merge_elsewhere(
     rows: pa.Table | None = None,
     content: DataFileContent = DataFileContent.POSITION_DELETES,
 ) -> Table:
-    """Delete the rows of which `id` is one of those `gone`, and add others, in one snapshot of another engine.
+    """Delete the rows whose `id` is in `gone` and add others, in one snapshot by another engine.
 
     Parameters
     ----------
     content
-        What the delete files are said to be: equality deletes are only said.
+        Declared content of the delete files. Equality deletes are declared but not written as such.
     """
     table = catalog.load_table(name.identifier)
     deletes = []
@@ -131,7 +132,7 @@ def _write_deletes(table: Table, path: str, positions: list[int], content: DataF
         partition=Record(),
         record_count=len(positions),
         file_size_in_bytes=len(table.io.new_input(location)),
-        # as Trino does, which writes one for each data file
+        # as Trino does, which writes one delete file for each data file
         lower_bounds={_PATH: path.encode()},
         upper_bounds={_PATH: path.encode()},
         equality_ids=[1] if content == DataFileContent.EQUALITY_DELETES else None,

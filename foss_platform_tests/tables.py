@@ -1,4 +1,4 @@
-"""Reading tables as any other Iceberg reader would: plain PyIceberg, no code of the platform's."""
+"""Reads tables as any other Iceberg reader does: with plain PyIceberg, without code of the platform."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Row = dict[str, Any]
 
 
 def read(settings: Settings, table: str, columns: tuple[str, ...] = ("*",)) -> list[Row]:
-    """All rows of a table, sorted by all their values; sequence numbers, which tell of commits, left out."""
+    """Return all rows of a table, sorted by all values, without sequence numbers, which depend on the commits."""
     configured: Any = Config().get_catalog_config("lake")
     embedded = {"type": "sql", "uri": f"sqlite:///{settings.home / 'catalog.db'}"}
     catalog = load_catalog("lake", **(embedded if configured is None else configured))
@@ -22,5 +22,5 @@ def read(settings: Settings, table: str, columns: tuple[str, ...] = ("*",)) -> l
 
 
 def content(settings: Settings, tables: tuple[str, ...]) -> dict[str, list[Row]]:
-    """Several tables at once, by name."""
+    """Return the rows of several tables, by name."""
     return {table: read(settings, table) for table in tables}

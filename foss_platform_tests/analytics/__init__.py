@@ -1,1 +1,1 @@
-"""The questions of docs/ANALYTICS.md: asked of a lake, drawn, and put into the document."""
+"""The questions of docs/ANALYTICS.md: runs their queries, draws the answers and updates the document."""

@@ -1,7 +1,7 @@
-"""Draw the pictures of docs/ANALYTICS.md and refresh the SQL in it: `python -m foss_platform_tests.analytics`.
+"""Draws the pictures of docs/ANALYTICS.md and updates its SQL: `python -m foss_platform_tests.analytics`.
 
-Takes the real month (../shared/data, or the file named) into a lake that is gone afterwards: two to five minutes.
-`--text` refreshes the SQL alone.
+Loads the real month (../shared/data, or the given file) into a temporary lake, which takes two to five minutes.
+`--text` updates only the SQL.
 """
 
 import argparse
@@ -20,10 +20,10 @@ from foss_platform_tests.tools.make_excerpt import RECORDING
 
 
 def main() -> None:
-    """What the module says."""
+    """Run the command described in the module docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recording", nargs="?", type=Path, default=RECORDING)
-    parser.add_argument("--text", action="store_true", help="refresh the SQL in the document, and draw nothing")
+    parser.add_argument("--text", action="store_true", help="update the SQL in the document without drawing pictures")
     given = parser.parse_args()
     DOCUMENT.write_text(with_queries(DOCUMENT.read_text()))
     if given.text:
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def draw_all(month: Month) -> None:
-    """Ask each question, and draw its answer beside its file."""
+    """Run each query and draw its answer beside the query's file."""
     for question, draw in PICTURES.items():
         rows = answer(month, question)
         before = answer(month, question, month.after_first_go) if question in TRAVELS else []
@@ -41,7 +41,7 @@ def draw_all(month: Month) -> None:
 
 
 def answer(month: Month, question: str, at: datetime | None = None) -> list[dict[str, Any]]:
-    """The rows of the answer on DuckDB, now or as of then."""
+    """Return the answer's rows on DuckDB, for the current state or as of the given time."""
     return ask(month.settings, month.catalog, query(question), at).reader.read_all().to_pylist()
 
 

@@ -1,4 +1,4 @@
-"""The dbt analysis over the reference tables, compiled for an engine. Not here: running what comes of it."""
+"""The dbt analysis over the reference tables, compiled for an engine."""
 
 from foss_platform.settings import Settings
 from foss_platform.transform import invoke
@@ -8,6 +8,6 @@ _FILE = "analyses/parking/sites_without_reference.sql"
 
 
 def compiled(settings: Settings) -> str:
-    """Its SQL as the engine of the settings takes it."""
+    """Return the analysis' SQL for the engine of the settings."""
     prepare_manifest(settings)
     return invoke.compiled(settings, (settings.dbt_project / _FILE).read_text())

@@ -1,4 +1,4 @@
-"""How the pictures look: size, axes, bars, grids of numbers. Not here: what they show."""
+"""Style of the pictures: size, axes, bars, and grids of numbers."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 Rows = Sequence[Mapping[str, Any]]
-#: Fills a figure with the rows of an answer, and with those of the same question as of then.
+#: Fills a figure with the rows of an answer and the rows of the same question at an earlier time.
 Draw = Callable[[Any, Rows, Rows], None]
-#: By row and column.
+#: Values by row and column.
 Grid = Mapping[tuple[str, str], float | None]
 
 BLUE, RED, QUIET, PALE = "#1f5fa8", "#b3262a", "#5c5c5c", "#c9d6e8"
@@ -19,7 +19,7 @@ _COLOURS, _DOTS_PER_INCH = 96, 100
 
 
 def save(path: Path, draw: Draw, rows: Rows, before: Rows) -> None:
-    """Let `draw` fill a figure with an answer, and write it small."""
+    """Fill a figure with an answer by calling `draw`, and write it as a small file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
@@ -36,19 +36,19 @@ def save(path: Path, draw: Draw, rows: Rows, before: Rows) -> None:
 
 
 def axes_of(figure: Any, title: str) -> Any:
-    """The one field of a picture."""
+    """Return the only axes of a figure."""
     axes = figure.add_subplot()
     set_title(axes, title)
     return axes
 
 
 def set_title(axes: Any, title: str) -> None:
-    """What a field shows."""
+    """Set the title of the axes."""
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold", pad=12)
 
 
 def soften(axes: Any, *, grid: str = "") -> None:
-    """No frame and no ticks, and lines across one axis where named."""
+    """Remove the frame and ticks, and draw grid lines across one axis if `grid` names it."""
     axes.tick_params(length=0, labelcolor=QUIET, labelsize=9)
     axes.spines[:].set_visible(False)
     axes.set_axisbelow(True)
@@ -57,7 +57,7 @@ def soften(axes: Any, *, grid: str = "") -> None:
 
 
 def finish_bars(axes: Any, unit: str) -> None:
-    """A scale below lying bars, the first of them on top."""
+    """Show a scale below horizontal bars, with the first bar at the top."""
     axes.set_xlabel(unit, color=QUIET, fontsize=9)
     axes.invert_yaxis()
     soften(axes, grid="x")
@@ -68,7 +68,7 @@ def finish_bars(axes: Any, unit: str) -> None:
 def show_grid(
     axes: Any, cells: Grid, rows: Sequence[str], columns: Sequence[str], colours: str, scale: tuple[float, float]
 ) -> Any:
-    """Cells in colours; those without a value stay white. Gives what a legend of the colours is made from."""
+    """Colour the cells. Cells without a value stay white. Return the image for a colour legend."""
     shown = [
         [float("nan") if cells.get((row, column)) is None else cells[row, column] for column in columns] for row in rows
     ]
@@ -80,7 +80,7 @@ def show_grid(
 
 
 def write_into(axes: Any, cells: Grid, rows: Sequence[str], columns: Sequence[str], words: str, dark: float) -> None:
-    """Each cell's value, in white where its size is beyond `dark`."""
+    """Write each cell's value, in white if its absolute value exceeds `dark`."""
     for (row, column), value in cells.items():
         if value is not None:
             colour = "white" if abs(value) > dark else "black"
@@ -91,10 +91,10 @@ def write_into(axes: Any, cells: Grid, rows: Sequence[str], columns: Sequence[st
 
 
 def sites_of(rows: Rows) -> list[str]:
-    """Their sites, each once, in order."""
+    """Return the distinct sites, in order."""
     return list(dict.fromkeys(row["site"] for row in rows))
 
 
 def in_words(day: date) -> str:
-    """A day as people say it."""
+    """Return a day in written form."""
     return f"{day:%-d %b}"

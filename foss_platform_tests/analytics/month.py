@@ -1,7 +1,4 @@
-"""A lake that holds the real month, taken in in two goes, so that it can be asked what it knew after the first.
-
-Not here: what is asked of it.
-"""
+"""A lake with the real month, loaded in two parts so that time travel to the end of the first part works."""
 
 import gzip
 import json
@@ -18,13 +15,13 @@ from foss_platform.settings import Settings
 from foss_platform.transform.manifest import prepare_manifest
 from foss_platform.transform.runner import build
 
-#: In UTC: the first go ends here, with October.
+#: End of the first part, in UTC: the end of October in Oslo.
 HALF = datetime(2020, 10, 31, 23, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Month:
-    """The lake, and the moment at which only the first go was in it."""
+    """The lake, and a moment at which it contained only the first part."""
 
     settings: Settings
     catalog: Catalog
@@ -32,7 +29,7 @@ class Month:
 
 
 def make_month(settings: Settings, recording: Path) -> Month:
-    """Take the recording in and build silver and gold, twice."""
+    """Load the recording and build silver and gold, in two parts."""
     feed = find_feed("stavanger_parking")
     prepare_manifest(settings)
     moments = []

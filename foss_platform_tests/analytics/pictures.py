@@ -1,4 +1,4 @@
-"""The answers as pictures: a function for each question, from the rows that it gives. Not here: asking."""
+"""Draws the answers as pictures, with one function for each question."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ from foss_platform_tests.analytics.drawing import (
     write_into,
 )
 
-#: Questions that are also asked as of then.
+#: Questions that are also run as of an earlier time.
 TRAVELS = ("typical_friday",)
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -30,8 +30,8 @@ _SOME = ("Jernbanen", "Jorenholmen", "Valberget")
 
 
 def _time_until_full(figure: Any, rows: Rows, before: Rows) -> None:
-    axes = axes_of(figure, "Days on which a car park came down to its last 50 spaces, and then filled up")
-    low = axes.barh(sites_of(rows), [row["days_low"] for row in rows], color=PALE, label="came down to 50")
+    axes = axes_of(figure, "Days on which a car park fell to its last 50 spaces, and then filled up")
+    low = axes.barh(sites_of(rows), [row["days_low"] for row in rows], color=PALE, label="fell to 50")
     axes.barh(sites_of(rows), [row["days_full"] for row in rows], color=BLUE, label="and filled up")
     minutes = [row["median_minutes"] for row in rows]
     words = ["never filled up" if value is None else f"full after {value:.0f} min (median)" for value in minutes]
@@ -41,7 +41,7 @@ def _time_until_full(figure: Any, rows: Rows, before: Rows) -> None:
 
 
 def _false_full(figure: Any, rows: Rows, before: Rows) -> None:
-    axes = axes_of(figure, "Readings that say full, and those of them that cannot be")
+    axes = axes_of(figure, "Readings that say full, and readings among them that cannot be right")
     axes.barh(sites_of(rows), [row["says_full"] for row in rows], color=PALE, label="says full")
     wrong = axes.barh(
         sites_of(rows), [row["cannot_be"] for row in rows], color=RED, label="more than 20 free around it"
@@ -53,7 +53,7 @@ def _false_full(figure: Any, rows: Rows, before: Rows) -> None:
 def _fill_together(figure: Any, rows: Rows, before: Rows) -> None:
     figure.set_size_inches(9.4, 4.2)
     sites = sorted({row["site"] for row in rows} | {row["other_site"] for row in rows})
-    titles = {"together": "Free spaces by hour", "together_beyond_usual": "Beyond what weekday and hour bring"}
+    titles = {"together": "Free spaces by hour", "together_beyond_usual": "Beyond the usual for weekday and hour"}
     for axes, (column, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
         cells = {(row["other_site"], row["site"]): row[column] for row in rows}
         show_grid(axes, cells, sites[1:], sites[:-1], "RdBu", (-1.2, 1.2))
@@ -80,13 +80,13 @@ def _unusual_days(figure: Any, rows: Rows, before: Rows) -> None:
 def _frozen_feed(figure: Any, rows: Rows, before: Rows) -> None:
     start, end = rows[0]["shown_from"].astimezone(_OSLO), rows[0]["shown_until"].astimezone(_OSLO)
     axes = axes_of(
-        figure, f"{in_words(start)}, {start:%H:%M} to {end:%H:%M}: what the feed kept showing, and what came then"
+        figure, f"{in_words(start)}, {start:%H:%M} to {end:%H:%M}: frozen values and the first values after them"
     )
     for place, row in enumerate(rows):
         axes.plot([row["free_shown"], row["free_after"]], [place, place], color=PALE, linewidth=5, zorder=1)
     places = range(len(rows))
-    axes.scatter([row["free_shown"] for row in rows], places, color=QUIET, label="shown while it stood still", zorder=2)
-    axes.scatter([row["free_after"] for row in rows], places, color=RED, label="first reading after it", zorder=2)
+    axes.scatter([row["free_shown"] for row in rows], places, color=QUIET, label="shown while frozen", zorder=2)
+    axes.scatter([row["free_after"] for row in rows], places, color=RED, label="first reading afterwards", zorder=2)
     axes.set_yticks(places, sites_of(rows))
     axes.set_xlim(left=0)
     finish_bars(axes, "free spaces")
@@ -108,7 +108,7 @@ def _typical_friday(figure: Any, rows: Rows, before: Rows) -> None:
 
 
 def _revenue_estimate(figure: Any, rows: Rows, before: Rows) -> None:
-    axes = axes_of(figure, "Spaces taken from 8 to 18, at tariffs that are made up")
+    axes = axes_of(figure, "Spaces taken from 8 to 18, at invented tariffs")
     bars = axes.barh(sites_of(rows), [row["nok_per_day"] / 1_000 for row in rows], color=BLUE)
     axes.bar_label(bars, [f"{row['days']} days" for row in rows], padding=5, fontsize=9, color=QUIET)
     finish_bars(axes, "thousand kroner a day")
@@ -116,7 +116,7 @@ def _revenue_estimate(figure: Any, rows: Rows, before: Rows) -> None:
 
 def _busiest_hour(figure: Any, rows: Rows, before: Rows) -> None:
     cells = {(row["site"], _WEEKDAYS[row["iso_weekday"] - 1]): float(row["busiest_hour"]) for row in rows}
-    axes = axes_of(figure, "The hour at which a car park is usually fullest (Oslo's clock)")
+    axes = axes_of(figure, "Hour at which a car park is usually fullest (Oslo time)")
     show_grid(axes, cells, sites_of(rows), _WEEKDAYS, "PuOr", (-5, 31))
     write_into(axes, cells, sites_of(rows), _WEEKDAYS, "{:.0f} h", 24)
 

@@ -1,1 +1,1 @@
-"""What the platform costs, measured as ratios in one run: `python -m foss_platform_tests.benchmarks --list`."""
+"""Benchmarks of the platform, measured as ratios in one run: `python -m foss_platform_tests.benchmarks --list`."""

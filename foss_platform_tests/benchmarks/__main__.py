@@ -1,4 +1,4 @@
-"""The command: choose benchmarks, run them, show and if asked write what came out."""
+"""Command line of the benchmarks: selects them, runs them, and prints or writes the results."""
 
 import importlib
 import os
@@ -20,50 +20,50 @@ from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, enviro
 from foss_platform_tests.benchmarks.report import Report, machine, markdown, table
 
 BENCHMARKS = {
-    "rebuild": "silver and gold from ten million rows, against bare DuckDB with the same SQL",
-    "latency": "from a poll to gold: foss run, dbt in a warm process, the daemon's schedule",
-    "stock": "poll to gold, against Dagster and dbt put together the stock way",
-    "dlt": "writing polls into Iceberg, against dlt",
-    "store": "append, replay, rebuild and clean-up on Postgres + MinIO, against SQLite + folder (after make services)",
-    "trino": "silver and gold of a million rows on Trino, against its SQL by hand and DuckDB (after make services)",
-    "trino_20m": "the same with 20 million rows (some twenty minutes)",
+    "rebuild": "rebuild of silver and gold from ten million rows, against bare DuckDB with the same SQL",
+    "latency": "seconds from a poll to gold: foss run, dbt in a warm process, the daemon's schedule",
+    "stock": "poll to gold, against the standard combination of Dagster and dbt",
+    "dlt": "writing of polls to Iceberg, against dlt",
+    "store": "append, replay, rebuild and maintenance on Postgres + MinIO, against SQLite + folder (make services)",
+    "trino": "silver and gold from a million rows on Trino, against hand-run SQL and DuckDB (needs make services)",
+    "trino_20m": "the same with 20 million rows (about twenty minutes)",
     "trino_100m": "the same with 100 million rows on two workers (an hour, 20 GB)",
-    "append": "whether the three hundredth poll costs what the first ones do",
-    "maintenance": "20,000 polls with maintenance: what a poll and the lake cost in the end (an hour or two)",
-    "history": "a step of silver and gold with 1 million and with 100 million rows of history (15 GB)",
-    "scan": "a group-by over 20,000 tiny commits, against one (makes the lake of maintenance if need be)",
+    "append": "cost of the three hundredth poll, against the first polls",
+    "maintenance": "20,000 polls with maintenance: final cost of a poll and size of the lake (one to two hours)",
+    "history": "incremental build of silver and gold with 1 million and 100 million rows of history (15 GB)",
+    "scan": "group-by over 20,000 tiny commits, against one commit (creates the lake of maintenance if missing)",
 }
 _PAGE = PROJECT_ROOT / "docs" / "BENCHMARKS.md"
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="Which ones; all unless given.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that they run, not what is true.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Write what was measured into docs/BENCHMARKS.md.")] = False,
-    listed: Annotated[bool, typer.Option("--list", help="Name the benchmarks and end.")] = False,
+    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run (default: all).")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Use small sizes. The figures are not meaningful.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the results to docs/BENCHMARKS.md.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the benchmarks and exit.")] = False,
     work_dir: Annotated[
-        Path | None, typer.Option(help="Where temporary folders go (some 20 GB); the system's unless given.")
+        Path | None, typer.Option(help="Folder for temporary data (about 20 GB, default: the system's).")
     ] = None,
     lakes: Annotated[
         Path | None,
         typer.Option(
-            help="Keep the lakes that take long to make here, and use those that lie here; else they are temporary."
+            help="Folder for the lakes that take long to create. They are kept and reused (default: temporary lakes)."
         ),
     ] = None,
 ) -> None:
-    """Measure the platform; exit 0 when all benchmarks ran, whatever the verdicts."""
+    """Measure the platform. Exit with 0 if all benchmarks ran, whatever the verdicts."""
     console = Console(highlight=False)
     if listed:
         for name, summary in BENCHMARKS.items():
             console.print(f"{name:11} {summary}", soft_wrap=True)
         return
     if unknown := sorted(set(names or ()) - BENCHMARKS.keys()):
-        console.print(f"There is no benchmark {', '.join(unknown)}. There is: {', '.join(BENCHMARKS)}.")
+        console.print(f"Unknown benchmark: {', '.join(unknown)}. Known benchmarks: {', '.join(BENCHMARKS)}.")
         raise typer.Exit(2)
     if quick and write:
-        console.print("--quick measures nothing that could be written: leave out one of --quick and --write.")
+        console.print("A quick run measures nothing that could be written. Leave out --quick or --write.")
         raise typer.Exit(2)
-    # what runs in this process shall see no more of the developer's shell than the measured ones do
+    # code in this process must not see more of the developer's shell than the measured processes do
     cleaned = environment()
     os.environ.clear()
     os.environ.update(cleaned)
@@ -77,7 +77,7 @@ def main(
         found = [_run(console, name, quick, work_dir, place) for name in names or BENCHMARKS]
     reports = [report for report in found if report is not None]
     if write:
-        # a folder is this machine's alone
+        # an absolute path exists on this machine only
         said = ["DIR" if argument.startswith("/") else argument for argument in sys.argv[1:]]
         command = shlex.join(["python", "-m", "foss_platform_tests.benchmarks", *said])
         _PAGE.parent.mkdir(exist_ok=True)

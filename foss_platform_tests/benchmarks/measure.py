@@ -1,6 +1,6 @@
-"""Measuring: a function or a command in a process of its own, its seconds and its peak memory. Not here: what.
+"""Runs a function or a command in a separate process, and measures its seconds and peak memory.
 
-`python -m foss_platform_tests.benchmarks.measure MODULE:FUNCTION ARGUMENTS RESULT` is the other end.
+`python -m foss_platform_tests.benchmarks.measure MODULE:FUNCTION ARGUMENTS RESULT` is the command of that process.
 """
 
 import importlib
@@ -20,24 +20,24 @@ from foss_platform.settings import PROJECT_ROOT, Settings
 
 _LIMIT_SECONDS = 1_800
 _LAKE_LIMIT_SECONDS = 4 * 3_600
-# what a developer's shell may hold and no measurement should see
+# prefixes of variables in a developer's shell that must not affect a measurement
 _FOREIGN = ("FOSS_", "DAGSTER_", "PYICEBERG_", "STAVANGER_", "DBT_", "DLT_", "PYTHONDONTWRITEBYTECODE")
 
 
 class BenchmarkError(Exception):
-    """What was to be measured did not work."""
+    """A benchmark could not run."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a benchmark works, and whether it only has to show that it runs.
+    """Folders of a benchmark, and whether it runs at quick size.
 
     Attributes
     ----------
     folder
-        The benchmark's own; it is gone when the benchmark has ended.
+        Folder of this benchmark, deleted at its end.
     lakes
-        Where lakes are made that several benchmarks read.
+        Folder of lakes that several benchmarks read.
     """
 
     folder: Path
@@ -45,20 +45,20 @@ class Bench:
     lakes: Path
 
     def choose(self, full: int, quick: int) -> int:
-        """A size or a number of rounds."""
+        """Return a size or a number of rounds."""
         return quick if self.quick else full
 
     def made_once(self, name: str, make: Callable[..., Any], *arguments: Any) -> tuple[Path, Any]:
-        """A lake that takes long to make: made at the first asking, by whichever benchmark of a run comes first.
+        """Return a lake that takes long to create. The first benchmark of a run that needs it creates it.
 
         Parameters
         ----------
         make
-            A module's function of the lake's home and the arguments, called in a process of its own.
+            Function of a module that takes the lake's home and the arguments. It is called in a separate process.
 
         Returns
         -------
-        The home, and what `make` returned when it was made.
+        The home, and the result of `make` from when the lake was created.
         """
         home = self.lakes / f"{name}{'-quick' if self.quick else ''}"
         noted = home.with_name(f"{home.name}.json")
@@ -72,14 +72,14 @@ class Bench:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a process of its own came to.
+    """Result of a function that ran in a separate process.
 
     Attributes
     ----------
     value
-        What the function returned, as JSON keeps it.
+        Return value of the function, converted to and from JSON.
     processor_seconds
-        Of all threads, during the call: what a busy machine stretches less.
+        Processor time of all threads during the call. A busy machine distorts it less than wall time.
     """
 
     value: Any
@@ -89,14 +89,14 @@ class Outcome:
 
 
 def settings_of(home: Path | str) -> Settings:
-    """The settings that both sides of a comparison work under."""
+    """Return the settings for both sides of a comparison."""
     return Settings(home=Path(home), duckdb_memory_limit="4GB")
 
 
 def in_own_process(
     folder: Path, function: Callable[..., Any], *arguments: Any, limit_seconds: float = _LIMIT_SECONDS
 ) -> Outcome:
-    """Call a module's function in a fresh interpreter; the seconds do not hold the imports of its module."""
+    """Call a module's function in a new interpreter. The seconds do not include the imports of its module."""
     result = folder / "result.json"
     result.unlink(missing_ok=True)
     name = f"{function.__module__}:{function.__name__}"
@@ -111,12 +111,12 @@ def run_command(
     more: Mapping[str, str] | None = None,
     limit_seconds: float = _LIMIT_SECONDS,
 ) -> tuple[float, float]:
-    """Run a command to its end; when it began (seconds since the epoch), and how long it took.
+    """Run a command to its end. Return its start (seconds since the epoch) and its duration.
 
     Raises
     ------
     BenchmarkError
-        With the end of what it printed, when it failed.
+        If the command failed. The message contains the end of its output.
     """
     began, started = time.time(), time.perf_counter()
     done = subprocess.run(
@@ -135,7 +135,7 @@ def run_command(
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment without what the developer's shell says about the platform; no catalog of theirs is found."""
+    """Return the environment without the developer's settings for the platform, so no catalog of theirs is found."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -146,9 +146,9 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def peak_megabytes() -> float:
-    """This process's largest resident size so far.
+    """Return the largest resident size of this process so far.
 
-    `ru_maxrss` begins at what the parent held when it started this process, so Linux is asked for the real one.
+    `ru_maxrss` starts at the size of the parent when it started this process, so the value comes from `/proc`.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,4 +1,4 @@
-"""What a benchmark found, and showing it: a table on the terminal, Markdown in `docs`. Not here: measuring."""
+"""Formats the results of a benchmark: a table for the terminal, Markdown for `docs`."""
 
 import os
 import platform
@@ -21,23 +21,23 @@ _COMMAND = re.compile(r"`python -m foss_platform_tests\.benchmarks ([^`]*)`$")
 _HEAD = """\
 # Benchmarks
 
-Written by `make bench ARGS=--write`, the sections of what was measured; do not edit by hand. Every figure is from a
-full run, whose command ends its section. A benchmark without one says so: `--quick` only shows that it runs.
+Written by `make bench ARGS=--write`, one section per benchmark. Do not edit by hand. Every figure is from a full run, whose
+command ends its section. A benchmark without a full run says so: `--quick` only shows that it runs.
 
-Both sides of a ratio were measured in turn in the same run, so a ratio tells more of another machine than seconds do.
-Each figure is a median; every round of a ratio is one side's time over the other's."""
+Both sides of a ratio were measured alternately in the same run. A ratio is therefore more portable to another machine
+than seconds. Each figure is a median. Every round of a ratio is the time of one side divided by that of the other."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Repeated measurements of one thing.
+    """Repeated measurements of one quantity.
 
     Attributes
     ----------
     unit
         `x` for a ratio, else `s`, `ms` or `MB`.
     goal
-        What the median should keep to; None for what is only told.
+        Limit for the median, or None if the figure has no goal.
     at_least
         Whether the goal is a lower bound.
     """
@@ -50,22 +50,22 @@ class Figure:
 
     @property
     def median(self) -> str:
-        """The middle value with its unit."""
+        """Median with its unit."""
         return self._shown(statistics.median(self.values))
 
     @property
     def spread(self) -> str:
-        """The smallest and the largest value."""
+        """Smallest and largest value."""
         return f"{self._shown(min(self.values))} - {self._shown(max(self.values))}" if len(self.values) > 1 else ""
 
     @property
     def goal_text(self) -> str:
-        """The goal with its direction."""
+        """Goal with its direction."""
         return "" if self.goal is None else f"{'≥' if self.at_least else '≤'} {self.goal:g} {self.unit}"
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the median keeps to the goal; None where there is none."""
+        """Whether the median meets the goal, or None without a goal."""
         if self.goal is None:
             return None
         median = statistics.median(self.values)
@@ -73,7 +73,7 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """The same in a word."""
+        """`is_met` as a word."""
         return {None: "", True: "met", False: "missed"}[self.is_met]
 
     def _shown(self, value: float) -> str:
@@ -83,12 +83,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one benchmark, and what a reader has to know to judge them.
+    """Figures of one benchmark, with the notes needed to judge them.
 
     Attributes
     ----------
     is_quick
-        Whether the sizes only showed that it runs: such a report has no verdict and is not written.
+        Whether the sizes were small. Such a report has no verdict and is never written.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Report:
 
 
 def machine() -> dict[str, str]:
-    """What the figures were measured on."""
+    """Return a description of the machine and the installed packages."""
     versions = [f"{name} {found}" for name in _PACKAGES if (found := _version(name))]
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -112,12 +112,12 @@ def machine() -> dict[str, str]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def table(report: Report) -> Table:
-    """A benchmark's figures for the terminal."""
+    """Format the figures of a benchmark for the terminal."""
     shown = Table(title=report.name, title_justify="left", title_style="bold", caption=report.method)
     shown.caption_justify = "left"
     for name in ("what", "median", "min - max", "goal", "verdict"):
@@ -132,19 +132,19 @@ def table(report: Report) -> Table:
 def markdown(
     reports: Sequence[Report], measured_on: dict[str, str], command: str, before: str, names: Iterable[str]
 ) -> str:
-    """The page `docs/BENCHMARKS.md`.
+    """Return the content of `docs/BENCHMARKS.md`.
 
     Parameters
     ----------
     before
-        The page as it stands: of what was not measured now, sections with figures of a full run stay as they are.
+        Current content of the page. Sections with figures of a full run are kept if they were not measured this time.
     names
-        All benchmarks; one without such figures gets a section that says so.
+        All benchmarks. A benchmark without such figures gets a section that says so.
 
     Raises
     ------
     ValueError
-        When a report is of a quick run.
+        If a report is of a quick run.
     """
     if quick := [report.name for report in reports if report.is_quick]:
         raise ValueError(f"A quick run measures nothing: {', '.join(quick)}")

@@ -1,4 +1,4 @@
-"""Whether the servers that a benchmark starts are on this machine. Not here: starting them."""
+"""Checks that the servers of a benchmark are installed. See `foss_platform_tests.services` for their start."""
 
 from pathlib import Path
 
@@ -8,23 +8,23 @@ from foss_platform_tests.services.servers.programs import Missing, postgres_prog
 
 
 def refuse_missing(name: str, pins: list[Path]) -> None:
-    """Say so when Postgres or another server is not on this machine yet; having one made takes minutes.
+    """Refuse to run if Postgres or the given server is not in the cache, because building one takes minutes.
 
     Parameters
     ----------
     name
-        What the cache calls the other one.
+        Cache name of the server.
     pins
-        The files that say which it is.
+        Files that define its version.
 
     Raises
     ------
     BenchmarkError
-        When one is missing.
+        If Postgres or the server is missing.
     """
     try:
         postgres_programs()
     except Missing as error:
-        raise BenchmarkError(f"{error}; run make services first.") from None
+        raise BenchmarkError(f"{error}. Run `make services` first.") from None
     if not kept_folder(name, pins).is_dir():
-        raise BenchmarkError(f"The server {name} has not been fetched; run make services first.")
+        raise BenchmarkError(f"The server {name} has not been fetched. Run `make services` first.")

@@ -1,4 +1,4 @@
-"""What the faults share: how many there are to be, and showing what was measured."""
+"""Fixtures of the fault tests: their size, and the display of measured results."""
 
 from collections.abc import Callable
 
@@ -9,19 +9,19 @@ Measured = Callable[[str, object], None]
 
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
-    """Whether the suite runs at full size (`--faults full`, which is `make faults`)."""
+    """Whether the suite runs at full size (`--faults full`, as in `make faults`)."""
     return bool(request.config.getoption("--faults") == "full")
 
 
 @pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Measured:
-    """Note a result by name; full runs show them all at their end."""
-    # as text: a parallel run's workers can only send what is plain
+    """Record a result by name. Full runs show all results at the end."""
+    # as text, because the workers of a parallel run can only send plain values
     return lambda name, value: record_property(name, str(value))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show what was measured, by test."""
+    """Show the measured results by test."""
     if config.getoption("--faults") != "full":
         return
     terminalreporter.section("measured")

@@ -1,6 +1,6 @@
-"""The SQLite catalog locked by another process, cut short, or gone: a clear error, and nothing made in its place.
+"""The SQLite catalog is locked, truncated or deleted: a clear error, and no new catalog in its place.
 
-What opening alone says of a lost, damaged or locked catalog is tested in `pipeline/lake/test_catalog.py`.
+`pipeline/lake/test_catalog.py` tests the errors of opening a lost, damaged or locked catalog.
 """
 
 import os
@@ -40,7 +40,7 @@ def take_in(catalog: Catalog, feed: Feed, tick: int) -> TakenIn:
 
 
 def hold_lock(database: Path, connection: Connection) -> None:
-    """Lock the catalog until told to let go."""
+    """Lock the catalog until a message asks to release it."""
     with closing(sqlite3.connect(database, isolation_level=None)) as sqlite:
         sqlite.execute("begin exclusive")
         connection.send("locked")
@@ -63,7 +63,7 @@ def test_locked_by_another_process(
         if patience < 1:
             with pytest.raises(PassingError, match="locked"):
                 take_in(catalog, feed, 1)
-            ours.send("let go")
+            ours.send("release")
         else:
             began = time.monotonic()
             release = server().Process(target=send_later, args=(ours, 0.5))
@@ -82,11 +82,11 @@ def test_locked_by_another_process(
 
 def send_later(connection: Connection, seconds: float) -> None:
     time.sleep(seconds)
-    connection.send("let go")
+    connection.send("release")
 
 
 def die_in_commit(database: Path) -> None:
-    """Be killed after SQLite has begun to write a transaction's pages, as a `SIGKILL` within a commit may leave it."""
+    """Be killed while SQLite writes the pages of a transaction, as a `SIGKILL` within a commit does."""
     with closing(sqlite3.connect(database, isolation_level=None)) as sqlite:
         sqlite.execute("pragma cache_size = 1")
         sqlite.execute("begin immediate")
@@ -95,7 +95,7 @@ def die_in_commit(database: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_killed_while_the_catalog_was_written(settings: Settings, feed: Feed) -> None:
+def test_killed_while_the_catalog_is_written(settings: Settings, feed: Feed) -> None:
     take_in(open_catalog(settings), feed, 0)
     database = catalog_database(settings)
     other = server().Process(target=die_in_commit, args=(database,))
@@ -107,7 +107,7 @@ def test_killed_while_the_catalog_was_written(settings: Settings, feed: Feed) ->
     assert [len(rows) for rows in content(settings, TABLES).values()] == [2, 2, 2]
 
 
-def test_cut_short_anywhere(settings: Settings, feed: Feed, measured: Measured, *, full: bool) -> None:
+def test_truncated_at_any_length(settings: Settings, feed: Feed, measured: Measured, *, full: bool) -> None:
     take_in(open_catalog(settings), feed, 0)
     database = catalog_database(settings)
     whole, tables = database.read_bytes(), content(settings, TABLES)
@@ -131,7 +131,7 @@ def test_cut_short_anywhere(settings: Settings, feed: Feed, measured: Measured, 
     measured("lengths", errors)
 
 
-def test_gone_while_a_process_has_it_open(settings: Settings, feed: Feed) -> None:
+def test_deleted_while_a_process_has_it_open(settings: Settings, feed: Feed) -> None:
     catalog = open_catalog(settings)
     take_in(catalog, feed, 0)
     database = catalog_database(settings)

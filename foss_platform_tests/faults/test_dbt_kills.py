@@ -1,6 +1,6 @@
-"""A dbt run killed between two models or within one's commit, and sources compacted and expired between two steps.
+"""A dbt run is killed between or within models, and sources are compacted and expired between two builds.
 
-What an ordinary build makes of it then equals the oracle, and at the end a rebuild.
+A normal build afterwards equals the oracle, and at the end also a rebuild.
 """
 
 import json
@@ -23,8 +23,8 @@ from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeli
 from foss_platform_tests.tables import content
 
 _MODELS = (SILVER, *GOLD)
-_EACH_TIME = ("before the commit", "metadata written, catalog not yet told", "after the commit", FINISHED)
-# the step's own rows, where every step brings some
+_EACH_TIME = ("before the commit", "metadata written, catalog statement not sent", "after the commit", FINISHED)
+# new rows of an incremental build, in models that get new rows in every build
 _ROWS = [f"{table}: data file written" for table in (SILVER, "gold.parking_feed_health")]
 _SHORT = _ROWS[1:]
 
@@ -34,12 +34,12 @@ def pipeline(parsed_settings: Settings, feed: Feed) -> Pipeline:
     return Pipeline(parsed_settings, feed)
 
 
-def test_killed_at_a_model_and_built_again(pipeline: Pipeline, measured: Measured, *, full: bool) -> None:
+def test_killed_at_a_model_and_rebuilt(pipeline: Pipeline, measured: Measured, *, full: bool) -> None:
     kills = [f"{table}: {what}" for table in _MODELS for what in _EACH_TIME] + _ROWS if full else _SHORT
     polls = made_up_polls(11, 12 + 4 * len(kills))
     seen = polls[:12]
     pipeline.take_in(seen)
-    # the first build makes the tables, and is killed as well
+    # the first build creates the tables, and is killed as well
     assert attempt(build_models, pipeline.settings, f"{SILVER}: after the commit").killed
     attempt(build_models, pipeline.settings)
     for start, kill_at in zip(count(12, 4), kills, strict=False):
@@ -52,7 +52,7 @@ def test_killed_at_a_model_and_built_again(pipeline: Pipeline, measured: Measure
     measured("kills", len(kills) + 1)
 
 
-def test_compacted_and_expired_between_two_steps(pipeline: Pipeline) -> None:
+def test_compacted_and_expired_between_two_builds(pipeline: Pipeline) -> None:
     polls = made_up_polls(5, 43)
     for poll in polls[:8]:
         pipeline.take_in([poll])
@@ -75,7 +75,7 @@ def test_compacted_and_expired_between_two_steps(pipeline: Pipeline) -> None:
 
 
 def kinds_of_build(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
-    """By model, whether its last commit was a step or the whole."""
+    """Yield for each model whether its last commit was incremental or full."""
     for table in _MODELS:
         snapshot = pipeline.catalog.load_table(table).current_snapshot()
         assert snapshot is not None
@@ -84,7 +84,7 @@ def kinds_of_build(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
 
 
 def equals_a_rebuild(pipeline: Pipeline) -> None:
-    """Compare what steps made with a rebuild, and check that builds have not changed what the logic is said to be."""
+    """Compare the incremental result with a rebuild, and check that builds have not changed the recorded logic hash."""
     stepped = content(pipeline.settings, _MODELS)
     manifest = json.loads(manifest_file(pipeline.settings).read_text())
     for table in _MODELS:

@@ -1,4 +1,4 @@
-"""The disk of warehouse and catalog is full: a clear error, readable tables, and nothing missing afterwards."""
+"""The disk of the warehouse and the catalog is full: a clear error, readable tables, and complete data afterwards."""
 
 import errno
 import subprocess
@@ -25,16 +25,16 @@ _DISK_BYTES = 32_000_000
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A tmpfs of some megabytes, where this user may mount one."""
+    """Mount a small tmpfs if this user may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except FileNotFoundError:
-        pytest.skip("there is no mount command, so no disk can be made full")
+        pytest.skip("no mount command, so a full disk cannot be simulated")
     if done.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted here, so no disk can be made full: {done.stderr.strip()}")
+        pytest.skip(f"a tmpfs cannot be mounted, so a full disk cannot be simulated: {done.stderr.strip()}")
     try:
         yield folder
     finally:
@@ -42,7 +42,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def leave(disk: Path, pages: int) -> Path:
-    """Fill the disk up to so many pages; returns the file that does."""
+    """Fill the disk except for the given number of pages. Return the file that fills it."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         try:
@@ -55,7 +55,7 @@ def leave(disk: Path, pages: int) -> Path:
 
 
 def take_in(home: Path, feed: Ticking, tick: int) -> str:
-    """Take the tick in; the error where it failed."""
+    """Poll the given tick. Return the error if the poll failed."""
     feed.tick(tick)
     try:
         attempt(take_in_tick, home, feed.feed, tick)
@@ -64,10 +64,10 @@ def take_in(home: Path, feed: Ticking, tick: int) -> str:
     return ""
 
 
-def test_a_full_disk_is_named_and_nothing_is_missing_after_it(
+def test_a_full_disk_is_reported_and_no_data_is_missing_afterwards(
     small_disk: Path, tmp_path: Path, feed: Feed, measured: Measured, *, full: bool
 ) -> None:
-    # each leaves room for some more of the files that a poll writes, and the last ones for all of them
+    # each value leaves room for some more files of a poll, and the last values leave room for all of them
     rooms = range(90) if full else (0, 3, 12, 80)
     errors = []
     with ticking(feed, ["mixed"] * (len(rooms) + 1)) as served:

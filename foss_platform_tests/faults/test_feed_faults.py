@@ -1,4 +1,4 @@
-"""A feed that misbehaves over real HTTP: bronze, quarantine and log hold what was served well, refused and tried."""
+"""A feed misbehaves over real HTTP: bronze, quarantine and log contain exactly what it served."""
 
 import random
 import resource
@@ -26,15 +26,15 @@ from foss_platform_tests.pipeline.ingest.loopback import misbehaving, new_sessio
 from foss_platform_tests.pipeline.ingest.writers import START
 from foss_platform_tests.tables import read
 
-#: What a process that polls may hold at its peak: the libraries take some 200 MB of it.
+#: Limit for the peak memory of a polling process. The libraries use some 200 MB of it.
 PEAK_MEGABYTES = 400
 
 
 def poll_many(home: Path, feed: Feed, timeouts: Sequence[float]) -> tuple[int, int]:
-    """Poll with these time-outs, one poll each; the peak memory in kilobytes after the first and after all of them."""
+    """Poll once for each time-out. Return the peak memory in kilobytes after the first poll and after all polls."""
     catalog = open_catalog(Settings(home=home))
     first = 0
-    # the wait between two tries is the retry's, and tested with it
+    # the pause between two attempts belongs to the retry, which has its own tests
     with new_session() as session, patch.object(poll_module, "fetch", partial(fetch, sleep=lambda _: None)):
         for tick, timeout in enumerate(timeouts):
             source = feed.source.model_copy(update={"timeout_seconds": timeout})
@@ -51,7 +51,7 @@ def moment(tick: int) -> datetime:
 
 
 def polled(settings: Settings, feed: Feed, faults: Sequence[Fault]) -> tuple[int, int]:
-    """Let the feed do all this, one poll after the other, and compare the tables with what it did."""
+    """Serve all faults, one poll each, and compare the tables with the expected results."""
     with misbehaving(*(request for fault in faults for request in fault.requests)) as server:
         source = source_of(server.url, timeout=TIMEOUT, tries=TRIES, max_bytes=MAX_BYTES)
         here = feed.model_copy(update={"source": source})
@@ -83,7 +83,7 @@ def places(settings: Settings, table: str) -> list[tuple[datetime, int]]:
     return sorted((row["_polled_at"].astimezone(UTC), row["_record_index"]) for row in read(settings, table))
 
 
-def test_each_fault_alone_and_a_good_poll_after_it(settings: Settings, feed: Feed, measured: Measured) -> None:
+def test_each_fault_followed_by_a_good_poll(settings: Settings, feed: Feed, measured: Measured) -> None:
     faults = [fault for fault in FAULTS.values() for fault in (fault, FAULTS["good"])]
     polled(settings, feed, faults)
     measured("faults", len(FAULTS))

@@ -1,4 +1,4 @@
-"""SIGKILL of the ingest and commit path, then the ordinary retry: the tables are as without kills, row for row."""
+"""Ingest and commit are killed with SIGKILL and retried: the tables equal those without kills, row for row."""
 
 import itertools
 import random
@@ -23,19 +23,19 @@ from foss_platform_tests.faults.injection.polling import (
 )
 from foss_platform_tests.faults.injection.trial import Trial, attempt
 
-# where the promise is decided: these come first, so that the short form has them
+# The points that decide whether a poll is committed once. They are first, so the short form includes them.
 _FIRST = (
     ("mixed", f"{REJECTED}: data file written"),
     ("mixed", f"{REJECTED}: after the commit"),
     ("mixed", f"{BRONZE}: data file written"),
-    ("mixed", f"{BRONZE}: metadata written, catalog not yet told"),
+    ("mixed", f"{BRONZE}: metadata written, catalog statement not sent"),
     ("mixed", f"{BRONZE}: after the commit"),
     ("mixed", f"{POLLS}: data file written"),
     ("mixed", f"{POLLS}: after the commit"),
     ("refused", f"{REJECTED}: after the commit"),
 )
 
-# the same for every test, and a second to find
+# the points are the same for every test, and finding them takes a second
 _PASSED: dict[str, list[str]] = {}
 
 
@@ -48,7 +48,7 @@ def take_in(
 
 @pytest.fixture
 def points(tmp_path: Path, feed: Feed) -> dict[str, list[str]]:
-    """By kind of answer, the points that taking it in passes on a lake that stands; and those of the set-up."""
+    """Return the points of a poll on an existing lake by kind of answer, and the points of the set-up."""
     if not _PASSED:
         with ticking(feed, ("mixed", *KINDS)) as served:
             for tick, kind in enumerate((SET_UP, *KINDS)):
@@ -57,7 +57,7 @@ def points(tmp_path: Path, feed: Feed) -> dict[str, list[str]]:
 
 
 def constructed(points: dict[str, list[str]], count: int) -> list[tuple[str, str]]:
-    """Kinds of answer and the points to end at, every point as often as any other."""
+    """Return kinds of answer and kill points, with every point equally often."""
     pairs = [(kind, name) for kind in KINDS for name in points[kind] if not name.startswith(HEALING)]
     first = list(_FIRST)
     rest = [pair for pair in pairs if pair not in first]
@@ -73,7 +73,7 @@ def test_killed_at_every_point_and_retried(
         for tick, (kind, name) in enumerate(kills):
             assert take_in(tmp_path / "killed", served, tick, name).killed, (kind, name)
             assert not take_in(tmp_path / "killed", served, tick).killed
-        compare_with_none(tmp_path, served, range(len(kills)))
+        compare_without_kills(tmp_path, served, range(len(kills)))
     measured("kills", len(kills))
     measured("points", len(set(kills)))
 
@@ -85,16 +85,16 @@ def test_killed_at_random_moments_and_retried(tmp_path: Path, feed: Feed, measur
     with ticking(feed, [dice.choice(KINDS) for _ in range(4 * wanted)]) as served:
         usual = statistics.median(take_in(tmp_path / "timed", served, tick).seconds for tick in range(3))
         while killed < wanted:
-            # a retry may be killed as well; every try takes another moment
+            # a retry can be killed as well, and every attempt uses another moment
             while take_in(tmp_path / "killed", served, tick, after=dice.uniform(0, usual)).killed:
                 killed += 1
             take_in(tmp_path / "killed", served, tick)
             tick += 1
-        compare_with_none(tmp_path, served, range(tick))
+        compare_without_kills(tmp_path, served, range(tick))
     measured("kills", killed)
 
 
-def test_killed_while_the_lake_is_made(
+def test_killed_while_the_lake_is_created(
     tmp_path: Path, feed: Feed, points: dict[str, list[str]], measured: Measured, *, full: bool
 ) -> None:
     making = [place for place, name in enumerate(points[SET_UP]) if name.startswith(SET_UP)]
@@ -112,7 +112,7 @@ def test_killed_while_the_lake_is_made(
 @pytest.mark.parametrize(
     "place", [f"{REJECTED}: after the commit", f"{BRONZE}: after the commit"], ids=["quarantine", "bronze"]
 )
-def test_the_feed_has_moved_on_when_the_retry_comes(tmp_path: Path, feed: Feed, place: str) -> None:
+def test_the_feed_has_changed_before_the_retry(tmp_path: Path, feed: Feed, place: str) -> None:
     with ticking(feed, ["good", "mixed"]) as served:
         take_in(tmp_path, served, 0)
         assert take_in(tmp_path, served, 1, place).killed
@@ -122,7 +122,7 @@ def test_the_feed_has_moved_on_when_the_retry_comes(tmp_path: Path, feed: Feed, 
     attempts = {(row["batch_id"], row["polled_at"]): row for row in tables[POLLS]}
     in_bronze = [(row["_batch_id"], row["_polled_at"]) for row in tables[BRONZE]]
     refused = [(row["_batch_id"], row["_polled_at"]) for row in tables[REJECTED]]
-    # one try a batch, all of it, and its row in the log
+    # a batch comes from a single attempt, is complete, and has one row in the log
     assert len(attempts) == 2
     for attempted, row in attempts.items():
         assert (in_bronze.count(attempted), refused.count(attempted)) == (
@@ -130,13 +130,13 @@ def test_the_feed_has_moved_on_when_the_retry_comes(tmp_path: Path, feed: Feed, 
             row["records_rejected"],
         )
     assert set(in_bronze) == set(attempts)
-    # what the killed try had refused stays as evidence, told apart by its time
+    # records that the killed attempt rejected are kept as evidence, and differ by their time
     left = [attempted for attempted in refused if attempted not in attempts]
     assert len(left) == (2 if place.startswith(REJECTED) else 0)
 
 
-def compare_with_none(folder: Path, served: Ticking, ticks: Sequence[int]) -> None:
-    """Take the same ticks in without a kill, and compare all three tables."""
+def compare_without_kills(folder: Path, served: Ticking, ticks: Sequence[int]) -> None:
+    """Poll the same ticks without a kill, and compare all three tables."""
     for tick in ticks:
         take_in(folder / "without", served, tick)
     assert without_durations(folder / "killed") == without_durations(folder / "without")

@@ -1,7 +1,7 @@
-"""A commit that nobody waits for any longer lands all the same, at any moment of the retry: nothing lost or twice.
+"""An abandoned commit succeeds late, at any moment of the retry: no data is lost or duplicated.
 
-A catalog that stood still does so when it goes on. Here it lands just before the n-th time that the retry loads
-a table.
+A catalog that was frozen completes such a commit when it resumes. Here the commit succeeds just before the n-th time
+that the retry loads a table.
 """
 
 from collections.abc import Callable
@@ -26,20 +26,20 @@ from foss_platform_tests.tables import Row, read
 
 
 def take_in(catalog: Catalog, feed: Feed, tick: int, *, late: float = 0.5) -> TakenIn:
-    """A try of the n-th minute's poll; a later one gets another answer."""
+    """Poll the n-th minute. A later attempt gets a different answer."""
     poll = live_poll(feed, tick, f"[{record('A', str(tick + late))},{record('B')},null]", late=late)
     return take_in_poll(catalog, feed, poll.cause, lambda _: poll, {})
 
 
 class StandingStill:
-    """Takes the next commit to a table down without answering, and does it later.
+    """A catalog that accepts the next commit to a table without answering, and executes it later.
 
     Attributes
     ----------
     land
-        Does it, once; None before there is one and after it is done.
+        Executes the commit once. None before there is a commit and after it was executed.
     loads
-        Until the commit is done, how many more times a table is loaded first; None for ever.
+        Number of table loads before the commit is executed, or None to leave it pending.
     """
 
     def __init__(self, catalog: Catalog, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ class StandingStill:
 
     def _land(self, *asked: Any) -> None:
         self.land = None
-        # refused, and rightly, where the retry was first
+        # the commit is correctly refused if the retry was faster
         with suppress(CommitFailedException):
             self._commit(*asked)
 
@@ -93,7 +93,7 @@ def test_at_any_moment_of_the_retry(
 
 
 def is_in_once(settings: Settings, taken: TakenIn, tick: int) -> None:
-    """Assert that a batch is of one try, whole, that the log has just that try, and that this is what was reported."""
+    """Assert that a batch comes from one attempt, is complete, and is logged and reported as that attempt."""
 
     def of_batch(table: str, column: str) -> list[Row]:
         return [row for row in read(settings, table) if row[column] == taken.log["batch_id"]]
@@ -108,11 +108,11 @@ def is_in_once(settings: Settings, taken: TakenIn, tick: int) -> None:
     assert len(read(settings, POLLS)) == tick + 1
 
 
-def test_a_batch_of_which_nothing_tells(settings: Settings, feed: Feed) -> None:
+def test_a_batch_without_any_record_of_its_attempt(settings: Settings, feed: Feed) -> None:
     catalog = open_catalog(settings)
     take_in(catalog, feed, 0)
     catalog.drop_table(POLLS)
-    # the row stands in bronze's snapshot, so the log comes back by itself
+    # the row is stored in bronze's snapshot, so the log is repaired automatically
     assert take_in(catalog, feed, 0).healed == 1
     catalog.drop_table(POLLS)
     bronze = catalog.load_table(BRONZE)

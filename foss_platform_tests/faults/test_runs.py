@@ -1,8 +1,8 @@
-"""`foss run` and `foss replay` killed as a whole, at random moments, and run again as a user would.
+"""`foss run` and `foss replay` are killed as a whole at random moments, and run again as a user would.
 
-A replay run again is the same replay: bronze, quarantine and log must be as without kills, row for row. A run by
-hand run again is a new request and so a batch of its own: each batch must hold what the feed served, whole and
-once, with its one row in the log. Silver and gold must equal a rebuild, whichever it was.
+A repeated replay is the same replay: bronze, quarantine and log must equal those without kills, row for row. A
+repeated manual run is a new request and therefore a separate batch. Each batch must contain the served records
+completely and once, with one row in the log. In both cases silver and gold must equal a rebuild.
 """
 
 import json
@@ -31,17 +31,17 @@ from foss_platform_tests.tables import Row, content, read
 _MODELS = (SILVER, *GOLD)
 _PIPELINE = "stavanger_parking"
 
-#: Asked with the seconds since the start: whether to kill now.
+#: Called with the seconds since the start. Returns whether to kill now.
 When = Callable[[float], bool]
 
 
 def states(settings: Settings) -> list[str]:
-    """Which tables have been committed to, and how often."""
+    """Return the committed metadata files of all tables."""
     return sorted(str(path) for path in (settings.home / "warehouse").rglob("*.metadata.json"))
 
 
 def reached(before: list[str], after: list[str]) -> str:
-    """How far a killed command had come."""
+    """Describe the progress of a killed command."""
     new = {path for path in after if path not in before}
     for room, words in (("/gold/", "while building gold"), ("/silver/", "while building silver")):
         if any(room in path for path in new):
@@ -51,7 +51,7 @@ def reached(before: list[str], after: list[str]) -> str:
 
 @pytest.fixture
 def served() -> list[RecordedPoll]:
-    """Polls of the carried recording that come in whole."""
+    """Return the polls of the included recording that are committed completely."""
     return [poll for poll in read_recording(EXCERPT) if poll.http_status == 200 and poll.body.startswith(b'[{"Dato')]
 
 
@@ -100,7 +100,7 @@ def test_foss_replay_killed_and_run_again(
 
 
 def moments(settings: Settings, dice: random.Random, seconds: float) -> Iterator[When]:
-    """When to kill, again and again: in turn at any time of the usual run, and soon after it commits to silver."""
+    """Yield conditions for a kill: alternately at any time of a normal run, and soon after a commit to silver."""
     while True:
         at = dice.uniform(0.1, 0.8) * seconds
         yield lambda passed, at=at: passed > at  # type: ignore[misc]  # mypy infers no type of a default's name
@@ -108,7 +108,7 @@ def moments(settings: Settings, dice: random.Random, seconds: float) -> Iterator
 
 
 def soon_after(settings: Settings, namespace: str, delay: float) -> When:
-    """So many seconds after the next commit to a table of the namespace."""
+    """Return a condition: the given seconds after the next commit to a table of the namespace."""
     room = settings.home / "warehouse" / namespace
     before = set(room.rglob("*.metadata.json"))
     seen: list[float] = []
@@ -122,7 +122,7 @@ def soon_after(settings: Settings, namespace: str, delay: float) -> When:
 
 
 def written(path: Path, polls: list[RecordedPoll]) -> Path:
-    """The polls as a recording of their own."""
+    """Write the polls as a new recording."""
     lines = [
         {"polled_at": p.polled_at.isoformat(), "text": p.body.decode(), "http_status": p.http_status} for p in polls
     ]
@@ -131,7 +131,7 @@ def written(path: Path, polls: list[RecordedPoll]) -> Path:
 
 
 def each_batch_is_as_served(settings: Settings, served: list[RecordedPoll]) -> None:
-    """Compare each batch with what was served at its time, and the batches with the log."""
+    """Compare each batch with the answer served at its time, and the batches with the log."""
     bodies = {poll.polled_at: json.loads(poll.body) for poll in served}
     batches: dict[str, list[Row]] = {}
     for row in read(settings, BRONZE):

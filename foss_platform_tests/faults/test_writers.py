@@ -1,4 +1,4 @@
-"""Processes that write to one lake while maintenance compacts and expires: all of it is in, and none of it twice."""
+"""Processes write to one lake while maintenance compacts and expires: all rows are committed exactly once."""
 
 import statistics
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +20,7 @@ _TIME_OUT = 1500
 
 
 def run(settings: Settings, feed: Feed, folder: Path, ticks: list[list[int]]) -> tuple[list[Written], Maintained]:
-    """Let one process per list of ticks write, all at once, and one maintain until they have ended."""
+    """Run a writer process per list of ticks at the same time, and maintenance until all writers have ended."""
     ensure_feed_tables(open_catalog(settings), feed)
     start, stop = folder / "start", folder / "stop"
     with ProcessPoolExecutor(len(ticks) + 1, mp_context=server()) as pool:
@@ -46,7 +46,7 @@ def test_many_writers_and_maintenance(
     assert [writer.new + writer.known for writer in written] == [each] * writers
     rows = read(settings, BRONZE)
     assert len(rows) == len({(row["_batch_id"], row["_record_index"]) for row in rows}) == 2 * expected
-    # both rows of a batch are of the same try, and that try is in the log
+    # both rows of a batch come from the same attempt, and that attempt is in the log
     attempts = sorted({(row["_batch_id"], row["_polled_at"]) for row in rows})
     assert attempts == sorted((row["batch_id"], row["polled_at"]) for row in read(settings, POLLS))
     assert len(attempts) == expected

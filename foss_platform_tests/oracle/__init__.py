@@ -1,6 +1,6 @@
-"""What silver and gold must hold, worked out in plain Python from the specification.
+"""Expected contents of silver and gold, computed in plain Python from the specification.
 
-The SQL models are compared with it, so nothing of the project is imported here and no data library is used.
+The SQL models are compared with the oracle, so it imports nothing from the project and uses no data library.
 """
 
 from foss_platform_tests.oracle.gold import HourlyRow, LatestRow, TypicalWeekRow, hourly, latest, typical_week

@@ -1,4 +1,4 @@
-"""Times of the feed: Oslo local time without an offset, and what instants it can mean."""
+"""Times of the feed: Oslo local time without an offset, and the instants that it can mean."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -14,10 +14,10 @@ _TIME = re.compile(r"(\d{1,2}):(\d{1,2})", re.ASCII)
 
 @cache
 def instants(dato: str, klokkeslett: str) -> tuple[datetime, ...]:
-    """All UTC instants at which clocks in Oslo show the time, in order.
+    """Return all UTC instants at which clocks in Oslo show the time, in order.
 
-    Empty for a time that cannot be read or that the spring change of clocks skips; two for the hour
-    that happens twice in autumn.
+    The result is empty if the time cannot be parsed or is skipped by the spring clock change. It has two
+    instants in the hour that occurs twice in autumn.
     """
     day, clock = _DATE.fullmatch(dato), _TIME.fullmatch(klokkeslett)
     if day is None or clock is None:
@@ -37,21 +37,21 @@ def instants(dato: str, klokkeslett: str) -> tuple[datetime, ...]:
 
 
 def resolve(candidates: tuple[datetime, ...], polled_at: datetime) -> datetime:
-    """Of the instants a time can mean, the latest not ahead of the poll by more than the tolerance, else the first."""
+    """Return the latest instant that is not ahead of the poll by more than the tolerance, else the first instant."""
     behind = [instant for instant in candidates if instant <= polled_at + TOLERANCE]
     return max(behind) if behind else min(candidates)
 
 
 def local_time(instant: datetime) -> datetime:
-    """What clocks in Oslo show at the instant, without an offset."""
+    """Return the local time in Oslo at the instant, without an offset."""
     return instant.astimezone(OSLO).replace(tzinfo=None, fold=0)
 
 
 def local_day(instant: datetime) -> date:
-    """The day of the calendar in Oslo at the instant."""
+    """Return the calendar day in Oslo at the instant."""
     return local_time(instant).date()
 
 
 def minutes(span: timedelta) -> float:
-    """A span in minutes."""
+    """Return a duration in minutes."""
     return span.total_seconds() / 60

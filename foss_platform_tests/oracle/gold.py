@@ -1,4 +1,4 @@
-"""gold.parking_latest, gold.parking_hourly and gold.parking_typical_week, from the rows of silver."""
+"""Expected rows of gold.parking_latest, gold.parking_hourly and gold.parking_typical_week, computed from silver."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ TYPICAL_DAYS = 56
 
 @dataclass(frozen=True)
 class LatestRow:
-    """One row of gold.parking_latest."""
+    """A row of gold.parking_latest."""
 
     site: str
     observed_at: datetime
@@ -25,7 +25,7 @@ class LatestRow:
 
 @dataclass(frozen=True)
 class HourlyRow:
-    """One row of gold.parking_hourly."""
+    """A row of gold.parking_hourly."""
 
     site: str
     hour: datetime
@@ -39,7 +39,7 @@ class HourlyRow:
 
 @dataclass(frozen=True)
 class TypicalWeekRow:
-    """One row of gold.parking_typical_week."""
+    """A row of gold.parking_typical_week."""
 
     site: str
     iso_weekday: int
@@ -51,7 +51,7 @@ class TypicalWeekRow:
 
 
 def latest(polls: Iterable[Poll], silver: Mapping[Key, Reading]) -> list[LatestRow]:
-    """The newest reading of each site that is not ahead of its poll; aged against the newest accepted poll."""
+    """Return the newest reading per site that is not ahead of its poll, with its age at the newest accepted poll."""
     accepted = [poll.polled_at for poll in judge(polls) if poll.accepted]
     newest: dict[str, Reading] = {}
     for reading in silver.values():
@@ -74,7 +74,7 @@ def latest(polls: Iterable[Poll], silver: Mapping[Key, Reading]) -> list[LatestR
 
 
 def hourly(silver: Mapping[Key, Reading]) -> list[HourlyRow]:
-    """The usable readings of each site in each UTC hour."""
+    """Return the usable readings of each site in each UTC hour."""
     groups: dict[Key, list[Reading]] = defaultdict(list)
     for reading in silver.values():
         if reading.is_usable:
@@ -99,7 +99,7 @@ def hourly(silver: Mapping[Key, Reading]) -> list[HourlyRow]:
 
 
 def typical_week(silver: Mapping[Key, Reading]) -> list[TypicalWeekRow]:
-    """The usable readings of the 56 Oslo days before the day of the newest reading, by weekday and hour of day."""
+    """Return usable readings by weekday and hour, over the 56 Oslo days before the day of the newest reading."""
     trusted = [reading.observed_at for reading in silver.values() if not reading.is_ahead]
     if not trusted:
         return []
@@ -125,7 +125,7 @@ def typical_week(silver: Mapping[Key, Reading]) -> list[TypicalWeekRow]:
 
 
 def percentile(values: Iterable[int], percent: int) -> int:
-    """The smallest value with at least that share of all values at or below it."""
+    """Return the smallest value for which at least that share of all values is equal or lower."""
     ordered = sorted(values)
     for position, value in enumerate(ordered, start=1):
         if position * 100 >= percent * len(ordered):
@@ -134,5 +134,5 @@ def percentile(values: Iterable[int], percent: int) -> int:
 
 
 def _free(group: Iterable[Reading]) -> list[int]:
-    """The numbers of free spaces in a group of readings."""
+    """Return the numbers of free spaces in a group of readings."""
     return [reading.free_spaces for reading in group if reading.free_spaces is not None]

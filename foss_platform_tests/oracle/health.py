@@ -1,4 +1,4 @@
-"""gold.parking_feed_health, from the polls and the rows of silver."""
+"""Expected rows of gold.parking_feed_health, computed from the polls and silver."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ FROZEN_AFTER = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class FeedHealthRow:
-    """One row of gold.parking_feed_health."""
+    """A row of gold.parking_feed_health."""
 
     local_day: date
     polls: int
@@ -29,7 +29,7 @@ class FeedHealthRow:
 
 
 def feed_health(polls: Iterable[Poll], silver: Mapping[Key, Reading]) -> list[FeedHealthRow]:
-    """One row for each Oslo day on which the feed was polled, successfully or not."""
+    """Return one row for each Oslo day with a poll attempt, successful or not."""
     by_day: dict[date, list[JudgedPoll]] = defaultdict(list)
     judged = judge(polls)
     for poll in judged:
@@ -57,7 +57,7 @@ def feed_health(polls: Iterable[Poll], silver: Mapping[Key, Reading]) -> list[Fe
 
 
 def _silent_minutes(accepted: list[JudgedPoll]) -> tuple[dict[date, float], dict[date, float]]:
-    """Minutes without a poll and minutes frozen, by the day in which the interval between two polls ends."""
+    """Return minutes without a poll and minutes frozen, by the day in which the interval between two polls ends."""
     without_poll: dict[date, float] = defaultdict(float)
     frozen: dict[date, float] = defaultdict(float)
     run_start = accepted[0].polled_at if accepted else None
@@ -75,7 +75,7 @@ def _silent_minutes(accepted: list[JudgedPoll]) -> tuple[dict[date, float], dict
 
 
 def _longest_gaps(accepted: list[JudgedPoll]) -> dict[date, float]:
-    """The longest gap between neighbouring data times, by the day in which it ends."""
+    """Return the longest gap between adjacent data times, by the day in which the gap ends."""
     longest: dict[date, float] = {}
     for earlier, later in pairwise(sorted({poll.newest for poll in accepted})):
         day = local_day(later)

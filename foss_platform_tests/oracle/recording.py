@@ -1,4 +1,4 @@
-"""Recorded polls, as the feed gave them."""
+"""Recorded polls, as returned by the feed."""
 
 import gzip
 import json
@@ -10,7 +10,8 @@ from foss_platform_tests.oracle.silver import Poll
 
 
 def load_recording(path: Path | str, batch_id: Callable[[int, datetime], str]) -> list[Poll]:
-    """The polls in a gzipped file of JSON lines; batch_id is called with the number of the line (from 0) and its time.
+    """Return the polls of a gzipped JSON Lines file. `batch_id` is called with the line number (from 0) and the
+    time.
 
     A body that is not an array is a failed attempt.
     """

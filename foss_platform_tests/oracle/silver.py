@@ -1,4 +1,4 @@
-"""The contract of a record, and silver.parking_readings."""
+"""The contract of a record, and the expected rows of silver.parking_readings."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _DEGREES = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?"
 
 @dataclass(frozen=True)
 class Poll:
-    """One attempt to read the feed; with accepted False it failed whatever its records are."""
+    """One attempt to poll the feed. If `accepted` is False, the attempt failed regardless of its records."""
 
     polled_at: datetime
     batch_id: str
@@ -27,7 +27,7 @@ class Poll:
 
 @dataclass(frozen=True)
 class Reading:
-    """One row of silver.parking_readings."""
+    """A row of silver.parking_readings."""
 
     site: str
     observed_at: datetime
@@ -42,18 +42,18 @@ class Reading:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the numbers of gold count it: it has a number, and not an implausible one."""
+        """Whether gold counts the reading: its number is present and plausible."""
         return self.free_spaces is not None and self.is_plausible is not False
 
     @property
     def is_ahead(self) -> bool:
-        """Whether it claims to be from after its poll, by more than the tolerance."""
+        """Whether the reading's time is later than its poll by more than the tolerance."""
         return self.observed_at > self.polled_at + TOLERANCE
 
 
 @dataclass(frozen=True)
 class JudgedPoll:
-    """A poll with the contract applied: the records that keep it, each with its instant."""
+    """A poll after validation: the records that satisfy the contract, each with its instant."""
 
     polled_at: datetime
     batch_id: str
@@ -63,12 +63,12 @@ class JudgedPoll:
 
     @property
     def newest(self) -> datetime:
-        """The newest data time it carries (only an accepted poll has one)."""
+        """Newest data time of the poll. Only an accepted poll has one."""
         return max(instant for _, instant in self.kept)
 
 
 def keeps_contract(record: object) -> bool:
-    """Whether a record has every field as a string and a time that can be read and exists."""
+    """Return whether a record has every field as a string, and a valid time that exists."""
     if not isinstance(record, dict):
         return False
     if not all(isinstance(record.get(field), str) for field in _FIELDS):
@@ -77,7 +77,7 @@ def keeps_contract(record: object) -> bool:
 
 
 def judge(polls: Iterable[Poll]) -> list[JudgedPoll]:
-    """Apply the contract to every poll; in order of (polled_at, batch_id)."""
+    """Apply the contract to every poll, in order of (polled_at, batch_id)."""
     judged = []
     for poll in sorted(polls, key=lambda each: (each.polled_at, each.batch_id)):
         polled_at = poll.polled_at.astimezone(UTC)
@@ -97,9 +97,9 @@ def judge(polls: Iterable[Poll]) -> list[JudgedPoll]:
 
 
 def readings(polls: Iterable[Poll], capacities: Mapping[str, int]) -> dict[Key, Reading]:
-    """silver.parking_readings by (site, observed_at), in order of the key; the first record that carried one wins.
+    """Return silver.parking_readings by (site, observed_at), in key order. The first record with a key wins.
 
-    A record whose poll was before its reading gives way to any whose poll was not.
+    A record whose poll was before its reading gives way to any record whose poll was not.
     """
     first: dict[Key, Reading] = {}
     for poll in judge(polls):
@@ -127,7 +127,7 @@ def readings(polls: Iterable[Poll], capacities: Mapping[str, int]) -> dict[Key, 
 
 
 def _value(text: str) -> tuple[str, int | None]:
-    """Status and number of free spaces that the trimmed text says."""
+    """Return the status and the number of free spaces of the trimmed text."""
     if text == "Fullt":
         return "full", 0
     if text == "Open":
@@ -137,5 +137,5 @@ def _value(text: str) -> tuple[str, int | None]:
 
 
 def _degrees(text: str) -> float | None:
-    """The decimal number in the text, if it is one."""
+    """Return the decimal number in the text, or None if it is not a number."""
     return float(text) if _DEGREES.fullmatch(text.strip()) else None

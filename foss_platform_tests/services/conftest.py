@@ -1,4 +1,4 @@
-"""The servers, one of each for a worker's whole session, and the lake that each test runs over four times."""
+"""Fixtures for the servers, one of each per worker and session, and for the lake of a test, in four kinds."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import running
 from foss_platform_tests.services.servers.programs import DOCKER
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake, made_trino
+from foss_platform_tests.services.trino_security.attacks import under_attack
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +31,7 @@ def minio() -> Iterator[Minio]:
 
 @pytest.fixture
 def dagster_environment(postgres: Postgres, tmp_path: Path) -> dict[str, str]:
-    """Where Dagster keeps nothing yet: a home with the file that `docker/` ships, and the database that it names."""
+    """An empty Dagster home with the instance file that `docker/` ships, and the environment of its database."""
     postgres.forget_dagster()
     home = tmp_path / "dagster"
     home.mkdir()
@@ -45,27 +46,34 @@ def dagster_environment(postgres: Postgres, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def trino_on_folder(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoOnLake]:
-    """A Trino for all tests of this worker, over Postgres and a folder; `renew` it before use."""
+    """A Trino on Postgres and a folder for all tests of this worker. Call `renew` before use."""
     with made_trino(Kind.POSTGRES_FOLDER, tmp_path_factory.mktemp("trino"), postgres, None) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def trino_on_minio(postgres: Postgres, minio: Minio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrinoOnLake]:
-    """The same over Postgres and MinIO."""
+    """A Trino on Postgres and MinIO for all tests of this worker. Call `renew` before use."""
     with made_trino(Kind.POSTGRES_MINIO, tmp_path_factory.mktemp("trino"), postgres, minio) as made:
         yield made
 
 
+@pytest.fixture(scope="module")
+def attacked(trino_on_folder: TrinoOnLake) -> Iterator[TrinoOnLake]:
+    """A Trino with tables to attack, which must be unchanged after the tests of a module."""
+    with under_attack(trino_on_folder) as stand:
+        yield stand
+
+
 @pytest.fixture
 def trino_kind() -> Kind:
-    """Which of the two lakes `trino` is on: parametrise it to choose."""
+    """The kind of lake for `trino`. Parametrize it to choose."""
     return Kind.POSTGRES_FOLDER
 
 
 @pytest.fixture
 def trino(trino_kind: Kind, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> TrinoOnLake:
-    """A Trino on an empty lake, both named by the environment as production's are."""
+    """A Trino on an empty lake, both named by environment variables as in production."""
     found: TrinoOnLake = request.getfixturevalue("trino_on_minio" if trino_kind.has_minio else "trino_on_folder")
     found.renew()
     found.set_environment(monkeypatch)
@@ -74,15 +82,15 @@ def trino(trino_kind: Kind, request: pytest.FixtureRequest, monkeypatch: pytest.
 
 @pytest.fixture(params=list(Kind))
 def kind(request: pytest.FixtureRequest) -> Kind:
-    """Which kind of lake: parametrise it to choose some."""
+    """The kind of lake. Parametrize it to choose some."""
     chosen: Kind = request.param
     return chosen
 
 
 @pytest.fixture
 def lake(kind: Kind, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lake]:
-    """An empty lake of the test's own, named by the environment as production's is."""
-    # asked for by name: a test over files starts no server
+    """An empty lake for one test, named by environment variables as in production."""
+    # requested by name, so that a test on files starts no server
     postgres = request.getfixturevalue("postgres") if kind.has_postgres else None
     minio = request.getfixturevalue("minio") if kind.has_minio else None
     with made_lake(kind, tmp_path / "home", postgres, minio) as made:
@@ -92,7 +100,7 @@ def lake(kind: Kind, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def store(lake: Lake) -> Iterator[Minio]:
-    """The lake's object store, which answers again whatever a test has done to it."""
+    """The lake's object store, which is revived after the test."""
     assert lake.store_server is not None
     yield lake.store_server
     lake.store_server.revive()

@@ -1,6 +1,6 @@
-"""The four kinds of lake that one behaviour suite runs over: catalog and store by configuration alone.
+"""The four kinds of lake of the test matrix, which differ only in the configuration of catalog and store.
 
-What belongs here: a lake's place and the environment that names it. What does not: servers, or what a test does.
+A lake is a place and the environment variables that name it.
 """
 
 import os
@@ -33,27 +33,27 @@ class Kind(StrEnum):
 
     @property
     def has_postgres(self) -> bool:
-        """Whether a Postgres keeps the catalog."""
+        """Whether the catalog is stored in Postgres."""
         return self is not Kind.SQLITE_FOLDER
 
     @property
     def has_minio(self) -> bool:
-        """Whether a MinIO keeps the files."""
+        """Whether the files are stored in MinIO."""
         return self in (Kind.POSTGRES_MINIO, Kind.REST_MINIO)
 
 
 @dataclass(frozen=True)
 class Lake:
-    """An empty lake of one test's own, which the environment names.
+    """An empty lake of one test, named by environment variables.
 
     Attributes
     ----------
     catalog_server
-        Whom to stop or freeze to take the catalog away; None where it is a file.
+        Server of the catalog, for tests that stop or freeze it. None if the catalog is a file.
     store_server
-        The same of the store; None where it is a folder.
+        Server of the store, for tests that stop or freeze it. None if the store is a folder.
     environment
-        What names it: holds secrets.
+        Variables that name the lake, including secrets.
     """
 
     kind: Kind
@@ -64,12 +64,12 @@ class Lake:
 
     @property
     def settings(self) -> Settings:
-        """The platform's settings, as a process that starts now reads them."""
+        """Settings of the platform, as read by a process that starts now."""
         return load_settings()
 
     @property
     def secrets(self) -> set[str]:
-        """What no message, log or artefact may hold."""
+        """Values that must not appear in any message, log or artefact."""
         found = {self.environment.get(f"{_PREFIX}S3__SECRET_ACCESS_KEY", "")}
         address = self.environment[f"{_PREFIX}URI"]
         if "@" in address:
@@ -79,7 +79,7 @@ class Lake:
 
 @contextmanager
 def made_lake(kind: Kind, home: Path, postgres: Postgres | None, minio: Minio | None) -> Iterator[Lake]:
-    """Make an empty lake, and remove it with all that it holds."""
+    """Create an empty lake, and delete it with its content at the end."""
     name = f"t{uuid.uuid4().hex[:16]}"
     catalog: dict[str, str] = {"type": "sql"}
     catalog_server: Server | None = postgres
@@ -124,12 +124,12 @@ def made_lake(kind: Kind, home: Path, postgres: Postgres | None, minio: Minio | 
 
 
 def named_by(properties: dict[str, str]) -> dict[str, str]:
-    """The environment variables from which PyIceberg reads these properties of catalog `lake`."""
+    """Return the environment variables from which PyIceberg reads these properties of catalog `lake`."""
     return {_PREFIX + key.replace(".", "__").replace("-", "_").upper(): value for key, value in properties.items()}
 
 
 def s3_properties(minio: Minio) -> dict[str, str]:
-    """How PyIceberg reaches MinIO; the time-outs are the platform's own."""
+    """Return PyIceberg's properties for MinIO. The time-outs are the platform's defaults."""
     return {
         "s3.endpoint": minio.endpoint,
         "s3.access-key-id": minio.access_key,
@@ -140,7 +140,7 @@ def s3_properties(minio: Minio) -> dict[str, str]:
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
-    """Let the environment name this lake and no other, and no settings of the machine's besides."""
+    """Set the environment variables of this lake, without other lakes and without the machine's settings."""
     for name in list(os.environ):
         if name.startswith(("PYICEBERG_CATALOG__", "FOSS_", "AWS_")):
             monkeypatch.delenv(name)

@@ -1,1 +1,1 @@
-"""Scripts that made what the project carries. Not tests, and nothing of the platform imports them."""
+"""Scripts that created files in the repository. They are not tests, and the platform does not import them."""

@@ -1,7 +1,7 @@
-"""Make the carried excerpt from the full recording: `python -m foss_platform_tests.tools.make_excerpt --help`.
+"""Creates the included excerpt from the full recording: `python -m foss_platform_tests.tools.make_excerpt --help`.
 
-What belongs here: which polls are taken and which broken ones are put between them. How an excerpt is read is
-`foss_platform.ingest.recording.recording`. The result is read back and compared before it replaces anything.
+The script selects the polls and inserts the broken polls. `foss_platform.ingest.recording.recording` reads an excerpt. The
+result is read back and compared before it replaces the existing file.
 """
 
 import argparse
@@ -43,9 +43,10 @@ HTML = "<!DOCTYPE html>\n<html><head><title>Vedlikehold</title></head><body><h1>
 
 @dataclass(frozen=True)
 class Broken:
-    """A poll that never happened: put 2 minutes after the first real poll from `after` on whose next is 4 minutes off.
+    """A poll that never happened, inserted 2 minutes after the first real poll since `after` with a 4-minute gap.
 
-    Its body is that real poll's with record `site` changed (None takes a key away), or `text`, or an empty array.
+    Its body is the body of that real poll with record `site` changed (None removes a key), or `text`, or an empty
+    array.
     """
 
     after: str
@@ -73,7 +74,7 @@ BROKEN = (
 
 
 def broken_line(broken: Broken, polls: Sequence[RecordedPoll]) -> tuple[datetime, str]:
-    """Give the time and JSON line of a broken poll among the real `polls`."""
+    """Return the time and JSON line of a broken poll among the real `polls`."""
     after = parse_time(broken.after)
     base = next(
         poll
@@ -102,12 +103,12 @@ def _changed(body: list[dict[str, str]], broken: Broken) -> list[dict[str, str]]
 
 
 def record_templates(body: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Give a body's records with the time and the count as columns and everything else as it is."""
+    """Return a body's records with the time and the count as columns and everything else unchanged."""
     return [{**record, "Dato": "$Dato", "Klokkeslett": "$Klokkeslett", COUNT: f"${record['Sted']}"} for record in body]
 
 
 def poll_line(poll: RecordedPoll, records: Sequence[dict[str, str]]) -> str:
-    """Give a real poll as a row, or as a JSON line where the row would not say exactly the same."""
+    """Return a real poll as a row, or as a JSON line if a row cannot represent it exactly."""
     body = json.loads(poll.body)
     cells = {"polled_at": _iso(poll.polled_at), "Dato": body[0]["Dato"], "Klokkeslett": body[0]["Klokkeslett"]}
     cells |= {template["Sted"]: record.get(COUNT, "") for template, record in zip(records, body, strict=False)}
@@ -120,12 +121,12 @@ def poll_line(poll: RecordedPoll, records: Sequence[dict[str, str]]) -> str:
 
 
 def make_excerpt(source: Path, output: Path, first: datetime, end: datetime) -> int:
-    """Write the polls from `first` to before `end` with the broken ones between, and give how many there are.
+    """Write the polls from `first` until `end` with the broken polls in between. Return the number of polls.
 
     Raises
     ------
     RuntimeError
-        What was written does not read back as it should; `output` is untouched.
+        If the file does not read back correctly. `output` is left unchanged.
     """
     real = [poll for poll in read_recording(source) if first <= poll.polled_at < end]
     records = record_templates(json.loads(real[0].body))
@@ -143,8 +144,8 @@ def make_excerpt(source: Path, output: Path, first: datetime, end: datetime) -> 
 
 
 def main() -> None:
-    """Run from the command line; every option has the value that made the carried excerpt."""
-    parser = argparse.ArgumentParser(description="Make the carried excerpt from the full recording.")
+    """Run from the command line. The default options create the included excerpt."""
+    parser = argparse.ArgumentParser(description="Create the included excerpt from the full recording.")
     parser.add_argument("--source", type=Path, default=RECORDING, help="the recording (default: %(default)s)")
     parser.add_argument("--output", type=Path, default=EXCERPT, help="the excerpt (default: %(default)s)")
     parser.add_argument("--from", dest="first", type=parse_time, default=FIRST, help="first time (%(default)s)")

@@ -1,4 +1,4 @@
-"""The platform as it runs by itself: daemon and code location, and what their scheduled runs took."""
+"""Runs the daemon and the code location, and measures the scheduled runs."""
 
 import os
 import signal
@@ -20,11 +20,11 @@ _TICK_TAG = "foss/tick"
 
 
 def wait_for_ticks(folder: Path, home: Path, feed: dict[str, str], count: int) -> list[dict[str, float]]:
-    """Let the schedule tick so many times; by tick, the seconds to each stage."""
+    """Wait for the given number of ticks, and return the seconds to each stage, by tick."""
     more = {**feed, "DAGSTER_HOME": str(home / "dagster")}
     command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(PROJECT_ROOT / "workspace.yaml")]
     with (folder / "daemon.log").open("w") as log:
-        # a group of its own, so that the code server ends with it
+        # a process group of its own, so that the code server ends with the daemon
         daemon = subprocess.Popen(
             command, cwd=PROJECT_ROOT, env=environment(more), stdout=log, stderr=log, start_new_session=True
         )
@@ -48,7 +48,7 @@ def _ended_ticks(folder: Path, home: Path, count: int, daemon: "subprocess.Popen
 
 
 def scheduled_runs(home: str) -> list[dict[str, Any]]:
-    """The schedule's runs, oldest first: tick, creation, launch, start and end in seconds since the epoch."""
+    """Return the schedule's runs, oldest first, with their times in seconds since the epoch."""
     import dagster as dg
 
     os.environ["DAGSTER_HOME"] = f"{home}/dagster"
@@ -74,11 +74,11 @@ def _stages(home: Path, run: dict[str, Any]) -> dict[str, float]:
     bronze = committed_between(home, f"bronze.{PIPELINE}", tick, ended)
     return {
         "gold": max(gold) - tick,
-        "until the daemon has made the run": run["created"] - tick,
-        "until its process has started and imported": run["started"] - run["created"],
-        "until the poll is in bronze": bronze[0] - run["started"],
+        "until the daemon has created the run": run["created"] - tick,
+        "until its process has started and imported its modules": run["started"] - run["created"],
+        "until the poll is committed to bronze": bronze[0] - run["started"],
         "until gold is committed": max(gold) - bronze[0],
-        "until the run has ended": run["ended"] - max(gold),
+        "until the end of the run": run["ended"] - max(gold),
     }
 
 

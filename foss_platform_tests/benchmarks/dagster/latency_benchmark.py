@@ -1,4 +1,4 @@
-"""Seconds from a poll to gold: `foss run`, dbt in a warm process, and a tick of the daemon's schedule."""
+"""Measures the seconds from a poll to gold: `foss run`, dbt in a warm process, and a tick of the daemon's schedule."""
 
 import json
 import sys
@@ -19,11 +19,11 @@ from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-One poll of 9 records after the carried excerpt, over local HTTP, into a lake that holds the excerpt and has been \
-built; bytecode is warm. `foss run` is the whole process, checks, previews and pictures included. The daemon's \
-runs are the schedule's own, from the tick (a whole minute) to the last commit to gold."""
+One poll of 9 records after the included excerpt, over local HTTP, into a lake that contains the excerpt and has been \
+built. Bytecode is warm. `foss run` is the whole process, including checks, previews and pictures. The daemon's runs \
+are started by the schedule and measured from the tick (a whole minute) to the last commit to gold."""
 
-# `foss`, noting when what it does first has ended; the imports that it makes later are only made earlier
+# `foss` with a time mark after each start-up phase. The early imports only move later imports forward.
 _NOTING_FOSS = """
 import json, sys, time
 marks = {}
@@ -47,7 +47,7 @@ finally:
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     rounds, ticks = bench.choose(5, 1), bench.choose(3, 1)
     home = bench.folder / "home"
     carried = list(read_recording(EXCERPT))
@@ -75,7 +75,7 @@ def run(bench: Bench) -> Report:
 
 
 def prepare(home: str, ahead: int) -> None:
-    """Take in the excerpt but for its last polls, and build."""
+    """Load the excerpt without its last polls, and build."""
     settings = settings_of(home)
     take_in(settings, list(read_recording(EXCERPT))[:-ahead])
     prepare_manifest(settings)
@@ -83,7 +83,7 @@ def prepare(home: str, ahead: int) -> None:
 
 
 def warm_builds(home: str, rounds: int) -> list[float]:
-    """Seconds of each build after the first in this process, each with one new poll in bronze."""
+    """Return the seconds of each build after the first in this process, each with one new poll in bronze."""
     polls = [poll for poll in read_recording(EXCERPT) if poll.http_status == 200 and not poll.synthetic]
     settings = settings_of(home)
     prepare_manifest(settings)
@@ -104,7 +104,7 @@ def _build(home: str) -> None:
 
 
 def _stages(folder: Path, home: Path, feed: dict[str, str]) -> dict[str, float]:
-    """Where a run's time goes, from a run of its own that notes it."""
+    """Return the seconds of each phase of a run, from a separate run with time marks."""
     marks_file = folder / "marks.json"
     command = [sys.executable, "-c", _NOTING_FOSS, str(marks_file), "run", PIPELINE]
     began, _ = run_command(command, folder, feed)
@@ -117,6 +117,6 @@ def _stages(folder: Path, home: Path, feed: dict[str, str]) -> dict[str, float]:
         "definitions": marks["definitions"] - marks["imports"],
         "Dagster's instance and run, the poll, its commit to bronze": bronze - marks["definitions"],
         "commit to the poll log": log - bronze,
-        "previews and checks of bronze, dbt up to the last commit to gold": gold - log,
-        "dbt's last tests, what assets show, Dagster's events, summary": marks["end"] - gold,
+        "previews and checks of bronze, dbt until the last commit to gold": gold - log,
+        "dbt's last tests, asset metadata, Dagster's events, summary": marks["end"] - gold,
     }

@@ -1,4 +1,4 @@
-"""Poll to gold through our graph and through the same graph put together the stock way, in turn."""
+"""Runs a poll to gold alternately through our graph and through the same graph on standard integrations."""
 
 import shutil
 import sys
@@ -16,17 +16,17 @@ from foss_platform_tests.benchmarks.measure import Bench, in_own_process, run_co
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-Both by `dagster job execute`, one poll over local HTTP after the carried excerpt, the same asset for the poll, the \
-same dbt project and plugin. Stock: dbt by `DbtCliResource` with the committed profile, the multiprocess executor. \
-Ours: dbt in process, the in-process executor; it also shows rows, columns and a picture, which stock does not."""
+Both sides run `dagster job execute` for one poll over local HTTP after the included excerpt, with the same asset for \
+the poll, the same dbt project and the same plugin. Stock: dbt through `DbtCliResource` with the committed profile, \
+multiprocess executor. Ours: dbt in process, in-process executor. Ours also shows rows, columns and a picture."""
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     rounds = bench.choose(3, 1)
     ahead = 2 * rounds + 4
     project = bench.folder / "dbt_project"
-    # a copy, so that dbt's command line writes nothing into the checkout
+    # a copy, so that dbt's command line writes nothing to the checkout
     shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
     homes = {"ours": bench.folder / "ours", "stock": bench.folder / "stock"}
     modules = {"ours": "foss_platform.definitions", "stock": "foss_platform_tests.benchmarks.dagster.stock_location"}
@@ -49,7 +49,7 @@ def run(bench: Bench) -> Report:
                 feed["PATH"] = f"{Path(sys.executable).parent}:/usr/bin:/bin"
                 command = [sys.executable, "-m", "dagster", "job", "execute", "-m", modules[side], "-j", PIPELINE]
                 _, seconds = run_command(command, bench.folder, feed)
-                # the first of each side warms caches
+                # the first run of each side only warms caches
                 if number:
                     whole[side].append(seconds)
                     to_gold[side].append(last_commit(home) - last_commit(home, f"bronze.{PIPELINE}"))
@@ -60,7 +60,7 @@ def run(bench: Bench) -> Report:
 
 
 def make_instance(home: str) -> None:
-    """The home's Dagster folder, configured as the platform does."""
+    """Create the home's Dagster folder with the configuration of the platform."""
     prepare_dagster_home(settings_of(home))
 
 

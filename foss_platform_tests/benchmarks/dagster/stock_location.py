@@ -1,6 +1,7 @@
-"""The same graph the stock way: dbt through `DbtCliResource`, steps through the multiprocess executor.
+"""The same graph on standard integrations: dbt through `DbtCliResource`, steps through the multiprocess executor.
 
-A code location of its own, loaded by the stock benchmark; the project's copy and manifest are named by the environment.
+This separate code location is loaded by the stock benchmark. Environment variables name the copy of the project and
+its manifest.
 """
 
 import os
@@ -27,7 +28,7 @@ _PLATFORM = Platform(load_settings())
     name="stock_models",
 )
 def stock_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Any:
-    """All models by dbt's command line."""
+    """Run all models through dbt's command line."""
     yield from dbt.cli(["build"], context=context).stream()
 
 

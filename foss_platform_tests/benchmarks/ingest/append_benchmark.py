@@ -1,4 +1,4 @@
-"""Whether the cost of a poll stays flat as a table grows: snapshots are limited, so it should."""
+"""Checks that the cost of a poll stays flat as a table grows, because the number of snapshots is limited."""
 
 import statistics
 import time
@@ -11,12 +11,13 @@ from foss_platform_tests.benchmarks.measure import Bench, in_own_process, settin
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-{count} polls of 9 records into a fresh lake, one commit each to bronze and to the poll log, whose live snapshots stay \
-at 60 from the sixtieth poll on. Warm process; {rounds} rounds, each from an empty lake; medians of {part} polls."""
+{count} polls of 9 records are appended to a new lake, with one commit each to bronze and to the poll log. From the \
+sixtieth poll on, each table keeps 60 live snapshots. Warm process. {rounds} rounds, each from an empty lake. Medians \
+of {part} polls."""
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     count, part, rounds = bench.choose(360, 24), bench.choose(60, 8), bench.choose(3, 1)
     costs: list[list[float]] = [
         in_own_process(bench.folder, append_polls, bench.folder / f"home{number}", count).value
@@ -35,12 +36,12 @@ def run(bench: Bench) -> Report:
         Figure(f"a poll of the first {part}", [value * 1000 for value in first], "ms"),
         Figure(f"a poll of the last {part}", [value * 1000 for value in last], "ms"),
     ]
-    note = "While the first 60 polls come in, the table has on average half as many snapshots, and each costs a little."
+    note = "During the first 60 polls the table has half as many snapshots on average. Each snapshot costs a little."
     return Report("append", _METHOD.format(count=count, rounds=rounds, part=part), figures, [note])
 
 
 def append_polls(home: str, count: int) -> list[float]:
-    """Seconds of each poll: judged, and committed to bronze and the log."""
+    """Return the seconds of each poll: validation and the commits to bronze and the log."""
     catalog, feed = open_catalog(settings_of(home)), find_feed(PIPELINE)
     costs = []
     for poll in bulk(count):

@@ -1,4 +1,4 @@
-"""Polls into Iceberg, by the platform and by dlt's filesystem destination with `table_format="iceberg"`."""
+"""Writes polls to Iceberg with the platform and with dlt's filesystem destination (`table_format="iceberg"`)."""
 
 import json
 import os
@@ -16,18 +16,19 @@ from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-Ours: the body parsed, hashed and judged by the contract, rows committed to bronze, the attempt to the poll log, where \
-a batch that is in already changes nothing. dlt: the body parsed and appended, the poll's time added; no contract, no \
-log of polls. Both from bodies in memory to local Iceberg tables. Bulk: {bulk:,} polls of {origin}, each side in its \
-own process, without imports. Single polls: both in one process, warm, in turn, after {before} polls taken in."""
+Ours: the body is parsed, hashed and validated against the contract. The rows are committed to bronze and the attempt \
+to the poll log. A batch that is already committed changes nothing. dlt: the body is parsed and appended with the time \
+of the poll, without a contract or a poll log. Both sides read bodies from memory and write local Iceberg tables. \
+Bulk: {bulk:,} polls of {origin}, each side in its own process, imports not counted. Single polls: both sides \
+alternate in one warm process, after {before} polls."""
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     try:
         import dlt  # noqa: F401
     except ImportError:
-        raise BenchmarkError("dlt is not installed here; `make bench` installs it.") from None
+        raise BenchmarkError("dlt is not installed. Run `make bench`, which installs it.") from None
     count, rounds = bench.choose(REAL_POLLS, 200), bench.choose(3, 1)
     before, singles = bench.choose(300, 20), bench.choose(15, 2)
     of_ours, of_theirs = [], []
@@ -52,17 +53,17 @@ def run(bench: Bench) -> Report:
 
 
 def bulk_ours(home: str, count: int) -> tuple[float, float]:
-    """Seconds and processor seconds to take in the polls."""
+    """Return the seconds and processor seconds in which the platform commits the polls."""
     catalog, feed, polls = open_catalog(settings_of(home)), find_feed(PIPELINE), bulk(count)
     started, processor = time.perf_counter(), time.process_time()
     taken = replay(catalog, feed, polls, "recording:benchmark", {})
     if taken.new_polls != count:
-        raise BenchmarkError(f"{taken.new_polls} polls of {count} were taken in")
+        raise BenchmarkError(f"Only {taken.new_polls} of {count} polls were committed.")
     return time.perf_counter() - started, time.process_time() - processor
 
 
 def bulk_dlt(folder: str, count: int) -> tuple[float, float]:
-    """What dlt takes for the same."""
+    """Return the seconds and processor seconds in which dlt appends the same polls."""
     polls, pipeline = bulk(count), _pipeline(Path(folder))
     started, processor = time.perf_counter(), time.process_time()
     pipeline.run(_resource(polls))
@@ -70,7 +71,7 @@ def bulk_dlt(folder: str, count: int) -> tuple[float, float]:
 
 
 def single_polls(folder: str, before: int, count: int) -> dict[str, list[float]]:
-    """Seconds of each single poll on both sides, one after the other."""
+    """Return the seconds of each single poll for both sides, measured alternately."""
     catalog, feed, pipeline = open_catalog(settings_of(f"{folder}/home")), find_feed(PIPELINE), _pipeline(Path(folder))
     polls = bulk(before + count + 1)
     replay(catalog, feed, polls[:before], "recording:benchmark", {})
@@ -83,7 +84,7 @@ def single_polls(folder: str, before: int, count: int) -> dict[str, list[float]]
         pipeline.run(_resource([poll]))
         seconds["ours"].append(between - started)
         seconds["dlt"].append(time.perf_counter() - between)
-    # the first of each is not warm
+    # the first poll of each side is not warm
     return {side: values[1:] for side, values in seconds.items()}
 
 

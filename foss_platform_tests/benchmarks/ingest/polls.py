@@ -1,6 +1,6 @@
-"""The polls that benchmarks take in.
+"""Polls for the benchmarks.
 
-The real month where it is at hand, else the carried excerpt, over and over; or made up, for any moment.
+The polls of the real month if it is available, else the included excerpt repeated. Synthetic polls for any moment.
 """
 
 import json
@@ -19,21 +19,21 @@ from foss_platform.settings import PROJECT_ROOT, Settings
 PIPELINE = "stavanger_parking"
 REAL_RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-2020-10-14_2020-11-15.jsonl.gz"
 REAL_POLLS = 11_625
-#: A poll every two minutes.
+#: Interval between polls.
 PACE = timedelta(minutes=2)
-#: The car parks of a made-up poll, a record each.
+#: Car parks of a synthetic poll, one record each.
 SITES = ("Jernbanen", "Valberget", "Posten", "Jorenholmen", "St Olav", "Siddis", "Forum", "Kyrre", "Parketten")
 
 _ZONE = ZoneInfo("Europe/Oslo")
 
 
 def excerpt() -> list[RecordedPoll]:
-    """The excerpt's real polls; the synthetic ones are there for tests."""
+    """Return the excerpt's real polls. Its synthetic polls are for tests."""
     return [poll for poll in read_recording(EXCERPT) if not poll.synthetic]
 
 
 def bulk(count: int) -> list[RecordedPoll]:
-    """So many polls, none at the same time as another."""
+    """Return the given number of polls, each at a different time."""
     if REAL_RECORDING.exists():
         return list(islice(read_recording(REAL_RECORDING), count))
     carried = excerpt()
@@ -45,7 +45,7 @@ def bulk(count: int) -> list[RecordedPoll]:
 
 
 def made_up_body(polled_at: datetime) -> bytes:
-    """What the feed would have answered: a record a car park, read one pace before."""
+    """Return a synthetic answer of the feed: one record per car park, read one interval before the poll."""
     read_at = (polled_at - PACE).astimezone(_ZONE)
     seed = int(polled_at.timestamp()) // 60
     records = [
@@ -63,10 +63,10 @@ def made_up_body(polled_at: datetime) -> bytes:
 
 
 def origin() -> str:
-    """Where the polls of `bulk` come from, for the report."""
-    return "the real month" if REAL_RECORDING.exists() else f"the carried excerpt ({Path(EXCERPT).name}), repeated"
+    """Return the source of the polls of `bulk`, for the report."""
+    return "the real month" if REAL_RECORDING.exists() else f"the included excerpt ({Path(EXCERPT).name}), repeated"
 
 
 def take_in(settings: Settings, polls: list[RecordedPoll]) -> None:
-    """Into bronze and the poll log, as `foss replay` does it."""
+    """Commit polls to bronze and the poll log, as `foss replay` does."""
     replay(open_catalog(settings), find_feed(PIPELINE), polls, "recording:benchmark", {})

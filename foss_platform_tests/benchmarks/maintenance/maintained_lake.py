@@ -1,7 +1,7 @@
-"""Lakes that were polled every two minutes for weeks: the real append path and maintenance, under a clock that is moved.
+"""Creates lakes polled every two minutes for weeks, with the real append path and maintenance, under a moved clock.
 
-What belongs here: growing such a lake, cared for or neglected, and what is noted on the way. What does
-not: what of it is reported. `time.perf_counter` is not moved, so that costs are real.
+The lakes grow with or without maintenance, and costs are recorded on the way. `time.perf_counter` is not moved, so
+the costs are real.
 """
 
 import shutil
@@ -30,23 +30,23 @@ from foss_platform_tests.benchmarks.ingest.polls import PACE, PIPELINE, SITES, m
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 
 POLLS_PER_CARE = timedelta(hours=3) // PACE
-#: Polls whose costs are compared: the 100th to the 200th of a lake, and the last hundred.
+#: Number of polls compared: the 100th to the 200th poll of a lake, and the last hundred.
 COMPARED = 100
 
-# ahead of the files' own times, which are the machine's
+# later than the modification times of the files, which are set by the machine's clock
 _START = datetime(2044, 1, 1, tzinfo=UTC)
 _LAST = 20
 
 
 class Cost(NamedTuple):
-    """What something took; the processor's time is what a busy machine stretches less."""
+    """Cost of an operation. A busy machine distorts processor time less than wall time."""
 
     seconds: float
     processor_seconds: float
 
 
 class PolledLake:
-    """A lake and how far it has been polled."""
+    """A lake and the number of its polls."""
 
     def __init__(self, home: str, clock: time_machine.Traveller) -> None:
         self._settings = settings_of(home)
@@ -58,23 +58,23 @@ class PolledLake:
 
     @property
     def now(self) -> datetime:
-        """The moment of the poll that is next."""
+        """Time of the next poll."""
         return _START + self.polls * PACE
 
     def poll(self) -> Cost:
-        """Take in the next poll: from the judged poll to its row in the log."""
+        """Commit the next poll: validation, bronze and its row in the log."""
         judged = self._judged()
         self._clock.move_to(self.now)
         began = _clocks()
         taken = take_in_poll(self._catalog, self._feed, judged.cause, lambda _: judged, {})
         cost = _since(began)
         if taken.written is None or taken.written.rows != len(SITES):
-            raise BenchmarkError(f"Poll {self.polls} did not come in: {taken}")
+            raise BenchmarkError(f"Poll {self.polls} was not committed: {taken}")
         self.polls += 1
         return cost
 
     def maintenance(self) -> dict[str, Cost]:
-        """Maintenance of all tables, as the schedule gives it; by table."""
+        """Maintain all tables as the schedule does. Return the cost by table."""
         self._clock.move_to(self.now)
         costs = {}
         for name in list_tables(self._catalog):
@@ -84,7 +84,7 @@ class PolledLake:
         return costs
 
     def state(self) -> dict[str, float]:
-        """What bronze consists of, and what the warehouse takes on disk."""
+        """Return the size of bronze's metadata and data, and of the warehouse on disk."""
         health = table_health(load_table(self._catalog, self._feed.bronze))
         sizes = [file.stat().st_size for file in warehouse_folder(self._settings).rglob("*") if file.is_file()]
         return {
@@ -105,17 +105,17 @@ class PolledLake:
 
 
 def maintained(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
-    """Poll a fresh lake so often, with maintenance as scheduled; the last polls in turn with those of a young lake.
+    """Poll a new lake `count` times with scheduled maintenance. The last polls alternate with those of a young lake.
 
     Parameters
     ----------
     limit_seconds
-        After this the last polls begin, however many came before.
+        Time limit after which the last polls begin, even if fewer polls were made.
 
     Returns
     -------
-    Costs of each poll and of each care by table, states on the way, and the costs of the polls
-    that were compared in turn.
+    Costs of each poll, costs of each maintenance by table, intermediate states, and the costs of the polls
+    that were compared alternately.
     """
     costs, maintenance, states = [], [], []
     young_home = f"{home}-young"
@@ -155,7 +155,7 @@ def maintained(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
 
 
 def neglected(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
-    """The same without expiry, pins, compaction and scheduled care, until a poll takes the processor too long."""
+    """Poll a new lake without expiry, pins, compaction and maintenance, until a poll takes too much processor time."""
     costs: list[Cost] = []
     states = []
     with _moved_clock() as clock, _no_maintenance():
@@ -172,7 +172,7 @@ def neglected(home: str, count: int, limit_seconds: float) -> dict[str, Any]:
 
 
 def _is_looked_at(polls: int) -> bool:
-    """Less and less often, as a logarithmic axis shows it; by odd numbers, to see all phases of what maintenance counts."""
+    """Return whether to record the state: ever less often, for a logarithmic axis. Odd numbers cover all phases."""
     return polls % (2 ** (polls.bit_length() // 2) - 1 if polls > 64 else 5) == 0
 
 
@@ -186,13 +186,13 @@ def _since(began: Cost) -> Cost:
 
 
 def _moved_clock() -> time_machine.travel:
-    # it ticks: the commits of one poll shall not all be of one millisecond
+    # the clock ticks, so that the commits of one poll are not all in the same millisecond
     return time_machine.travel(_START, tick=True)
 
 
 @contextmanager
 def _no_maintenance() -> Iterator[None]:
-    """What no policy allows: it bounds the live snapshots whatever it says."""
+    """Turn off the limit on live snapshots, which no policy can do."""
     with ExitStack() as stack:
         stack.enter_context(patch("foss_platform.lake.commit.changes.expire_surplus"))
         stack.enter_context(patch("foss_platform.lake.commit.changes.pin_state"))

@@ -1,4 +1,4 @@
-"""Whether the twenty-thousandth poll costs what the hundredth did, and whether a lake's size stays bounded."""
+"""Checks that the twenty-thousandth poll costs what the hundredth did, and that a lake's size stays bounded."""
 
 import statistics
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
 {count:,} polls of 9 records, two simulated minutes apart, into one lake by the append path of `foss run` with the \
-default policy, and every three simulated hours the maintenance of all tables. The last {compared} polls were made in turn \
-with polls {compared} to {twice} of a fresh lake, in one process. Maintenance turned off: no expiry, pins, compaction or \
-care, for {off:,} polls (fewer than {most:,} where a poll came to take the processor {limit:g} s or time was short)."""
+default policy, and maintenance of all tables every three simulated hours. The last {compared} polls alternate with \
+polls {compared} to {twice} of a new lake, in one process. Maintenance turned off: no expiry, pins, compaction or \
+scheduled maintenance, for {off:,} polls (fewer than {most:,} if a poll reached {limit:g} s of processor time or time \
+ran out)."""
 _GOAL = 1.2
 _NEGLECTED_LIMIT_SECONDS = 1.0
 _CARED_LIMIT_SECONDS = 10_800.0
@@ -23,7 +24,7 @@ _BOUNDED = ("live snapshots", "data files", "manifests", "metadata bytes", "byte
 
 
 def run(bench: Bench) -> Report:
-    """Measure, and draw the picture."""
+    """Run the benchmark and draw the picture."""
     _, maintained = polled_lake(bench)
     count = bench.choose(700, 300)
     off: dict[str, Any] = bench.made_once("maintenance-off", neglected, count, _NEGLECTED_LIMIT_SECONDS)[1]
@@ -39,12 +40,12 @@ def run(bench: Bench) -> Report:
     )
     notes = [*_bounds(maintained["states"]), _neglect(off)]
     if not bench.quick:
-        notes.append(f"![Cost and size by polls, cared for and with maintenance turned off]({picture.name})")
+        notes.append(f"![Cost and size by polls, with maintenance and with maintenance turned off]({picture.name})")
     return Report("maintenance", method, _figures(maintained), notes)
 
 
 def polled_lake(bench: Bench) -> tuple[Path, dict[str, Any]]:
-    """The lake that was polled and cared for, and what was noted of it."""
+    """Return the maintained lake and its recorded measurements."""
     count = bench.choose(20_000, 1_500)
     return bench.made_once("maintenance-cared", maintained, count, _CARED_LIMIT_SECONDS)
 
@@ -53,26 +54,28 @@ def _figures(maintained: dict[str, Any]) -> list[Figure]:
     young, old = maintained["in turn"]["young"], maintained["in turn"]["old"]
     alone = maintained["costs"]
     maintenance = [_hour(hour) for hour in maintained["cares"]]
-    # care at the end, and that of the time in which the young lake was compared
+    # maintenance at the end, and in the period with which the young lake was compared
     old_maintenance, young_maintenance = maintenance[-8:], [_hour(hour) for hour in maintained["young cares"]]
     with_maintenance = [_median(old, part) + _mean(old_maintenance, part) / POLLS_PER_CARE for part in (0, 1)]
     young_with_maintenance = [_median(young, part) + _mean(young_maintenance, part) / POLLS_PER_CARE for part in (0, 1)]
     return [
-        Figure("the last polls / those of a young lake, in turn", [_median(old, 0) / _median(young, 0)], goal=_GOAL),
+        Figure("last polls / polls of a young lake, alternating", [_median(old, 0) / _median(young, 0)], goal=_GOAL),
         Figure("  processor time", [_median(old, 1) / _median(young, 1)], goal=_GOAL),
         Figure(
-            f"the last {COMPARED} polls / polls {COMPARED} to {2 * COMPARED} of the same lake, long before",
+            f"last {COMPARED} polls / polls {COMPARED} to {2 * COMPARED} of the same lake, long before",
             [_median(alone[-COMPARED:], 0) / _median(alone[COMPARED : 2 * COMPARED], 0)],
         ),
         Figure("  processor time", [_median(alone[-COMPARED:], 1) / _median(alone[COMPARED : 2 * COMPARED], 1)]),
-        Figure("with care shared among its polls: old / young", [with_maintenance[0] / young_with_maintenance[0]]),
+        Figure(
+            "with maintenance spread over the polls: old / young", [with_maintenance[0] / young_with_maintenance[0]]
+        ),
         Figure("  processor time", [with_maintenance[1] / young_with_maintenance[1]]),
         Figure("a poll of the young lake", [cost[0] * 1000 for cost in young], "ms"),
         Figure("a poll of the old lake", [cost[0] * 1000 for cost in old], "ms"),
-        Figure("a round of care of all tables", [cost[0] for cost in maintenance], "s"),
+        Figure("one maintenance of all tables", [cost[0] for cost in maintenance], "s"),
         Figure("  the last day", [cost[0] for cost in old_maintenance], "s"),
-        Figure("all care", [sum(cost[0] for cost in maintenance)], "s"),
-        Figure("all care, for each poll", [sum(cost[0] for cost in maintenance) / len(alone) * 1000], "ms"),
+        Figure("all maintenance", [sum(cost[0] for cost in maintenance)], "s"),
+        Figure("all maintenance, per poll", [sum(cost[0] for cost in maintenance) / len(alone) * 1000], "ms"),
         Figure("all polls", [sum(cost[0] for cost in alone)], "s"),
     ]
 
@@ -90,7 +93,7 @@ def _mean(costs: Sequence[Sequence[float]], part: int) -> float:
 
 
 def _bounds(states: Sequence[dict[str, float]]) -> list[str]:
-    """The largest of each in each third of the polls: what is bounded does not grow from the second to the last."""
+    """Return the largest value by third of the polls. A bounded quantity stops growing after the second."""
     third = len(states) // 3
     parts = [states[:third], states[third : 2 * third], states[2 * third :]]
     return [
@@ -105,7 +108,7 @@ def _neglect(off: dict[str, Any]) -> str:
     last, costs = off["states"][-1], [cost[1] for cost in off["costs"]]
     return (
         f"Maintenance turned off, after {last['polls']:,.0f} polls: "
-        f"{statistics.median(costs[-20:]):.2f} s of the processor a poll, "
+        f"{statistics.median(costs[-20:]):.2f}  s of processor time per poll,"
         f"{last['live snapshots']:,.0f} live snapshots, {last['data files']:,.0f} data files, "
         f"{last['manifests']:,.0f} manifests, a metadata file of {last['metadata bytes'] / 1e6:.1f} MB, "
         f"{last['bytes on disk'] / 1e6:,.0f} MB on disk."

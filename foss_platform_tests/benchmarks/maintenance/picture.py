@@ -1,4 +1,4 @@
-"""The picture of `maintenance`: how a lake grows when it is cared for, and when it is not. Not here: the numbers."""
+"""Draws the picture of the `maintenance` benchmark: growth of a lake with and without maintenance."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _PANELS = (
 
 
 def draw(path: Path, maintained: Mapping[str, Any], neglected: Mapping[str, Any]) -> None:
-    """Write the picture: what a poll costs and what the table consists of, by polls; both axes logarithmic."""
+    """Draw the cost of a poll and the size of the table by number of polls, both axes logarithmic."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -24,7 +24,7 @@ def draw(path: Path, maintained: Mapping[str, Any], neglected: Mapping[str, Any]
 
     figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
     try:
-        sides = ((maintained, _CARED, "cared for"), (neglected, _NEGLECTED, "maintenance turned off"))
+        sides = ((maintained, _CARED, "with maintenance"), (neglected, _NEGLECTED, "maintenance turned off"))
         for side, colour, label in sides:
             polls, costs = _smooth([cost[1] for cost in side["costs"]])
             axes.flat[0].plot(polls, costs, color=colour, label=label, linewidth=1.4)
@@ -46,7 +46,7 @@ def draw(path: Path, maintained: Mapping[str, Any], neglected: Mapping[str, Any]
 
 
 def _smooth(values: Sequence[float]) -> tuple[list[int], list[float]]:
-    """Medians of stretches that grow with the polls, as a logarithmic axis shows them."""
+    """Return medians over intervals that grow with the polls, for a logarithmic axis."""
     polls, medians, start = [], [], 0
     while start < len(values):
         end = min(len(values), start + max(20, start // 10))

@@ -1,4 +1,4 @@
-"""Whether a table of thousands of tiny commits, cared for, reads like one that was written in one go."""
+"""Checks that a maintained table of thousands of tiny commits reads as fast as one written in a single commit."""
 
 import statistics
 import time
@@ -14,9 +14,9 @@ from foss_platform_tests.benchmarks.models.synthetic import BRONZE
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-Count and average by site and day over bronze of the `maintenance` lake ({commits:,} commits, then care: {files} data \
-files in {manifests} manifests) and over the same {rows:,} rows written in one commit. DuckDB over the pinned metadata \
-file in a warm process, in turn, {count} times each after {warm} to warm up."""
+Count and average by site and day over bronze of the `maintenance` lake ({commits:,} commits, then maintenance: {files} \
+data files in {manifests} manifests) and over the same {rows:,} rows written in one commit. DuckDB reads the pinned \
+metadata file in a warm process, alternately, {count} times each after {warm} warm-up runs."""
 _QUERY = """
 select "Sted", cast(_polled_at as date), count(*), avg(try_cast("Antall_ledige_plasser" as integer)) from {relation}
 group by all order by all
@@ -25,16 +25,16 @@ _WARM = 3
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     home, grown = polled_lake(bench)
     count = bench.choose(20, 5)
     found = in_own_process(bench.folder, compare, home, bench.folder / "once", count).value
     tiny, once = found["tiny"], found["once"]
     ratio = statistics.median(tiny) / statistics.median(once)
     figures = [
-        Figure("the tiny commits / one go, of medians", [ratio], goal=1.3),
-        Figure("  the tiny commits", [value * 1000 for value in tiny], "ms"),
-        Figure("  one go", [value * 1000 for value in once], "ms"),
+        Figure("tiny commits / one commit, of medians", [ratio], goal=1.3),
+        Figure("    tiny commits", [value * 1000 for value in tiny], "ms"),
+        Figure("    one commit", [value * 1000 for value in once], "ms"),
     ]
     state = found["state"]
     method = _METHOD.format(commits=len(grown["costs"]), count=count, warm=_WARM, **state)
@@ -42,7 +42,7 @@ def run(bench: Bench) -> Report:
 
 
 def compare(home: str, other_home: str, count: int) -> dict[str, object]:
-    """Write the other table, and run the query on both in turn; seconds of each run."""
+    """Write the other table and run the query on both alternately. Return the seconds of each run."""
     table = load_table(open_catalog(settings_of(home)), BRONZE)
     other_catalog = open_catalog(settings_of(other_home))
     other_catalog.create_namespace(BRONZE.namespace)
@@ -55,7 +55,7 @@ def compare(home: str, other_home: str, count: int) -> dict[str, object]:
         "once": _QUERY.format(relation=pin(BRONZE, other).relation),
     }
     if cursor.execute(queries["tiny"]).fetchall() != cursor.execute(queries["once"]).fetchall():
-        raise BenchmarkError("the two tables answer differently")
+        raise BenchmarkError("The query returns different results for the two tables.")
     seconds: dict[str, list[float]] = {side: [] for side in queries}
     for _ in range(_WARM + count):
         for side, query in queries.items():

@@ -1,4 +1,4 @@
-"""Whether a step of silver and gold stays as cheap as it was when there is a hundred times the history."""
+"""Checks that an incremental build of silver and gold stays as cheap with a hundred times the history."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from foss_platform_tests.benchmarks.models.history_lake import make_history, ste
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-One poll of 9 records is taken in, then `dbt build` of all models and tests in a warm process; the seconds are the \
-build's. In turn on a lake of {small:,} rows of bronze and on one of {large:,} (made up: 9 sites, a poll every two \
-minutes for years). Silver of both is made without the rebuild's sort (the same rows), gold by the models' own SQL, \
-`parking_latest` and `parking_typical_week` from the newest weeks; then both were cared for. {rounds} processes a \
-side, {count} polls each after a first one."""
+One poll of 9 records is committed, then `dbt build` runs all models and tests in a warm process. The seconds are \
+those of the build. Measured alternately on a lake with {small:,} rows of bronze and on one with {large:,} (synthetic: \
+9 sites, a poll every two minutes for years). Silver of both lakes is created without the rebuild's sort (the same \
+rows), gold by the models' own SQL, `parking_latest` and `parking_typical_week` from the newest weeks. Then both lakes \
+were maintained. {rounds} processes per side, {count} polls each after a first one."""
 _GOAL = 1.3
 _SHOWN = 8
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     sizes = bench.choose(1_000_000, 100_000), bench.choose(100_000_000, 1_000_000)
     rounds, count = bench.choose(3, 1), bench.choose(3, 2)
     homes = [bench.made_once(f"history-{rows}", make_history, rows) for rows in sizes]
@@ -34,7 +34,7 @@ def run(bench: Bench) -> Report:
         Figure("  small", [_median(a, "seconds") for a in small], "s"),
         Figure("  large", [_median(b, "seconds") for b in large], "s"),
         Figure(
-            "processor time of a step: large / small",
+            "processor time of an incremental build: large / small",
             [_median(b, "processor") / _median(a, "processor") for a, b in pairs],
             goal=_GOAL,
         ),
@@ -53,7 +53,7 @@ def _median(outcome: Outcome, what: str) -> float:
 
 
 def _node_figures(small: Sequence[Outcome], large: Sequence[Outcome]) -> list[Figure]:
-    """The models and tests that the larger history costs most."""
+    """Return the models and tests that the larger history slows down most."""
     more = {node: _node_seconds(large, node) - _node_seconds(small, node) for node in large[0].value[0]["nodes"]}
     return [
         Figure(f"  {node}: from {_node_seconds(small, node):.2f} s by", [seconds], "s")
@@ -67,4 +67,4 @@ def _node_seconds(outcomes: Sequence[Outcome], node: str) -> float:
 
 def _silver_note(rows: dict[str, int]) -> str:
     tables = ", ".join(f"{name} {count:,}" for name, count in rows.items() if count)
-    return f"Rows of the larger lake when it was made: {tables}."
+    return f"Rows of the larger lake when it was created: {tables}."

@@ -1,7 +1,7 @@
-"""Lakes with years of history in bronze, silver and gold, and one more poll for each. Not here: what is compared.
+"""Creates lakes with years of history in bronze, silver and gold, and adds single polls to them.
 
-Silver of a long history is made without the rebuild's sort, and two models of gold from the newest weeks alone;
-the tables, their properties and positions are those that a build of a short history leaves.
+Silver of a long history is created without the rebuild's sort, and two gold models are created from the newest weeks
+alone. The tables, their properties and their positions are those that a build of a short history creates.
 """
 
 import re
@@ -44,12 +44,12 @@ _BATCH_ROWS = 122_880
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONE = ZoneInfo("Europe/Oslo")
 _TYPICAL_WEEK = TableName("gold", "parking_typical_week")
-# by model of gold, how much of silver decides what stands in it: all, unless named here
+# weeks of silver that decide the content of a gold model; a model that is not named here reads all of silver
 _WEEKS_READ = {"gold.parking_latest": 1, "gold.parking_typical_week": 10}
 
 
 def make_history(home: str, rows: int) -> dict[str, int]:
-    """Fill a fresh home with so many rows of bronze and what follows from them; returns rows by table."""
+    """Create a new home with about the given number of bronze rows and the derived tables. Return the rows by table."""
     short_home = f"{home}-short"
     shutil.rmtree(short_home, ignore_errors=True)
     make_lake(short_home, _SHORT_ROWS)
@@ -64,7 +64,7 @@ def make_history(home: str, rows: int) -> dict[str, int]:
 
 
 def finish(home: str) -> dict[str, int]:
-    """Care for the tables as maintenance does, make dbt's manifest; returns rows by table."""
+    """Maintain the tables and create dbt's manifest. Return the rows by table."""
     catalog = open_catalog(settings_of(home))
     for name in list_tables(catalog):
         _note_full_files(catalog, name)
@@ -75,18 +75,18 @@ def finish(home: str) -> dict[str, int]:
 
 
 def steps(home: str, count: int) -> list[dict[str, Any]]:
-    """Take in one more poll and build, so often after a first time; seconds of each build, and of its nodes."""
+    """Commit a poll and build, `count` times after a first time. Return the seconds of each build and of its nodes."""
     settings = settings_of(home)
     prepare_manifest(settings)
     return [_step(settings) for _ in range(count + 1)][1:]
 
 
 def _note_full_files(catalog: Catalog, name: TableName) -> None:
-    """Say of files written in one go what a compaction would, which else makes the same ones of 100 million rows."""
+    """Mark files from a single write as compacted. Otherwise a compaction would rewrite the same 100 million rows."""
     table = load_table(catalog, name)
     files = [task.file for task in table.scan().plan_files()]
     if len(files) > 1:
-        # the last one written holds the rest
+        # the last file written contains the remainder
         full = sorted(file.record_count for file in files)[1]
         noted = {COMPACTED_FILES_PROPERTY: str(len(files)), FULL_ROWS_PROPERTY: str(full)}
         follow_properties(catalog, name, table, noted)
@@ -113,17 +113,17 @@ def _build(settings: Settings) -> dict[str, float]:
 
 
 def _refuse_other_readings(settings: Settings) -> None:
-    """What is made here without dbt must be what dbt makes."""
+    """Fail if the readings created here without dbt differ from those of the dbt model."""
     connection = _connected(settings, open_catalog(settings))
     made, built = readings_query(), f"from {SILVER}"
     differing = f"({built} except {made}) union all ({made} except {built})"
     found = connection.execute(f"select count(*) from ({differing})").fetchone()
     if found != (0,):
-        raise BenchmarkError(f"{found} readings are made other than the model makes them")
+        raise BenchmarkError(f"{found} readings differ from those of the dbt model.")
 
 
 def _derive(settings: Settings, short: Settings) -> None:
-    """Make the tables that the short home's build made, with the rows that this home's bronze calls for."""
+    """Create the tables of the short home's build, with the rows derived from this home's bronze."""
     catalog, like = open_catalog(settings), open_catalog(short)
     uuids = {str(load_table(like, name).metadata.table_uuid): name for name in list_tables(like)}
     queries = {str(_SEED): f"select * from {_SEED}", str(SILVER): readings_query(), **_gold_queries(short)}
@@ -148,7 +148,7 @@ def _derive(settings: Settings, short: Settings) -> None:
 
 
 def _gold_queries(short: Settings) -> dict[str, str]:
-    """In dbt's order, the SQL of a whole build, as the short home compiled it: it names no rows of that home."""
+    """Return the SQL of a whole build as compiled for the short home, in dbt's order. It names no rows of that home."""
     return {name: query for name, query in compiled_models(short).items() if name.startswith("gold.")}
 
 
@@ -158,12 +158,12 @@ def _newest_day(catalog: Catalog) -> date:
 
 
 def _on_later_days(query: str, shift: timedelta) -> str:
-    """A compiled query that names days, naming others."""
+    """Shift the days named in a compiled query."""
     return re.sub(r"\d{4}-\d\d-\d\d", lambda day: str(date.fromisoformat(day[0]) + shift), query)
 
 
 def _moved_positions(catalog: Catalog, properties: Mapping[str, str], uuids: Mapping[str, TableName]) -> dict[str, str]:
-    """The properties, with positions of this catalog's tables: both homes' sources are of one commit."""
+    """Return the properties with this catalog's table UUIDs in positions. The sources of both homes have one commit."""
     moved = dict(properties)
     for key, value in properties.items():
         if key.startswith(POSITION_PREFIX):

@@ -1,4 +1,4 @@
-"""Silver and gold from bronze, by dbt over Iceberg and by bare DuckDB with the same SQL, in turn."""
+"""Builds silver and gold from bronze, alternately by dbt over Iceberg and by bare DuckDB with the same SQL."""
 
 import json
 import shutil
@@ -19,21 +19,21 @@ from foss_platform_tests.benchmarks.report import Figure, Report
 
 _SEED = "silver.parking_sites"
 _METHOD = """\
-A bronze of {rows:,} rows (9 sites, a poll every 2 minutes, {polls:,} polls in the log). Ours: `dbt build \
---full-refresh` of the models and the seed in process, committed to Iceberg. Bare: the SQL that dbt compiled, \
-over the same rows as Parquet, `COPY TO` Parquet (zstd, level 1, as PyIceberg writes) for each model, in the same \
-order. Same memory limit (4 GB), threads and zone; each round in a fresh process, without its imports; tests are \
-left out of ours."""
+Bronze has {rows:,} rows (9 sites, a poll every 2 minutes, {polls:,} polls in the log). Ours: `dbt build \
+--full-refresh` of the models and the seed, in process, committed to Iceberg. Bare: the SQL that dbt compiled, run in \
+the same order over the same rows as Parquet, with `COPY TO` Parquet for each model (zstd, level 1, as PyIceberg \
+writes). Same memory limit (4 GB), threads and time zone. Each round runs in a new process, imports not counted. The \
+time of ours does not include the tests."""
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     rows = bench.choose(10_000_000, 90_000)
     home, parquet = bench.folder / "home", bench.folder / "parquet"
     parquet.mkdir()
     made: int = in_own_process(bench.folder, make_lake, home, rows).value
     in_own_process(bench.folder, copy_as_parquet, home, parquet)
-    # the first also parses the project, and leaves the SQL for the other side
+    # the first build also parses the project and writes the SQL for the other side
     in_own_process(bench.folder, build_ours, home)
     ours: list[Outcome] = []
     bare: list[Outcome] = []
@@ -45,7 +45,7 @@ def run(bench: Bench) -> Report:
 
 
 def build_ours(home: str) -> dict[str, Any]:
-    """A full build in this process, after dbt is imported; seconds as a whole, of the models, and of all tests."""
+    """Run a full build after dbt is imported. Return the seconds of the whole, of the models and of all tests."""
     import dbt.adapters.duckdb.connections
     import dbt.cli.main  # noqa: F401
 
@@ -62,7 +62,7 @@ def build_ours(home: str) -> dict[str, Any]:
 
 
 def build_bare(home: str, parquet: str, folder: str) -> dict[str, Any]:
-    """The same SQL in bare DuckDB, from Parquet to Parquet."""
+    """Run the same SQL in bare DuckDB, from Parquet to Parquet."""
     settings = settings_of(home)
     statements = compiled_models(settings)
     target = Path(folder)
@@ -86,7 +86,7 @@ def build_bare(home: str, parquet: str, folder: str) -> dict[str, Any]:
 
 
 def compiled_models(settings: Settings) -> dict[str, str]:
-    """By table, what the last build ran, in its order."""
+    """Return the SQL of the last build by table, in the order of the build."""
     results = json.loads((target_folder(settings) / "run_results.json").read_text())["results"]
     return {
         ".".join(part.strip('"') for part in result["relation_name"].split(".")[-2:]): result["compiled_code"]
@@ -126,6 +126,6 @@ def _notes(ours: list[Outcome], bare: list[Outcome]) -> list[str]:
     around = [a.value["seconds"] - sum(a.value["models"].values()) for a in ours]
     parts = ", ".join(f"{model} {seconds:.2f} s" for model, seconds in bare[0].value["models"].items())
     return [
-        f"Of ours {min(around):.1f} s are dbt itself: configuration, connection and its bookkeeping between nodes.",
+        f"dbt itself takes {min(around):.1f} s of ours: configuration, connection and bookkeeping between nodes.",
         f"Bare DuckDB, one round: {parts}.",
     ]

@@ -1,4 +1,4 @@
-"""Years of made-up polls in the shape of the parking feed, made by DuckDB and streamed into the lake's tables."""
+"""Creates years of synthetic polls in the shape of the parking feed with DuckDB, and streams them into the tables."""
 
 from foss_platform.cli.shared.pages import find_feed
 from foss_platform.ingest.bronze.commit_polls import ensure_feed_tables
@@ -15,7 +15,7 @@ SITES = 9
 BRONZE = TableName("bronze", PIPELINE)
 _BATCH_ROWS = 122_880
 
-# a poll every two minutes; one in fourteen meets the reading of the poll before, as in the real month
+# A poll every two minutes. One in fourteen polls returns the reading of the poll before, as in the real month.
 _POLLS = """
 select
     number,
@@ -69,7 +69,7 @@ select
 from ({polls}) as polls
 """
 
-# a poll brings new readings unless it meets those of the poll before; what `parking_readings` makes of the records
+# The rows of `parking_readings`. A poll has new readings unless it repeats the readings of the poll before.
 _READINGS = """
 select
     made.site,
@@ -103,19 +103,19 @@ left join silver.parking_sites as sites on made.site = sites.site
 
 
 def readings_query() -> str:
-    """SQL over bronze as made here and the seed: the rows of silver, in order of time, without sorting them."""
+    """Return SQL for the rows of silver from the synthetic bronze and the seed, in order of time without a sort."""
     return _READINGS
 
 
 def make_lake(home: str, rows: int, there: int = 0) -> int:
-    """Fill bronze and `ops.polls`; returns the rows of bronze.
+    """Fill bronze and `ops.polls`. Return the number of rows of bronze.
 
     Parameters
     ----------
     rows
-        To which number, or a little fewer: polls are whole.
+        Target number of rows. The result is a little lower because polls are whole.
     there
-        How many an earlier call has made.
+        Number of rows that an earlier call created.
     """
     settings = settings_of(home)
     settings.spill_directory.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def make_lake(home: str, rows: int, there: int = 0) -> int:
 
 
 def copy_as_parquet(home: str, folder: str) -> None:
-    """Write the same rows as plain Parquet, a file a table: what the other side reads."""
+    """Write the same rows as plain Parquet, one file per table, for the other side of the comparison."""
     settings = settings_of(home)
     catalog = open_catalog(settings)
     connection = connect(settings)

@@ -1,4 +1,4 @@
-"""What Postgres and MinIO cost beside SQLite and a folder: append, replay, rebuild and clean-up, in turn."""
+"""Compares Postgres and MinIO with SQLite and a folder: append, replay, rebuild and maintenance, alternately."""
 
 import statistics
 
@@ -10,18 +10,18 @@ from foss_platform_tests.benchmarks.store.store_lake import Seconds, Sizes, meas
 from foss_platform_tests.services.servers.programs import DOCKER
 
 _METHOD = """\
-Servers: Postgres + MinIO, real ones on this machine with the settings of `docker/`. Folder: SQLite + a folder on the \
-same disk. DuckDB builds on both. {rounds} rounds, each from two empty lakes, in one warm process; each piece of work \
-on the one, then on the other. Append: {single} judged polls of 9 records by the path of `foss run`, after {warm} to \
-warm up; their median is the round's. Replay: {replayed:,} polls of {origin} in one commit a table. Rebuild: `dbt \
-build --full-refresh` with its tests, the second in a row. Clean-up: all maintenance of all tables, sparing nothing that is \
-new."""
-_WORK = {"append": "append of one poll", "replay": "bulk replay", "rebuild": "rebuild", "clean-up": "clean-up"}
+Servers: Postgres + MinIO on this machine with the settings of `docker/`. Folder: SQLite + a folder on the same disk. \
+DuckDB builds on both. {rounds} rounds in one warm process, each from two empty lakes. Each operation runs on one \
+side, then on the other. Append: {single} validated polls of 9 records by the code path of `foss run`, after {warm} \
+warm-up polls. Their median is the result of the round. Replay: {replayed:,} polls of {origin} in one commit per \
+table. Rebuild: `dbt build --full-refresh` with its tests, the second in a row. Maintenance: full maintenance of all \
+tables, with no retention of new unreferenced files."""
+_WORK = {"append": "append of one poll", "replay": "bulk replay", "rebuild": "rebuild", "clean-up": "maintenance"}
 _SMALL = Sizes(50, 1, 1)
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     refuse_missing("minio", [DOCKER / "minio" / "go.mod", DOCKER / "minio" / "go.sum"])
     sizes = Sizes(bench.choose(2_000, 500), bench.choose(20, 5), bench.choose(20, 10))
     rounds = bench.choose(3, 1)
@@ -40,7 +40,7 @@ def run(bench: Bench) -> Report:
 
 
 def measure_rounds(sizes: tuple[int, int, int], rounds: int) -> list[Seconds]:
-    """Seconds of each round; a small one before warms imports, connections and caches."""
+    """Return the seconds of each round. A small round beforehand warms imports, connections and caches."""
     return measure([_SMALL, *[Sizes(*sizes)] * rounds])[1:]
 
 
@@ -51,6 +51,6 @@ def _median(done: Seconds, side: str, work: str) -> float:
 def _removed(found: list[Seconds]) -> str:
     counts = [statistics.median(_median(done, side, "removed") for done in found) for side in ("servers", "folder")]
     return (
-        f"A clean-up removed {counts[0]:,.0f} files from MinIO, {counts[1]:,.0f} from the folder; after it silver and "
-        "gold were the same on both sides, by a hash of all rows."
+        f"Maintenance deleted {counts[0]:,.0f} files in MinIO, {counts[1]:,.0f} in the folder. Afterwards silver and "
+        "gold were equal on both sides, by a hash of all rows."
     )

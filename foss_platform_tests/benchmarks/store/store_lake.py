@@ -1,6 +1,6 @@
-"""The same work on lakes of two kinds, SQLite with a folder and Postgres with MinIO. Not here: what is reported.
+"""Runs the same operations on two kinds of lake: SQLite with a folder, and Postgres with MinIO.
 
-Servers and lakes belong to the process that measures, so that no secret is handed to it: they end with it.
+The measuring process starts and ends the servers and lakes itself, so no secret has to be passed to it.
 """
 
 import shutil
@@ -37,10 +37,10 @@ from foss_platform_tests.services.servers.minio import Minio
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import running
 
-#: The sides, in the order in which each does its part; that of the servers is compared with the other.
+#: The two sides, in the order in which they run. The servers are compared with the folder.
 SIDES = {"folder": Kind.SQLITE_FOLDER, "servers": Kind.POSTGRES_MINIO}
 
-#: By side and work; `removed` is how many files a clean-up removed.
+#: Seconds by side and operation. `removed` is the number of files deleted by maintenance.
 Seconds = dict[str, dict[str, list[float]]]
 
 _MEMORY_LIMIT = "4GB"
@@ -48,7 +48,7 @@ _BUILT = ("silver", "gold")
 
 
 class Sizes(NamedTuple):
-    """Of one round: polls that are replayed, single polls that warm up, and single polls that count."""
+    """Sizes of a round: replayed polls, single warm-up polls, and single polls that are measured."""
 
     replayed: int
     warm: int
@@ -56,30 +56,30 @@ class Sizes(NamedTuple):
 
 
 class WorkedLake:
-    """A lake and the work that is timed; every method of work returns its seconds."""
+    """A lake with timed operations. Each operation returns its seconds."""
 
     def __init__(self, lake: Lake, parsed: Path) -> None:
         self._environment = {**lake.environment, "FOSS_DUCKDB_MEMORY_LIMIT": _MEMORY_LIMIT}
         with self._named():
             self._settings = lake.settings
             self._catalog = open_catalog(self._settings)
-        # parsing takes seconds and is the same for all
+        # parsing takes seconds and is the same for all lakes
         shutil.copytree(parsed, target_folder(self._settings))
         self._feed = find_feed(PIPELINE)
         self._judge = contract_judge(self._feed)
         self.removed = 0
 
     def replay(self, polls: list[RecordedPoll]) -> float:
-        """Recorded polls, in one go."""
+        """Replay recorded polls in one call."""
         began = time.perf_counter()
         taken = replay(self._catalog, self._feed, polls, "recording:benchmark", {})
         seconds = time.perf_counter() - began
         if taken.new_polls != len(polls):
-            raise BenchmarkError(f"{taken.new_polls} polls of {len(polls)} were taken in")
+            raise BenchmarkError(f"Only {taken.new_polls} of {len(polls)} polls were committed.")
         return seconds
 
     def poll(self, polled_at: datetime) -> float:
-        """One poll, from the judged poll to its row in the log."""
+        """Commit one poll: validation, bronze and its row in the log."""
         cause: Cause = scheduled(self._feed.name, polled_at)
         answer = Answer(made_up_body(polled_at), 200, polled_at, duration_seconds=0.05, tries=1)
         judged = judge_answer(self._feed, self._judge, lambda _: cause, "http://127.0.0.1/parking.json", answer)
@@ -87,11 +87,11 @@ class WorkedLake:
         taken = take_in_poll(self._catalog, self._feed, cause, lambda _: judged, {})
         seconds = time.perf_counter() - began
         if taken.written is None or taken.written.rows != len(SITES):
-            raise BenchmarkError(f"The poll of {polled_at} did not come in: {taken}")
+            raise BenchmarkError(f"The poll of {polled_at} was not committed: {taken}")
         return seconds
 
     def rebuild(self) -> float:
-        """Silver and gold, from all of bronze."""
+        """Rebuild silver and gold from all of bronze."""
         with self._named():
             began = time.perf_counter()
             results = list(build(self._settings, full_refresh=True))
@@ -101,7 +101,7 @@ class WorkedLake:
         return seconds
 
     def clean_up(self) -> float:
-        """All maintenance of all tables, which spares nothing for being new."""
+        """Maintain all tables fully, without retaining new unreferenced files."""
         names = list_tables(self._catalog)
         began = time.perf_counter()
         for name in names:
@@ -110,20 +110,20 @@ class WorkedLake:
         return time.perf_counter() - began
 
     def content(self) -> dict[str, str]:
-        """What silver and gold hold, whatever their files are."""
+        """Return a hash of the rows of silver and gold, independent of their files."""
         names = [name for name in list_tables(self._catalog) if name.namespace in _BUILT]
         return {str(name): str(fingerprint(load_table(self._catalog, name))) for name in names}
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        # dbt finds the lake by the environment, and both sides are of one process
+        # dbt finds the lake through the environment, and both sides run in one process
         with pytest.MonkeyPatch.context() as patch:
             set_environment(patch, self._environment)
             yield
 
 
 def measure(rounds: list[Sizes]) -> list[Seconds]:
-    """Start the servers, and for each round do all work in turn on both sides, from two empty lakes."""
+    """Start the servers. In each round, run all operations alternately on both sides, from two empty lakes."""
     # beside the servers' own folders, so that both sides write to the same disk
     with running(Postgres()) as postgres, running(Minio()) as minio, TemporaryDirectory(prefix="foss-store-") as place:
         plain = settings_of(Path(place) / "parsed")
@@ -153,7 +153,7 @@ def _work(lakes: dict[str, WorkedLake], sizes: Sizes) -> Seconds:
     for number in range(1, sizes.warm + sizes.single + 1):
         moment = newest + number * PACE
         in_turn("append" if number > sizes.warm else "warm", partial(WorkedLake.poll, polled_at=moment))
-    # the first makes the tables
+    # the first build creates the tables
     in_turn("build", WorkedLake.rebuild)
     in_turn("rebuild", WorkedLake.rebuild)
     in_turn("clean-up", WorkedLake.clean_up)

@@ -1,4 +1,4 @@
-"""The benchmark of Trino at 20 million rows, for itself, since it takes some twenty minutes."""
+"""Trino benchmark with 20 million rows, separate because it takes about twenty minutes."""
 
 from foss_platform_tests.benchmarks.measure import Bench
 from foss_platform_tests.benchmarks.report import Report
@@ -6,5 +6,5 @@ from foss_platform_tests.benchmarks.trino.trino_benchmark import compared
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     return compared(bench, "trino_20m", 20_000_000, rounds=1)

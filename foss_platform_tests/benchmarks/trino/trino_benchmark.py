@@ -1,4 +1,4 @@
-"""Silver and gold on Trino, beside the same SQL typed into it by hand and beside DuckDB, at a million rows."""
+"""Compares silver and gold on Trino with the same SQL run by hand and with DuckDB, at a million rows."""
 
 from foss_platform_tests.benchmarks.measure import Bench, in_own_process
 from foss_platform_tests.benchmarks.report import Figure, Report
@@ -7,24 +7,25 @@ from foss_platform_tests.benchmarks.trino.trino_sides import HEAP, Found, measur
 from foss_platform_tests.services.servers.programs import TRINO, versions
 
 _METHOD = """\
-A bronze of {rows:,} rows (made up: 9 sites, a poll every 2 minutes) on a lake that both engines see, Postgres and a \
-folder on this machine. Ours: `dbt build --full-refresh` of seed and models in a warm process, committed to Iceberg, \
-on a Trino {version} of {servers}, and on DuckDB with as much memory. By hand: the SQL that dbt compiled for Trino, \
-each model as `CREATE TABLE … AS` in a schema of its own, in the same order, without ours' sort, casts and maintenance. In \
-turn, rounds: {rounds}, after a first build, of a million rows at most, that warms the servers; wall seconds, since \
-Trino's work is another process's. A step: one more poll of 9 records, and `dbt build` of the same nodes; {steps} for \
-each engine after a first one. Trino summed up all that each side had made: the same rows."""
+Bronze has {rows:,} rows (synthetic: 9 sites, a poll every 2 minutes) on a lake that both engines read, with Postgres \
+and a folder on this machine. Ours: `dbt build --full-refresh` of seed and models in a warm process, committed to \
+Iceberg, on a Trino {version} of {servers}, and on DuckDB with as much memory. By hand: the SQL that dbt compiled for \
+Trino, in the same order, each model as `CREATE TABLE … AS` in a separate schema, without the sort, casts and \
+maintenance of ours. Alternating rounds: {rounds}, after a first build of at most a million rows that warms the \
+servers. Wall seconds, because Trino works in other processes. An increment: one more poll of 9 records and a `dbt \
+build` of the same nodes, {steps} per engine after a first one. Checksums computed by Trino show that all sides wrote \
+the same rows."""
 _GOAL = 1.3
 _LIMIT_SECONDS = 4 * 3_600.0
 
 
 def run(bench: Bench) -> Report:
-    """Measure."""
+    """Run the benchmark."""
     return compared(bench, "trino", 1_000_000, rounds=5)
 
 
 def compared(bench: Bench, name: str, full_rows: int, rounds: int, workers: int = 0) -> Report:
-    """Measure at one size; each larger one is a benchmark of its own, since it takes the longer."""
+    """Compare the sides at one size. Each larger size is a benchmark of its own because it takes longer."""
     refuse_missing("trino", [TRINO / "SHA256SUMS", TRINO / "plugins.txt"])
     rows, rounds, steps = bench.choose(full_rows, 100_000), bench.choose(rounds, 1), bench.choose(3, 1)
     measured = (bench.folder, rows, rounds, steps, workers)
@@ -46,12 +47,12 @@ def _figures(found: Found) -> list[Figure]:
         Figure("  ours on DuckDB", found["duckdb"], "s"),
         Figure("ours: Trino / DuckDB", ratios("trino", "duckdb")),
         *_spread(found),
-        Figure("a step on Trino", found["trino step"], "s"),
-        Figure("a step on DuckDB", found["duckdb step"], "s"),
+        Figure("an increment on Trino", found["trino step"], "s"),
+        Figure("an increment on DuckDB", found["duckdb step"], "s"),
     ]
 
 
 def _spread(found: Found) -> list[Figure]:
-    """Nothing where Trino is one server."""
+    """Return the share of the busiest worker, or no figure if Trino is a single server."""
     shares = [100 * share for share in found.get("spread", ())]
     return [Figure("processor time of silver, the busiest worker's share", shares, "%")] if shares else []

@@ -1,6 +1,6 @@
-"""Silver and gold of one bronze, made by Trino, by hand on Trino, and by DuckDB. Not here: what is reported.
+"""Builds silver and gold from one bronze with dbt on Trino, by hand on Trino, and with dbt on DuckDB.
 
-Servers and lake belong to the process that measures, so that no secret is handed to it: they end with it.
+The measuring process starts and ends the servers and the lake itself, so no secret has to be passed to it.
 """
 
 import time
@@ -29,27 +29,27 @@ from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import running
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake, made_trino
 
-#: By what was done, the seconds of each time; and `spread`, of each time the busiest worker's share of silver's work.
+#: Seconds of each round by operation. `spread` is the busiest worker's share of the work on silver, by round.
 Found = dict[str, list[float]]
 
-#: The heap of each server of Trino, in GB; DuckDB has as much as those that work have together.
+#: Heap of each Trino server, in GB. DuckDB gets as much memory as all working servers together.
 HEAP = 4
 _WARM_ROWS = 1_000_000
-# a first step pays for what the whole left to be done, and the first build, of few rows, warms the servers
+# A first increment pays for work left over from the full build. The first build has few rows and warms the servers.
 _FROM_THE_SECOND = ("trino step", "duckdb step", "spread")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCRATCH = "by_hand"
-# as the profile has it, with the reason
+# as in the profile, which gives the reason
 _SESSION = {"optimize_top_n_ranking": "false"}
 
 
 def measure(folder: str, rows: int, rounds: int, steps: int, workers: int) -> Found:
-    """Fill bronze once, and work on it in turn.
+    """Fill bronze once, and run the sides on it alternately.
 
     Parameters
     ----------
     workers
-        How many servers Trino has beside its coordinator; where none, that works itself.
+        Number of Trino servers besides the coordinator. With 0 the coordinator does the work.
     """
     with standing(Path(folder) / "home", workers) as stand:
         sides = Sides(stand, warm_rows=min(rows, _WARM_ROWS))
@@ -65,10 +65,10 @@ def measure(folder: str, rows: int, rounds: int, steps: int, workers: int) -> Fo
 
 @contextmanager
 def standing(home: Path, workers: int = 0) -> Iterator[TrinoOnLake]:
-    """Postgres, an empty lake in a folder and a large Trino on it, which the environment names meanwhile."""
+    """Start Postgres and a large Trino on an empty lake in a folder. The environment names them meanwhile."""
     with ExitStack() as stack:
         postgres = stack.enter_context(running(Postgres()))
-        # as in production: all of the JVM's compilers, and a heap for work
+        # as in production: all JIT compilers of the JVM and a heap for real work
         made = stack.enter_context(
             made_trino(Kind.POSTGRES_FOLDER, home, postgres, None, workers, java_options=f"-Xmx{HEAP}G")
         )
@@ -77,7 +77,7 @@ def standing(home: Path, workers: int = 0) -> Iterator[TrinoOnLake]:
 
 
 class Sides:
-    """The lake and what is timed on it."""
+    """The lake and its timed operations."""
 
     def __init__(self, stand: TrinoOnLake, warm_rows: int) -> None:
         self._ask, self._workers = stand.access.rows, stand.workers
@@ -89,16 +89,16 @@ class Sides:
             prepare_manifest(settings)
         self.found: Found = {}
         self._by_hand: dict[str, str] = {}
-        # makes the tables and warms the servers
+        # creates the tables and warms the servers
         self._built(Engine.TRINO, full_refresh=True)
         self._ask(f"create schema {_SCRATCH}")
         self._ask(f"create table {_SCRATCH}.parking_sites as select * from silver.parking_sites")
         self._made: dict[str, Any] = {}
 
     def whole(self) -> None:
-        """Silver and gold, anew from all of bronze, once by each side."""
+        """Rebuild silver and gold from all of bronze, once with each side."""
         self._timed("trino", lambda: self._built(Engine.TRINO, full_refresh=True))
-        # constants in it come from the rows that are there
+        # the SQL contains constants that depend on the current rows
         self._by_hand = compiled_models(self._engines[Engine.TRINO])
         self._made["trino"] = self._contents()
         for name in self._by_hand:
@@ -107,7 +107,7 @@ class Sides:
         self._timed("duckdb", lambda: self._built(Engine.DUCKDB, full_refresh=True))
 
     def step(self) -> None:
-        """One more poll, once for each engine."""
+        """Commit and build one more poll, once with each engine."""
         for engine in Engine:
             newest = newest_value(open_catalog(self._engines[engine]).load_table(BRONZE.identifier), "_polled_at")
             polled_at = _EPOCH + timedelta(microseconds=newest) + PACE
@@ -115,19 +115,19 @@ class Sides:
             self._timed(f"{engine} step", lambda engine=engine: self._built(engine))
 
     def refuse_differences(self) -> None:
-        """All sides must have made the same rows.
+        """Check that all sides wrote the same rows.
 
         Raises
         ------
         BenchmarkError
-            When they have not.
+            If the rows differ.
         """
         found = {**self._made, "duckdb": self._contents(), "by hand": self._contents(by_hand=True)}
         if len({str(content) for content in found.values()}) != 1:
             raise BenchmarkError(f"The sides differ: {found}")
 
     def _share_of_the_busiest(self) -> float:
-        """Of the processor time that the servers spent on silver, in the last build of it; 1 if one did it all."""
+        """Return the busiest server's share of the processor time of the last build of silver (1: all)."""
         [[query]] = self._ask(
             "select query_id from system.runtime.queries where source like 'dbt-trino%' and state = 'FINISHED' "
             "and query like '%create or replace table%parking_readings%' order by created desc limit 1"
@@ -146,7 +146,7 @@ class Sides:
         for result in build(self._engines[engine], NODES, full_refresh=full_refresh):
             if result.status.is_failure:
                 raise BenchmarkError(f"{result.unique_id}: {result.message}")
-            # at once: what workers have done is told for a quarter of an hour
+            # immediately, because Trino keeps the task statistics for only a quarter of an hour
             if self._workers and engine is Engine.TRINO and full_refresh and result.unique_id.endswith("readings"):
                 self.found.setdefault("spread", []).append(self._share_of_the_busiest())
 
@@ -156,14 +156,14 @@ class Sides:
             self._ask(f"create table {_scratch(name)} as {query}", session_properties=_SESSION)
 
     def _of_scratch(self, query: str) -> str:
-        """A compiled query that reads what was made by hand."""
+        """Return a compiled query that reads the tables created by hand."""
         for name in (*self._by_hand, "silver.parking_sites"):
             namespace, _, table = name.partition(".")
             query = query.replace(f'"{namespace}"."{table}"', f'"{_SCRATCH}"."{table}"')
         return query
 
     def _contents(self, *, by_hand: bool = False) -> dict[str, Any]:
-        """By table, the number of its rows and a sum over all that they hold, whatever their order."""
+        """Return the row count and an order-independent checksum of all values, by table."""
         found = {}
         for name in self._by_hand:
             columns = [row[0] for row in self._ask(f"describe {name}")]

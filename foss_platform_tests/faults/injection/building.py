@@ -1,4 +1,4 @@
-"""Building silver and gold in a process of its own, which may be killed at a point of a model's commit."""
+"""Builds silver and gold in a separate process that can be killed at a point of a model's commit."""
 
 from typing import Any
 from unittest.mock import patch
@@ -17,7 +17,7 @@ FINISHED = "dbt has finished the model"
 
 
 def build_models(settings: Settings, kill_at: str | None = None, full_refresh: bool = False) -> list[str]:
-    """Build the parking models; returns the points that were passed. Runs in a process of its own."""
+    """Build the parking models and return the points that were passed. Runs in a separate process."""
     points = Points(kill_at)
 
     def hooked(catalog: Any, name: TableName, *arguments: Any) -> Table:

@@ -1,4 +1,4 @@
-"""The `foss` command as a user starts it, in a process group of its own, which may be killed as a whole."""
+"""Runs the `foss` command as a user does, in a process group that can be killed as a whole."""
 
 import os
 import signal
@@ -14,12 +14,12 @@ _TIME_OUT = 300
 
 
 class Foss:
-    """Runs `foss` on one home and feed.
+    """Runs `foss` with one home and one feed.
 
     Parameters
     ----------
     log
-        Where its output goes.
+        File for its output.
     """
 
     def __init__(self, home: Path, url: str, log: Path) -> None:
@@ -33,7 +33,7 @@ class Foss:
         }
 
     def run(self, *arguments: str) -> float:
-        """Run it to its end, which must be a good one; returns the seconds it took."""
+        """Run the command to its end, which must be successful. Return the seconds it took."""
         began = time.monotonic()
         with self._started(arguments) as process:
             process.wait(_TIME_OUT)
@@ -41,11 +41,11 @@ class Foss:
         return time.monotonic() - began
 
     def kill(self, *arguments: str, when: Callable[[float], bool]) -> bool:
-        """Kill its whole process group once `when`, asked with the seconds since its start, says so.
+        """Kill the process group once `when` returns true. It is called with the seconds since the start.
 
         Returns
         -------
-        Whether it was still running.
+        Whether the command was still running.
         """
         began = time.monotonic()
         with self._started(arguments) as process:

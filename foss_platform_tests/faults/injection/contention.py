@@ -1,4 +1,4 @@
-"""Writers and maintenance at one table, each in a process of its own: what they do, and what they measure."""
+"""Writers and maintenance that compete for the same tables, each in a separate process, and their measurements."""
 
 import time
 from collections.abc import Callable
@@ -29,12 +29,12 @@ _KEPT_SNAPSHOTS = 5
 
 @dataclass
 class Written:
-    """What one writer did.
+    """Results of one writer.
 
     Attributes
     ----------
     commits
-        By table, seconds and tries of each commit.
+        Seconds and attempts of each commit, by table.
     """
 
     new: int = 0
@@ -44,7 +44,7 @@ class Written:
 
 @dataclass
 class Maintained:
-    """How often maintenance got through, and how often another writer was first."""
+    """Number of successful maintenance commits and of conflicts with other writers."""
 
     compacted: int = 0
     expired: int = 0
@@ -52,7 +52,7 @@ class Maintained:
 
 
 def write(home: Path, feed: Feed, writer: int, ticks: list[int], start_file: Path) -> Written:
-    """Commit one batch after the other, from the moment that `start_file` is there."""
+    """Commit one batch after the other, as soon as `start_file` exists."""
     catalog = open_catalog(Settings(home=home))
     written = Written()
 
@@ -81,7 +81,7 @@ def write(home: Path, feed: Feed, writer: int, ticks: list[int], start_file: Pat
 
 
 def maintain(home: Path, feed: Feed, stop_file: Path) -> Maintained:
-    """Compact the tables into one file and expire all but a few snapshots, again and again, until told to stop."""
+    """Compact the tables into one file and expire all but a few snapshots, repeatedly, until `stop_file` exists."""
     catalog = open_catalog(Settings(home=home))
     done = Maintained()
     while not stop_file.exists():
@@ -101,7 +101,7 @@ def maintain(home: Path, feed: Feed, stop_file: Path) -> Maintained:
 
 
 def compact(catalog: Catalog, name: TableName) -> None:
-    """Replace every row by itself, its sequence number included, in one file."""
+    """Rewrite all rows, including their sequence numbers, into one file."""
 
     def plan(table: Table) -> Change | None:
         if table.current_snapshot() is None:
@@ -112,11 +112,11 @@ def compact(catalog: Catalog, name: TableName) -> None:
 
 
 def expire(catalog: Catalog, name: TableName, kept: int) -> None:
-    """Expire all snapshots but the newest ones, as anyone may through PyIceberg."""
+    """Expire all snapshots except the newest, as any PyIceberg user can."""
     table = load_table(catalog, name)
     newest_first = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0, reverse=True)
     surplus = [snapshot.snapshot_id for snapshot in newest_first[kept:]]
-    # one that another process has just expired is no news
+    # a snapshot that another process has just expired is not an error
     with suppress(ValueError):
         if surplus:
             table.maintenance.expire_snapshots().by_ids(surplus).commit()

@@ -1,8 +1,8 @@
-"""The points of a commit at which a process can end: counting them, and ending at one.
+"""Points of a commit at which a process can end: counts them, and kills the process at a given one.
 
-A point lies before and after each table's commit, before and after a data file is written, and
-around each statement that changes the catalog, which PyIceberg sends after the new metadata file is written. A REST
-catalog is told by a request after the manifests are written, and writes the metadata file itself.
+There are points before and after each table's commit, before and after a data file is written, and around each
+statement that changes the catalog. PyIceberg sends that statement after it has written the new metadata file. A REST
+catalog receives a request after the manifests are written, and writes the metadata file itself.
 """
 
 import os
@@ -28,18 +28,18 @@ from foss_platform.lake.files import data_files
 from foss_platform.lake.table.names import TableName
 
 SET_UP = "set-up"
-HEALING = "healing: "
-NOT_YET_TOLD = "metadata written, catalog not yet told"
-TOLD = "catalog told, not yet committed"
-#: The same of a REST catalog, and the moment at which the commit has landed and nobody knows.
-NOT_YET_ASKED = "manifests written, catalog not yet told"
-ANSWERED = "catalog told, its answer not read"
+HEALING = "repair: "
+NOT_YET_TOLD = "metadata written, catalog statement not sent"
+TOLD = "catalog statement sent, not committed"
+#: Points of a REST catalog. At the second one the commit has succeeded, but the client does not know it.
+NOT_YET_ASKED = "manifests written, request not sent"
+ANSWERED = "request sent, response not read"
 
 
 class Points:
-    """Names the points that this process reaches, and ends it by SIGKILL at the one told, by number or name.
+    """Names the points that this process reaches, and kills it with SIGKILL at a point given by number or name.
 
-    Only for a process of its own: the hooks stay.
+    Use it only in a separate process, because the hooks are not removed.
     """
 
     def __init__(self, kill_at: int | str | None) -> None:
@@ -56,17 +56,17 @@ class Points:
         event.listen(Engine, "after_cursor_execute", self._statement(TOLD))
 
     def at(self, table: TableName) -> None:
-        """Say which table the next points are about."""
+        """Set the table of the next points."""
         self._table = f"{self._prefix}{table}"
 
     def reach(self, what: str) -> None:
-        """Note a point, and end here if this is the one."""
+        """Record a point, and end the process if it is the given one."""
         self.reached.append(f"{self._table}: {what}")
         if self._kill_at in (len(self.reached) - 1, self.reached[-1]):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _heal(self, *arguments: Any) -> poll_log.Healed:
-        # whether there is something to heal is a matter of the tick before, so these points have names of their own
+        # whether a repair is needed depends on the previous tick, so these points have names of their own
         self._prefix = HEALING
         try:
             return poll_log.heal_poll_log(*arguments)

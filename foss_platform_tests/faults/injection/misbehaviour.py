@@ -1,4 +1,4 @@
-"""The ways in which a feed misbehaves, and what each must leave behind. Not here: the socket (`pipeline.ingest.loopback`)."""
+"""Faults of a feed, and the expected result of each. See `pipeline.ingest.loopback` for the server."""
 
 import socket
 import threading
@@ -8,10 +8,10 @@ from foss_platform_tests.pipeline.ingest.loopback import Behaviour, answer, head
 from foss_platform_tests.pipeline.ingest.writers import record
 
 GIGABYTE = 1_000_000_000
-#: The page's limits while the feed misbehaves.
+#: The limits of the feed page while the feed misbehaves.
 MAX_BYTES = 1_000_000
 TIMEOUT = 0.6
-#: Of a try at a feed that is not slow: however busy the machine, it is not this that ends it.
+#: Time-out of an attempt at a feed that is not slow. Even on a busy machine it does not end the attempt.
 PATIENCE = 30.0
 TRIES = 2
 
@@ -23,7 +23,7 @@ _WAVE = b" " * 65_536
 
 
 def _gigabyte(connection: socket.socket, _path: str, stop: threading.Event) -> None:
-    """A body of 1 GB that says so, as fast as the reader takes it."""
+    """Send a body of 1 GB with a matching Content-Length, as fast as the client reads it."""
     connection.sendall(head("200 OK", f"Content-Length: {GIGABYTE}"))
     for _ in range(GIGABYTE // len(_WAVE)):
         if stop.is_set():
@@ -32,7 +32,7 @@ def _gigabyte(connection: socket.socket, _path: str, stop: threading.Event) -> N
 
 
 def _drip(first: bytes, drop: bytes) -> Behaviour:
-    """Send `first`, then `drop` again and again, for much longer than a try may take but not for ever."""
+    """Send `first`, then `drop` repeatedly, for much longer than an attempt may take, but not forever."""
 
     def behave(connection: socket.socket, _path: str, stop: threading.Event) -> None:
         connection.sendall(first)
@@ -46,20 +46,20 @@ def _drip(first: bytes, drop: bytes) -> Behaviour:
 
 @dataclass(frozen=True)
 class Fault:
-    """What a feed does in one poll, request by request, and what must come of it.
+    """Behaviour of a feed in one poll, request by request, and the expected result.
 
     Attributes
     ----------
     error
-        passing, lasting, or None for a poll that is accepted.
+        passing, lasting, or None for an accepted poll.
     says
-        What the error in the log says.
+        Text expected in the logged error.
     tries
-        GETs that a poll makes of it.
+        Number of GET requests of the poll.
     accepted, rejected
-        Indexes of the records that go to bronze and to quarantine.
+        Indexes of the records expected in bronze and in quarantine.
     body
-        What the log keeps of an unreadable one.
+        Expected body in the log for an unreadable answer.
     """
 
     requests: tuple[Behaviour, ...]

@@ -1,4 +1,4 @@
-"""A feed that answers the same at the same tick, and taking in one of its ticks: what is killed and retried."""
+"""A feed that gives a fixed answer per tick, and the poll of one tick, which is killed and retried."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ KINDS = ("mixed", "good", "refused", "unreadable", "busy")
 
 
 def answer_of(tick: int, kind: str) -> RecordedPoll:
-    """What the feed answers in the n-th minute."""
+    """Return the feed's answer in the n-th minute."""
     good = [record(site, str(tick)) for site in ("Forum", "Jernbanen")]
     bodies = {
         "mixed": f'[{good[0]},{{"Sted":1,"Sted":2}},null,{good[1]}]',
@@ -43,7 +43,7 @@ def answer_of(tick: int, kind: str) -> RecordedPoll:
 
 
 class Ticking:
-    """The feed over real HTTP; `tick` says which minute it is, and the `Date` of an answer is that minute's."""
+    """The feed over real HTTP. `tick` sets the current minute, which is also the `Date` of an answer."""
 
     def __init__(self, server: FeedServer, feed: Feed, minutes: list[float]) -> None:
         self.server = server
@@ -56,7 +56,7 @@ class Ticking:
 
 @contextmanager
 def ticking(feed: Feed, kinds: Sequence[str]) -> Iterator[Ticking]:
-    """Serve one answer a minute, of these kinds."""
+    """Serve one answer per minute, of the given kinds."""
     minutes = [0.0]
     polls = [answer_of(tick, kind) for tick, kind in enumerate(kinds)]
     with FeedServer(polls, pace=1, start=START, clock=lambda: minutes[0] * 60) as server:
@@ -64,7 +64,7 @@ def ticking(feed: Feed, kinds: Sequence[str]) -> Iterator[Ticking]:
 
 
 def take_in_tick(home: Path, feed: Feed, tick: int, kill_at: int | str | None = None) -> list[str]:
-    """Take one tick in as a scheduled run does; returns the points that were passed. Runs in a process of its own."""
+    """Poll one tick as a scheduled run does, and return the points that were passed. Runs in a separate process."""
     points = Points(kill_at)
     cause = scheduled(feed.name, START + timedelta(minutes=tick))
     with new_session() as session:
@@ -74,7 +74,7 @@ def take_in_tick(home: Path, feed: Feed, tick: int, kill_at: int | str | None = 
 
 
 def without_durations(home: Path) -> dict[str, list[Row]]:
-    """Bronze, quarantine and log, row for row, but for what a clock measured and which commit brought a row."""
+    """Return the rows of bronze, quarantine and log without measured durations and sequence numbers."""
     tables = content(Settings(home=home), TABLES)
     for row in tables[POLLS]:
         row.pop("duration_seconds")

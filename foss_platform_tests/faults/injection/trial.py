@@ -1,7 +1,8 @@
-"""One try in a process of its own, which may be killed. What belongs here: the process; what does not: what it does.
+"""Runs a function in a separate process that can be killed.
 
-A trial is forked from a server that has imported all that trials need and done nothing else, so it
-takes some tens of milliseconds instead of seconds, and is as clean as a process that was just started.
+A trial is forked from a server that has imported all modules of the trials and done nothing else. It therefore
+starts
+in some tens of milliseconds instead of seconds, and is as clean as a new process.
 """
 
 import multiprocessing
@@ -34,16 +35,16 @@ _TIME_OUT = 1800
 
 @dataclass(frozen=True)
 class Trial:
-    """How a trial ended.
+    """Result of a trial.
 
     Attributes
     ----------
     killed
         Whether SIGKILL ended it.
     result
-        What the function returned; None where it was killed.
+        Return value of the function, or None if the trial was killed.
     seconds
-        From its start, forking left out, to its end.
+        Time from its start to its end, without the fork.
     """
 
     killed: bool
@@ -53,24 +54,24 @@ class Trial:
 
 @cache
 def server() -> ForkServerContext:
-    """The context whose processes are forked from the clean server."""
+    """Return the context whose processes are forked from the clean server."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
 
 
 def attempt(function: Callable[..., Any], *arguments: Any, kill_after: float | None = None) -> Trial:
-    """Call a module's function in a process of its own, with this one's environment, and wait for the end of it.
+    """Call a module's function in a separate process with the current environment, and wait for its end.
 
     Parameters
     ----------
     kill_after
-        SIGKILL it after so many seconds, unless it has ended.
+        Seconds after which the process is killed with SIGKILL, unless it has ended.
 
     Raises
     ------
     RuntimeError
-        When the function raised.
+        If the function raised an exception.
     """
     ours, its = server().Pipe()
     process = server().Process(target=_call, args=(its, dict(os.environ), function, arguments))
@@ -102,7 +103,7 @@ def attempt(function: Callable[..., Any], *arguments: Any, kill_after: float | N
 def _call(
     connection: Connection, environment: dict[str, str], function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
-    # the server's is that of the first trial
+    # the server has the environment of the first trial
     os.environ.clear()
     os.environ.update(environment)
     connection.send("ready")

@@ -1,4 +1,4 @@
-"""Caring for a table in a process of its own, which may be killed at a point of it."""
+"""Maintains a table in a separate process that can be killed at a point of the maintenance."""
 
 import os
 import signal
@@ -32,10 +32,10 @@ from foss_platform_tests.faults.maintenance.table_model import NAME
 
 
 class MaintenancePoints:
-    """Names the points of maintenance that this process reaches, and ends it by SIGKILL at the one told, by number.
+    """Names the maintenance points that this process reaches, and kills it with SIGKILL at a point given by number.
 
-    A point lies before and after a pin, a data file, the notes, each deletion, each commit, and around each
-    statement that changes the catalog. Only for a process of its own: the hooks stay.
+    There are points before and after a pin, a data file, the notes, each deletion and each commit, and around each
+    statement that changes the catalog. Use it only in a separate process, because the hooks are not removed.
     """
 
     def __init__(self, kill_at: int | None) -> None:
@@ -51,11 +51,11 @@ class MaintenancePoints:
         points = self
         patch.object(Storage, "write_whole", lambda storage, *arguments: points._note(storage, *arguments)).start()
         patch.object(Storage, "delete", lambda storage, path: points._delete_file(storage, path)).start()
-        event.listen(Engine, "before_cursor_execute", self._statement("metadata written, catalog not yet told"))
-        event.listen(Engine, "after_cursor_execute", self._statement("catalog told, not yet committed"))
+        event.listen(Engine, "before_cursor_execute", self._statement("metadata written, catalog statement not sent"))
+        event.listen(Engine, "after_cursor_execute", self._statement("catalog statement sent, not committed"))
 
     def reach(self, what: str) -> None:
-        """Note a point, and end here if this is the one."""
+        """Record a point, and end the process if it is the given one."""
         self.reached.append(f"{self._table}: {what}")
         if self._kill_at == len(self.reached) - 1:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -97,7 +97,7 @@ class MaintenancePoints:
 
 
 def maintenance(home: Path, moment: datetime, kill_at: int | None = None) -> list[str]:
-    """Care for the table at a moment; returns the points that were passed. Runs in a process of its own."""
+    """Maintain the table at a moment and return the points that were passed. Runs in a separate process."""
     with time_machine.travel(moment, tick=False):
         points = MaintenancePoints(kill_at)
         maintain(open_catalog(Settings(home=home)), NAME, moment, trigger="maintenance")

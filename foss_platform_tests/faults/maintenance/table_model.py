@@ -1,6 +1,7 @@
-"""What the tests of maintenance share: a plain model of a table's states, and what lies on the disk.
+"""Helpers of the maintenance tests: a plain model of a table's states, and the files on disk.
 
-What the table refers to is found here once more, by PyIceberg alone, so that removal is not judged by itself.
+The referenced files are determined here independently through PyIceberg, so the removal is not checked against
+itself.
 """
 
 import os
@@ -29,7 +30,7 @@ Rows = tuple[tuple[int, datetime], ...]
 
 @dataclass(frozen=True)
 class State:
-    """What the table held from a moment on."""
+    """Content of the table from a moment on."""
 
     since: datetime
     rows: Rows
@@ -37,39 +38,39 @@ class State:
 
 
 def state_at(states: Sequence[State], moment: datetime) -> State | None:
-    """What the table held at a moment; None before the first commit."""
+    """Return the state of the table at a moment, or None before the first commit."""
     place = bisect_right([state.since for state in states], moment)
     return states[place - 1] if place else None
 
 
 def full_ones(policy: TablePolicy, moment: datetime) -> set[datetime]:
-    """The full hours and midnights that a policy promises."""
+    """Return the full hours and midnights that a policy retains."""
     hours = {full(moment, HOUR) - back * HOUR for back in range(policy.keep_hours)}
     return hours | {full(moment, DAY) - back * DAY for back in range(policy.keep_days)}
 
 
 def full(moment: datetime, unit: timedelta) -> datetime:
-    """The last full hour or midnight."""
+    """Return the last full hour or midnight."""
     return moment - (moment - datetime(2020, 1, 1, tzinfo=UTC)) % unit
 
 
 def now() -> datetime:
-    """The moment, as the clock that is moved by hand has it."""
+    """Return the current time of the moved clock."""
     return datetime.now(UTC)
 
 
 def arrow(rows: Rows) -> pa.Table:
-    """Rows as they are committed."""
+    """Return rows as an Arrow table for a commit."""
     return pa.Table.from_pylist([{"id": number, "at": at} for number, at in rows], schema=SCHEMA)
 
 
 def rows_at(table: Table, point: Point) -> Rows:
-    """All rows of a point."""
+    """Return all rows at a point."""
     return rows_in(point_table(table, point), point.snapshot_id)
 
 
 def rows_in(table: Table, snapshot_id: int | None = None) -> Rows:
-    """All rows, sorted."""
+    """Return all rows, sorted."""
     if snapshot_id is None and table.current_snapshot() is None:
         return ()
     rows = table.scan(snapshot_id=snapshot_id).to_arrow().to_pylist()
@@ -77,12 +78,12 @@ def rows_in(table: Table, snapshot_id: int | None = None) -> Rows:
 
 
 def files_below(root: Path) -> set[str]:
-    """Every file of a table, whatever it is."""
+    """Return every file of a table, of any kind."""
     return {str(path) for path in root.rglob("*") if path.is_file()}
 
 
 def date_files(root: Path) -> None:
-    """What was written since the clock was moved by hand is of its time, as a store that has that clock would say."""
+    """Set new files' modification times to the moved clock, as a store with that clock would do."""
     moment = now().timestamp()
     for path in files_below(root):
         if Path(path).stat().st_mtime > moment:
@@ -90,7 +91,7 @@ def date_files(root: Path) -> None:
 
 
 def referenced_files(table: Table, root: Path) -> set[str]:
-    """Every file that the table or a pinned state refers to, and the notes of the removal."""
+    """Return every file referenced by the table or by a pinned state, and the removal notes."""
     found = {_path(table.metadata_location), *(_path(entry.metadata_file) for entry in table.metadata.metadata_log)}
     tables: list[Table] = [table]
     for path in (root / "metadata").glob(f"{PINNED_PREFIX}*.metadata.json"):

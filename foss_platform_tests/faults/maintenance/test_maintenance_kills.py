@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of every step of maintenance: nothing is lost, and the next run heals it."""
+"""Maintenance is killed with SIGKILL at every point: no data is lost, and the next run repairs the table."""
 
 import itertools
 import random
@@ -50,7 +50,7 @@ START = datetime(2026, 3, 24, 6, 5, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Worn:
-    """A lake whose table needs every kind of care at a moment, and what it held when."""
+    """A lake whose table needs every kind of maintenance at a given moment, and its earlier contents."""
 
     home: Path
     spotless: Path
@@ -58,7 +58,7 @@ class Worn:
     states: Sequence[State]
 
     def restore(self) -> None:
-        """As it was before any care."""
+        """Restore the state before any maintenance."""
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.copytree(self.spotless, self.home)
 
@@ -99,7 +99,7 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Worn:
         (root / "metadata" / "crashed.json.part").write_text("{")
         date_files(root)
         clock.shift(POLICY.spare)
-        # the first look, and then the time that it spares
+        # the first scan, followed by the retention time of unreferenced files
         maintain(catalog, NAME, datetime.now(UTC), trigger="maintenance")
         note()
         for _ in range(3):
@@ -115,14 +115,14 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Worn:
 
 @pytest.fixture(scope="module")
 def passed(worn: Worn) -> list[str]:
-    """The points that caring for the table passes."""
+    """Return the points that maintenance of the table passes."""
     worn.restore()
     points: list[str] = attempt(maintenance, worn.home, worn.moment).result
     return points
 
 
 def in_turn(passed: Sequence[str], count: int) -> list[int]:
-    """Points to end at: one of every name first, then the others, over and over."""
+    """Return the points to be killed at: one of every name first, then the others, repeatedly."""
     first = {name: place for place, name in reversed(list(enumerate(passed)))}
     rest = [place for place in range(len(passed)) if place not in first.values()]
     order = list(first.values())
@@ -137,7 +137,7 @@ def test_maintenance_passes_every_kind_of_point(worn: Worn, passed: list[str]) -
         f"{when} {what}" for when in ("before", "after") for what in ("the pin", "a data file", "the commit")
     } < kinds
     assert {"before the notes", "after the notes", "before a deletion", "after a deletion"} < kinds
-    assert {"metadata written, catalog not yet told", "catalog told, not yet committed"} < kinds
+    assert {"metadata written, catalog statement not sent", "catalog statement sent, not committed"} < kinds
     worn.restore()
     with time_machine.travel(worn.moment, tick=False):
         catalog = open_catalog(Settings(home=worn.home))
@@ -148,7 +148,7 @@ def test_maintenance_passes_every_kind_of_point(worn: Worn, passed: list[str]) -
         assert len(pinned_points(load_table(catalog, NAME))) > len(removed & {PINNED_PREFIX})
 
 
-def test_killed_at_every_point_and_healed(worn: Worn, passed: list[str], measured: Measured, *, full: bool) -> None:
+def test_killed_at_every_point_and_repaired(worn: Worn, passed: list[str], measured: Measured, *, full: bool) -> None:
     places = in_turn(passed, 70 if full else 4)
     for place in places:
         worn.restore()
@@ -158,7 +158,7 @@ def test_killed_at_every_point_and_healed(worn: Worn, passed: list[str], measure
     measured("points", f"{len(set(places))} of {len(passed)}")
 
 
-def test_killed_at_random_moments_and_healed(worn: Worn, measured: Measured, *, full: bool) -> None:
+def test_killed_at_random_moments_and_repaired(worn: Worn, measured: Measured, *, full: bool) -> None:
     dice = random.Random(8)
     times = []
     for _ in range(3):
@@ -167,7 +167,7 @@ def test_killed_at_random_moments_and_healed(worn: Worn, measured: Measured, *, 
     wanted, killed = 30 if full else 2, 0
     while killed < wanted:
         worn.restore()
-        # the one that heals may be killed as well
+        # the run that repairs the table can be killed as well
         while attempt(maintenance, worn.home, worn.moment, kill_after=dice.uniform(0, statistics.median(times))).killed:
             killed += 1
         check_and_heal(worn)
@@ -175,13 +175,13 @@ def test_killed_at_random_moments_and_healed(worn: Worn, measured: Measured, *, 
 
 
 def check_and_heal(worn: Worn) -> None:
-    """As it stands everything can be read; after the next care too; and once all is spared no file is left over."""
+    """Check that everything is readable now and after the next maintenance, and that finally no loose file is left."""
     with time_machine.travel(worn.moment, tick=False) as clock:
         catalog = open_catalog(Settings(home=worn.home))
         check_rows(catalog, worn)
         maintain(catalog, NAME, worn.moment, trigger="maintenance")
         check_rows(catalog, worn)
-        # no hour and no midnight passes, so that no more points are let go
+        # no full hour and no midnight passes, so no more snapshots are expired
         late = full(worn.moment, HOUR) + HOUR
         for _ in range(4):
             date_files(worn.root)
@@ -194,7 +194,7 @@ def check_and_heal(worn: Worn) -> None:
 
 
 def check_rows(catalog: Catalog, worn: Worn) -> None:
-    """No row is lost and none is there twice, now and at each promised moment."""
+    """Check that no row is missing or duplicated, now and at each retained moment."""
     table = load_table(catalog, NAME)
     assert rows_in(table) == worn.states[-1].rows
     newest = {state.since for state in worn.states[-POLICY.keep_commits + 1 :]}

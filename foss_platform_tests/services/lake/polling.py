@@ -1,6 +1,6 @@
-"""Taking polls in on a lake whose servers fail, and what is expected of it then. Not here: the failures.
+"""Polls on a lake whose servers fail, and the results expected afterwards.
 
-A poll holds two records that come in and one that does not, so taking it in is three commits of one file each.
+A poll has two valid records and one invalid record, so it makes three commits with one file each.
 """
 
 import time
@@ -23,20 +23,20 @@ from foss_platform_tests.pipeline.ingest.writers import live_poll, record
 from foss_platform_tests.services.lakes import Lake
 from foss_platform_tests.tables import read
 
-#: However it fails, it says so within this many seconds.
+#: Time limit in seconds for the error message of any failure.
 BOUND_SECONDS = 30.0
-#: In the order in which their files are written.
+#: Tables in the order in which their files are written.
 COMMITTED = (REJECTED, BRONZE, POLLS)
 
 
 def take_in(catalog: Catalog, feed: Feed, tick: int) -> TakenIn:
-    """Take the poll of the n-th minute in, as a scheduled run does."""
+    """Poll the n-th minute, as a scheduled run does."""
     poll = live_poll(feed, tick, f"[{record('A', str(tick))},{record('B')},null]")
     return take_in_poll(catalog, feed, poll.cause, lambda _: poll, {})
 
 
 def refused(lake: Lake, act: Callable[[], object]) -> FossError:
-    """The one error of it: in time, with a remedy, without a secret."""
+    """Return the error of `act`, after checking that it is in time, has a remedy and contains no secret."""
     began = time.monotonic()
     with pytest.raises(FossError) as caught:
         act()
@@ -50,7 +50,7 @@ def refused(lake: Lake, act: Callable[[], object]) -> FossError:
 
 
 def in_mid_append(monkeypatch: pytest.MonkeyPatch, table: str, act: Callable[[], None]) -> None:
-    """Do something once, when the next poll's file for a table is written and the table not yet committed."""
+    """Call `act` once, when the next poll has written a table's file and not yet committed the table."""
     place, written_before = COMMITTED.index(table), count()
 
     def write(*arguments: Any) -> list[DataFile]:
@@ -63,7 +63,7 @@ def in_mid_append(monkeypatch: pytest.MonkeyPatch, table: str, act: Callable[[],
 
 
 def is_in_once(lake: Lake, feed: Feed, ticks: int) -> None:
-    """Assert that all of the first polls are in, each once and whole, and that taking one in again changes nothing."""
+    """Assert that the first polls are committed completely and once, and that a repetition changes nothing."""
     assert take_in(open_catalog(lake.settings), feed, ticks - 1).written is None
     rows = read(lake.settings, BRONZE)
     batches = sorted({row["_batch_id"] for row in rows})

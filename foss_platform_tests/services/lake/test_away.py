@@ -1,4 +1,4 @@
-"""Store or catalog taken away: one clear error within 30 s, nothing lost, and the next try heals it."""
+"""The store or the catalog is unavailable: one clear error within 30 s, no data loss, and the next attempt succeeds."""
 
 import re
 import time
@@ -55,10 +55,10 @@ def refused_in_time(act: Callable[[], object], lake: Lake) -> str:
 
 @ON_BOTH
 @pytest.mark.parametrize("away", [Server.stop, Server.freeze])
-def test_the_store_is_away(lake: Lake, catalog: Catalog, away: Callable[[Server], None]) -> None:
+def test_the_store_is_unavailable(lake: Lake, catalog: Catalog, away: Callable[[Server], None]) -> None:
     assert lake.store_server is not None
     away(lake.store_server)
-    # a REST catalog reads the table's metadata from the store itself, so it may be the one that does not answer
+    # a REST catalog reads the table's metadata from the store itself, so it may be the server that does not answer
     assert re.search("warehouse|catalog", refused_in_time(lambda: add(catalog), lake))
     lake.store_server.revive()
     add(catalog)
@@ -77,7 +77,7 @@ def test_the_catalog_is_stopped(lake: Lake, catalog: Catalog) -> None:
 
 
 @ON_BOTH
-def test_a_restart_between_two_commits_is_not_noticed(lake: Lake, catalog: Catalog) -> None:
+def test_a_restart_between_two_commits_has_no_effect(lake: Lake, catalog: Catalog) -> None:
     assert lake.catalog_server is not None
     assert lake.store_server is not None
     lake.catalog_server.restart()

@@ -1,7 +1,7 @@
-"""Backup and restore of catalog and store, tried while polling goes on, as docs/OPERATIONS.md describes them.
+"""Backup and restore of catalog and store during polling, as described in docs/OPERATIONS.md.
 
-The catalog is dumped first and the objects are copied after it: what a dump names was written before it, and is
-spared for hours by whatever removes files. The other way round a dump names files that came after the copy.
+The catalog is dumped first, and the objects are copied afterwards. Every file named in the dump was written before
+the dump and is retained for hours. In the other order, the dump would name files that are newer than the copy.
 """
 
 import os
@@ -47,8 +47,8 @@ def other_minio() -> Iterator[Minio]:
         yield server
 
 
-def go_on(environment: dict[str, str], feed: Feed, first: int, connection: Connection) -> None:
-    """Poll, with all maintenance, until told to stop; say how many ticks are in."""
+def poll_until_stopped(environment: dict[str, str], feed: Feed, first: int, connection: Connection) -> None:
+    """Poll, with full maintenance, until a message asks to stop. Send the number of committed ticks."""
     os.environ.update(environment)
     catalog, tick = open_catalog(load_settings()), first
     while not connection.poll():
@@ -60,7 +60,7 @@ def go_on(environment: dict[str, str], feed: Feed, first: int, connection: Conne
 
 
 def run(postgres: Postgres, program: str, *arguments: str) -> None:
-    """One of Postgres' programs, as the lake's role."""
+    """Run one of Postgres' programs with the lake's role."""
     subprocess.run(
         [
             str(postgres.programs / program),
@@ -76,7 +76,7 @@ def run(postgres: Postgres, program: str, *arguments: str) -> None:
 
 
 def copy_objects(source: Minio, target: Minio, bucket: str) -> int:
-    """Copy all objects of a bucket into one of the same name; what goes away meanwhile is not missed."""
+    """Copy all objects of a bucket to a bucket of the same name. Objects deleted meanwhile are ignored."""
     target.files.mkdir(bucket)
     copied = 0
     for path in source.files.find(bucket):
@@ -98,7 +98,7 @@ def answers(lake: Lake) -> list[list[Row]]:
     return [ask(lake.settings, catalog, query).reader.read_all().to_pylist() for query in _QUERIES]
 
 
-def test_a_restored_copy_answers_the_same_and_goes_on(
+def test_a_restored_copy_gives_the_same_answers_and_continues(
     lake: Lake,
     feed: Feed,
     postgres: Postgres,
@@ -114,15 +114,15 @@ def test_a_restored_copy_answers_the_same_and_goes_on(
         take_in(open_catalog(lake.settings), feed, tick)
     earlier = answers(lake)
 
-    # backup, while another process polls and cares for the tables
+    # backup, while another process polls and maintains the tables
     ours, its = server().Pipe()
-    process = server().Process(target=go_on, args=(lake.environment, feed, before, its))
+    process = server().Process(target=poll_until_stopped, args=(lake.environment, feed, before, its))
     process.start()
     try:
         assert ours.poll(_SECONDS)
         ours.recv()
         run(postgres, "pg_dump", "--format=custom", f"--file={dump}", bucket)
-        # not until more was committed is the store copied: the copy is of a later moment than the dump
+        # the store is copied only after further commits, so the copy is later than the dump
         for _ in range(2):
             assert ours.poll(_SECONDS)
             ours.recv()
@@ -135,7 +135,7 @@ def test_a_restored_copy_answers_the_same_and_goes_on(
     assert process.exitcode == 0
     assert copied > 0
 
-    # restore, elsewhere
+    # restore on other servers
     restored = other_postgres.make_database(bucket)
     run(other_postgres, "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={bucket}", str(dump))
     original = content(lake.settings, TABLES)
@@ -146,18 +146,19 @@ def test_a_restored_copy_answers_the_same_and_goes_on(
         ticks = len({row["batch_id"] for row in copy["ops.polls"]})
         assert before < ticks
         for table, rows in copy.items():
-            # each batch is in by one commit a table, so the copy holds it as the original does, or not yet
+            # a batch is one commit per table, so the copy either has the batch as the original does, or does not have
+            # it yet
             batches = {batch_of(row) for row in rows}
             assert rows == [row for row in original[table] if batch_of(row) in batches]
         assert [
             [row for row in now if row in then] for now, then in zip(answers(lake), earlier, strict=True)
         ] == earlier
-        # the copied bucket still says that it is the other catalog's, which goes on over a store of its own
+        # the mark in the copied bucket still names the other catalog
         with pytest.raises(ForeignLakeError, match="foss adopt"):
             take_in(open_catalog(lake.settings), feed, ticks)
         restored_catalog = open_catalog(lake.settings)
         adopt(restored_catalog, plan_adoption(restored_catalog, take_over=True))
-        # a dump between two of a poll's commits leaves what a crash there leaves, and the next polls heal it
+        # a dump between two commits of a poll resembles a crash at that point, and the next polls repair it
         for tick in range(ticks + 2):
             take_in(open_catalog(lake.settings), feed, tick)
         is_in_once(lake, feed, ticks + 2)

@@ -1,4 +1,4 @@
-"""The catalog fails: one clear error in time, nothing lost, nothing twice, and the next run heals it."""
+"""The catalog fails: one clear error in time, no lost or duplicated data, and the next run repairs the lake."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -31,7 +31,7 @@ def catalog(lake: Lake, feed: Feed) -> Catalog:
 
 @pytest.fixture
 def servers(lake: Lake, postgres: Postgres) -> Iterator[dict[str, Server]]:
-    """Who keeps the catalog, and the database behind it where that is another."""
+    """Servers of the catalog, and the database behind it if it is a separate server."""
     assert lake.catalog_server is not None
     yield {"catalog": lake.catalog_server, "database": postgres}
     postgres.revive()
@@ -40,7 +40,7 @@ def servers(lake: Lake, postgres: Postgres) -> Iterator[dict[str, Server]]:
 
 @contextmanager
 def lock(lake: Lake, postgres: Postgres, mode: str) -> Iterator[None]:
-    """Another session holds the catalog's table."""
+    """Lock the catalog's table in another session."""
     with closing(connect(postgres, lake.warehouse.split("/")[2])) as session, session.cursor() as cursor:
         cursor.execute(f"lock table iceberg_tables in {mode} mode")
         yield
@@ -54,7 +54,7 @@ def connect(postgres: Postgres, database: str) -> "psycopg2.extensions.connectio
 
 
 def use_up(sessions: ExitStack, postgres: Postgres) -> None:
-    """Open sessions for as long as it takes any."""
+    """Open sessions until the server accepts no more."""
     while True:
         sessions.enter_context(closing(connect(postgres, "postgres")))
 
@@ -65,7 +65,7 @@ def use_up(sessions: ExitStack, postgres: Postgres) -> None:
     indirect=["kind"],
 )
 @pytest.mark.parametrize("away", [Server.kill, Server.freeze, Server.restart])
-def test_away_in_mid_append(
+def test_unavailable_during_an_append(
     lake: Lake,
     servers: dict[str, Server],
     catalog: Catalog,
@@ -76,7 +76,7 @@ def test_away_in_mid_append(
 ) -> None:
     in_mid_append(monkeypatch, BRONZE, lambda: away(servers[which]))
     if away is Server.restart:
-        # the connection from before it may be noticed as broken or not
+        # the client may or may not notice that the earlier connection is broken
         try:
             take_in(catalog, feed, 1)
         except PassingError as noticed:
@@ -92,7 +92,7 @@ def test_away_in_mid_append(
 
 
 @ON_BOTH
-def test_slow_to_read_from(lake: Lake, catalog: Catalog, feed: Feed, postgres: Postgres) -> None:
+def test_locked_for_reads(lake: Lake, catalog: Catalog, feed: Feed, postgres: Postgres) -> None:
     with lock(lake, postgres, "access exclusive"):
         error = refused(lake, lambda: take_in(catalog, feed, 1))
         assert isinstance(error, PassingError)
@@ -102,16 +102,16 @@ def test_slow_to_read_from(lake: Lake, catalog: Catalog, feed: Feed, postgres: P
 
 
 @ON_BOTH
-def test_slow_to_commit(
+def test_locked_for_commits(
     lake: Lake, catalog: Catalog, feed: Feed, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ExitStack() as locked:
-        # from here on it can be read and not written to
+        # from here on the table is readable but not writable
         in_mid_append(monkeypatch, BRONZE, lambda: locked.enter_context(lock(lake, postgres, "share row exclusive")))
         error = refused(lake, lambda: take_in(catalog, feed, 1))
         assert isinstance(error, PassingError)
         assert "catalog" in str(error)
-    # a REST server may commit now what it was asked for and nobody waits for any longer
+    # a REST server may now execute the commit that nobody waits for any more
     take_in(catalog, feed, 1)
     is_in_once(lake, feed, 2)
 

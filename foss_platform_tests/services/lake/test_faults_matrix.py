@@ -1,6 +1,6 @@
-"""The faults over all four kinds of lake: kills of the commit path, and writers that compete while maintenance runs.
+"""Faults on all four kinds of lake: kills during a commit, and concurrent writers during maintenance.
 
-What is killed and how is `foss_platform_tests.faults`; here it meets Postgres, a REST catalog and an object store.
+The faults come from `foss_platform_tests.faults`. Here they run on Postgres, a REST catalog and an object store.
 """
 
 import os
@@ -41,7 +41,7 @@ _SECONDS = 240
 
 
 def kill_points(kind: Kind) -> list[str]:
-    """Where the promise is decided: around the commit of each table, and within that of bronze."""
+    """Return the decisive points: around the commit of each table, and within the commit of bronze."""
     before, after = (NOT_YET_ASKED, ANSWERED) if kind is Kind.REST_MINIO else (NOT_YET_TOLD, TOLD)
     return [
         f"{SET_UP}: {before}",
@@ -76,7 +76,7 @@ def test_killed_in_the_commit_path_and_retried(
 def without_kills(
     served: Ticking, ticks: Sequence[int], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, list[Row]]:
-    """The same ticks on an embedded lake."""
+    """Poll the same ticks on an embedded lake."""
     with monkeypatch.context() as plain, new_session() as session:
         set_environment(plain, {"FOSS_HOME": str(home)})
         catalog, poller = open_catalog(load_settings()), FeedPoller(served.feed, session, system_clock, trust_date=True)
@@ -88,11 +88,11 @@ def without_kills(
 
 
 def name_lake(environment: dict[str, str]) -> None:
-    """For a process whose environment is that of the fork server."""
+    """Name the lake in a process that has the environment of the fork server."""
     os.environ.update(environment)
 
 
-def test_writers_compete_while_maintenance_compacts_and_expires(lake: Lake, feed: Feed, tmp_path: Path) -> None:
+def test_concurrent_writers_during_compaction_and_expiry(lake: Lake, feed: Feed, tmp_path: Path) -> None:
     ensure_feed_tables(open_catalog(lake.settings), feed)
     start, stop, home = tmp_path / "start", tmp_path / "stop", lake.settings.home
     with ProcessPoolExecutor(

@@ -1,4 +1,4 @@
-"""One behaviour over four kinds of lake: what holds over SQLite and a folder holds over Postgres, REST and S3."""
+"""One behaviour on four kinds of lake: SQLite and a folder, Postgres, REST and S3 give the same results."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -47,21 +47,21 @@ def test_a_commit_is_read_back(lake: Lake, catalog: Catalog) -> None:
     assert list_tables(catalog) == [NAME]
 
 
-def test_an_answer_in_sql_is_the_same_everywhere(lake: Lake, catalog: Catalog) -> None:
+def test_a_query_gives_the_same_answer_on_every_lake(lake: Lake, catalog: Catalog) -> None:
     ensure_table(catalog, TableSpec(NAME, ROWS.schema))
     commit(catalog, NAME, lambda _: Change(ROWS))
     query = "select site, free from bronze.readings order by site"
     assert ask(lake.settings, catalog, query).reader.read_all().to_pylist() == ROWS.to_pylist()
 
 
-def test_a_reading_cursor_reaches_the_store(lake: Lake, catalog: Catalog) -> None:
+def test_a_read_only_cursor_reads_from_the_store(lake: Lake, catalog: Catalog) -> None:
     ensure_table(catalog, TableSpec(NAME, ROWS.schema))
     table = commit(catalog, NAME, lambda _: Change(ROWS))
     cursor = reading_cursor(lake.settings, table)
     assert cursor.execute(f"select count(*) from {pin(NAME, table).relation}").fetchall() == [(2,)]
 
 
-def test_polls_are_taken_in_exactly_once(lake: Lake, catalog: Catalog, feed: Feed) -> None:
+def test_polls_are_committed_exactly_once(lake: Lake, catalog: Catalog, feed: Feed) -> None:
     for tick in range(3):
         cause = scheduled(feed.name, live_poll(feed, tick, "[]").log["polled_at"].replace(microsecond=0))
         body = f"[{record('A', str(tick))},{record('B')},null]"
@@ -74,7 +74,7 @@ def test_polls_are_taken_in_exactly_once(lake: Lake, catalog: Catalog, feed: Fee
 
 
 def add_rows(environment: dict[str, str], writer: int, commits: int) -> None:
-    """A writer in a process of its own."""
+    """Commit rows as a writer in a separate process."""
     import os
 
     os.environ.update(environment)
@@ -83,7 +83,7 @@ def add_rows(environment: dict[str, str], writer: int, commits: int) -> None:
         commit(catalog, NAME, lambda _: Change(pa.table({"site": [f"{writer}-{number}"], "free": [number]})))  # noqa: B023
 
 
-def test_writers_at_once_lose_nothing(lake: Lake, catalog: Catalog) -> None:
+def test_concurrent_writers_lose_no_rows(lake: Lake, catalog: Catalog) -> None:
     ensure_table(catalog, TableSpec(NAME, ROWS.schema))
     spawn = multiprocessing.get_context("spawn")
     writers = [spawn.Process(target=add_rows, args=(lake.environment, writer, 5)) for writer in range(2)]
@@ -99,7 +99,7 @@ def test_writers_at_once_lose_nothing(lake: Lake, catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO], indirect=True)
-def test_a_refused_store_does_not_show_its_secret(lake: Lake, catalog: Catalog) -> None:
+def test_the_error_of_a_refused_store_contains_no_secret(lake: Lake, catalog: Catalog) -> None:
     secret = next(iter(lake.secrets))
     store = Store("s3://bucket/", {"key_id": "a", "nonsense": secret})
     extension = str(Path(duckdb.__file__).parent / "none.duckdb_extension")

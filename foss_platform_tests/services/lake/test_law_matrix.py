@@ -1,4 +1,4 @@
-"""The law over all four kinds of lake: what dbt builds on DuckDB over S3 is what an independent oracle says."""
+"""Model results on all four kinds of lake: dbt on DuckDB builds the rows that the oracle expects."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ def pipeline(parsed_project: Path, lake: Lake, feed: Feed) -> Pipeline:
     return Pipeline(lake.settings, feed)
 
 
-def test_steps_equal_the_oracle_and_leave_no_secret(pipeline: Pipeline, lake: Lake) -> None:
+def test_incremental_builds_equal_the_oracle_and_leave_no_secret(pipeline: Pipeline, lake: Lake) -> None:
     polls = list(read_recording(EXCERPT))
     half = len(polls) // 2
     pipeline.take_in(polls[:half])
@@ -27,7 +27,7 @@ def test_steps_equal_the_oracle_and_leave_no_secret(pipeline: Pipeline, lake: La
     pipeline.take_in(polls[half:])
     pipeline.build(tests=True)
     compare(content(pipeline.settings, (SILVER, *GOLD)), expected(pipeline, polls))
-    # dbt's artefacts and logs among them; the lake's own files are its content
+    # including dbt's artefacts and logs, without the data files of the lake itself
     written = [path for path in lake.settings.home.rglob("*") if path.is_file() and "warehouse" not in path.parts]
     assert any(path.name == "manifest.json" for path in written)
     for secret in lake.secrets:

@@ -1,7 +1,7 @@
-"""Maintenance over all four kinds of lake: what is stored is what is referred to, and what was promised can be read.
+"""Maintenance on all four kinds of lake: every stored file is referenced, and every retained state is readable.
 
-Hours pass by moving this process's time. A REST catalog compares it with its own and refuses what is not of now, so
-over that one nothing is moved, and a state is pinned by hand.
+Hours pass by moving the clock of this process. A REST catalog compares that clock with its own and refuses other
+times, so the clock is not moved for it, and a state is pinned by hand.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ COUNT = f"select count(*) as n from {NAME}"
 
 @pytest.fixture
 def clock(kind: Kind) -> Iterator[time_machine.Traveller | None]:
-    """Ten minutes before a full hour of tomorrow, and as it is told from there; None where time cannot be moved."""
+    """A clock set to ten minutes before a full hour of tomorrow, or None if the clock cannot be moved."""
     if kind is Kind.REST_MINIO:
         with time_machine.travel(datetime.now(UTC)):
             yield None
@@ -62,7 +62,7 @@ def catalog(lake: Lake, clock: time_machine.Traveller | None) -> Catalog:
 
 @pytest.fixture(autouse=True)
 def _signed_at_the_time_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Objects are deleted in bulk by botocore, which signs by the clock that is moved here; PyArrow does not."""
+    """Use the real time for bulk deletes, because botocore signs them with the moved clock. PyArrow does not."""
 
     def at_true_time(files: Any, paths: Sequence[str]) -> Deleted:
         with time_machine.travel(time_machine.escape_hatch.time.time()):
@@ -72,7 +72,7 @@ def _signed_at_the_time_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def grow(catalog: Catalog, clock: time_machine.Traveller | None) -> dict[datetime, int]:
-    """Commit a row each twenty minutes; moments that were promised, and how many rows there were then."""
+    """Commit a row every twenty minutes. Return retained moments with their numbers of rows."""
     start = datetime.now(UTC)
     by_hand = {}
     for number in range(1, COMMITS):
@@ -91,21 +91,21 @@ def put(catalog: Catalog, name: TableName, number: int) -> Table:
 
 
 def maintenance(catalog: Catalog, *, dry_run: bool = False) -> TableMaintenance:
-    """An hour later, since a state is kept for the sake of the full hours that have passed."""
+    """Maintain the table an hour later, because a state is retained for the full hours that have passed."""
     now = datetime.now(UTC) + timedelta(hours=1)
     return maintain(catalog, NAME, now, trigger="command", spare=timedelta(), dry_run=dry_run)
 
 
 def stored(lake: Lake, table: Table | None = None) -> set[str]:
-    """All files of the lake, or of a table, by a listing that is not the platform's."""
+    """Return all files of the lake or of a table, listed without the platform's code."""
     if lake.store_server is None:
         files = [path for path in Path(lake.warehouse.removeprefix("file://")).rglob("*") if path.is_file()]
         found = {str(path) for path in files}
     else:
-        # the store refuses what is signed at another time than its own
+        # the store refuses signatures with a time that differs from its own
         with time_machine.travel(time_machine.escape_hatch.time.time()):
             found = set(lake.store_server.files.find(lake.warehouse.removeprefix("s3://")))
-        # where it deletes an object, PyArrow makes an empty one that stands for the folder
+        # when PyArrow deletes an object, it creates an empty object for the folder
         found = {path for path in found if not path.endswith("/")}
     return found if table is None else {path for path in found if Storage(table).is_own(path)}
 
@@ -116,11 +116,9 @@ def referenced(table: Table) -> set[str]:
     return found.needed.keys() | found.past | {f"{storage.root}/{NOTES}"}
 
 
-def test_what_is_stored_is_what_is_referred_to(
-    lake: Lake, catalog: Catalog, clock: time_machine.Traveller | None
-) -> None:
+def test_every_stored_file_is_referenced(lake: Lake, catalog: Catalog, clock: time_machine.Traveller | None) -> None:
     held = grow(catalog, clock)
-    # what writers leave that were killed before their commits
+    # files of writers that were killed before their commits
     (orphan,) = write_data_files(load_table(catalog, NAME), pa.table({"id": [-1]}, schema=SCHEMA))
     write_data_files(load_table(catalog, OTHER), pa.table({"id": [-1]}, schema=SCHEMA))
     table, other, before = load_table(catalog, NAME), load_table(catalog, OTHER), stored(lake)
@@ -148,9 +146,7 @@ def test_what_is_stored_is_what_is_referred_to(
         assert answer.to_pylist() == [{"n": held[moment]}]
 
 
-def test_a_roll_back_and_maintenance_after_it(
-    lake: Lake, catalog: Catalog, clock: time_machine.Traveller | None
-) -> None:
+def test_maintenance_after_a_rollback(lake: Lake, catalog: Catalog, clock: time_machine.Traveller | None) -> None:
     moments = []
     for number in range(1, 5):
         if clock is not None:
@@ -164,6 +160,6 @@ def test_a_roll_back_and_maintenance_after_it(
     table = load_table(catalog, NAME)
     assert stored(lake, table) == referenced(table)
     assert table.scan().to_arrow()["id"].to_pylist() == [2]
-    # what was rolled back can be read still
+    # the state before the rollback is still readable
     answer = ask(lake.settings, catalog, f"select id from {NAME}", moments[2]).reader.read_all()
     assert answer.to_pylist() == [{"id": 3}]

@@ -1,6 +1,6 @@
-"""A lake grows up: moved from SQLite and a folder to real servers, where polling goes on; the source stays as it is.
+"""Moves a lake from SQLite and a folder to real servers, where polling continues. The source is not changed.
 
-What holds of any move is in `pipeline.move.test_move`; those of its tests that the servers have a say in run here again.
+`pipeline.move.test_move` covers all moves. Its tests that depend on the servers run here again.
 """
 
 import shutil
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO, Kind.REST_MIN
 
 _PREFIX = "PYICEBERG_CATALOG__LAKE__"
 
-# the same over servers; `target` below is theirs
+# the same fixtures on servers, with the `target` below
 small = moving.small
 foss = moving.foss
 test_ended_after_any_step_it_is_resumed = test_move.test_ended_after_any_step_it_is_resumed
@@ -58,21 +58,21 @@ test_a_moved_lake_moves_on = test_move.test_a_moved_lake_moves_on
 
 @pytest.fixture
 def there(kind: Kind, postgres: Postgres, minio: Minio, tmp_path: Path) -> Iterator[Lake]:
-    """The empty lake to move to; the environment does not name it yet."""
+    """An empty lake as the target of the move. The environment does not name it yet."""
     with made_lake(kind, tmp_path / "there", postgres, minio) as made:
         yield made
 
 
 @pytest.fixture
 def target(there: Lake, tmp_path: Path) -> Target:
-    """A file that names it, secrets and all."""
+    """A file that names the lake, including its secrets."""
     lake = {_property(name): value for name, value in there.environment.items() if name.startswith(_PREFIX)}
     return Target(written(tmp_path / "target.yaml", lake), Settings(home=tmp_path / "there"))
 
 
 @pytest.fixture
 def command(there: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """`foss move` by a file without secrets: they are in the environment."""
+    """Arguments of `foss move` with a file without secrets, which are in the environment."""
     lake = {}
     for name, value in there.environment.items():
         if name.startswith(_PREFIX):
@@ -88,7 +88,7 @@ def _property(variable: str) -> str:
 
 
 def move(foss: CliRunner, command: list[str], there: Lake) -> str:
-    """Run it to its good end, and return what it said, which is no secret."""
+    """Run the command successfully. Return its output, after checking that it contains no secret."""
     result = foss.invoke(app, command)
     assert result.exit_code == 0, result.output
     assert not any(secret in result.output for secret in there.secrets)
@@ -96,14 +96,14 @@ def move(foss: CliRunner, command: list[str], there: Lake) -> str:
 
 
 def objects(there: Lake) -> dict[str, int]:
-    """What is in the store, and how large."""
+    """Return the objects of the store and their sizes."""
     assert there.store_server is not None
     bucket = there.warehouse.split("/")[2]
     found = there.store_server.files.find(bucket, detail=True)
     return {path: about["size"] for path, about in found.items()}
 
 
-def test_the_excerpt_moves_and_polling_goes_on(
+def test_the_excerpt_is_moved_and_polling_continues(
     parsed_project: Path,
     parsed_settings: Settings,
     feed: Feed,
@@ -132,7 +132,7 @@ def test_the_excerpt_moves_and_polling_goes_on(
     assert tree(parsed_settings.home) == files
 
 
-def test_killed_in_the_middle_it_is_resumed(
+def test_a_killed_move_is_resumed(
     settings: Settings,
     feed: Feed,
     kind: Kind,
@@ -147,7 +147,7 @@ def test_killed_in_the_middle_it_is_resumed(
     before, files = everything(here.catalog), tree(settings.home)
     told = ANSWERED if kind is Kind.REST_MINIO else TOLD
     first, second = list_tables(here.catalog)[:2]
-    # before the rows, with files written, with the rows perhaps committed, and before a later table is verified
+    # before the rows, with files written, with the rows possibly committed, and before a later table is verified
     points = [f"{first}: {Phase.MADE}", f"{first}: {Phase.COPYING}", f"{first}: {told}", f"{second}: {Phase.COPIED}"]
     for point in points:
         assert attempt(carry_or_die, settings.home, target.file, point).killed, point
@@ -171,7 +171,7 @@ def test_a_dry_run_writes_nothing(
     assert destination is None or destination.list_namespaces() == []
 
 
-def test_a_store_that_is_away_is_one_clear_error_without_secrets(
+def test_an_unavailable_store_is_one_clear_error_without_secrets(
     small: Catalog, there: Lake, target: Target, command: list[str], foss: CliRunner
 ) -> None:
     assert there.store_server is not None

@@ -1,4 +1,4 @@
-"""Raw files in the object store, read by DuckDB beside the tables: over real MinIO, by whichever catalog."""
+"""DuckDB reads raw files in the object store together with tables: on real MinIO, with every catalog."""
 
 import io
 import json
@@ -29,7 +29,7 @@ def catalog(lake: Lake) -> Catalog:
 
 @pytest.fixture
 def raw(lake: Lake) -> str:
-    """The address of a folder with a file of each kind, which no table knows."""
+    """URL of a folder with a file of each kind that belongs to no table."""
     assert lake.store_server is not None
     address = f"{'/'.join(lake.warehouse.split('/')[:3])}/raw"
     parquet = io.BytesIO()
@@ -61,7 +61,7 @@ def rows(lake: Lake, catalog: Catalog, query: str) -> list[dict[str, object]]:
         "read_csv('{raw}/*.csv') where free < 10",
     ],
 )
-def test_a_file_is_read_by_its_address(lake: Lake, catalog: Catalog, raw: str, source: str) -> None:
+def test_a_file_is_read_by_its_url(lake: Lake, catalog: Catalog, raw: str, source: str) -> None:
     assert rows(lake, catalog, f"select site, free from {source.format(raw=raw)} order by 1") == ROWS.to_pylist()
 
 
@@ -75,14 +75,14 @@ def test_a_file_is_joined_with_a_table(lake: Lake, catalog: Catalog, raw: str) -
 @pytest.mark.parametrize(
     "source", ["read_csv('{raw}/none.csv')", "read_json('{raw}/none*.json')", "'{raw}/none.parquet'"]
 )
-def test_a_file_that_is_not_there_is_named(lake: Lake, catalog: Catalog, raw: str, source: str) -> None:
+def test_a_missing_file_is_named(lake: Lake, catalog: Catalog, raw: str, source: str) -> None:
     with pytest.raises(QueryError) as refused:
         rows(lake, catalog, f"select * from {source.format(raw=raw)}")
     assert f"There is no file {raw}/none" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_bucket_that_is_not_there_is_named(lake: Lake, catalog: Catalog) -> None:
+def test_a_missing_bucket_is_named(lake: Lake, catalog: Catalog) -> None:
     with pytest.raises(FossError) as refused:
         rows(lake, catalog, "select * from read_csv('s3://no-such-bucket/x.csv')")
     assert "no-such-bucket" in str(refused.value)
@@ -106,7 +106,7 @@ def test_a_refused_key_is_one_clear_error(
         "select 1; copy (select 1) to '{raw}/new.csv'",
     ],
 )
-def test_nothing_but_a_select_reaches_it(lake: Lake, catalog: Catalog, raw: str, statement: str) -> None:
+def test_only_a_select_reads_a_file(lake: Lake, catalog: Catalog, raw: str, statement: str) -> None:
     with pytest.raises(QueryError):
         rows(lake, catalog, statement.format(raw=raw))
     assert lake.store_server is not None
@@ -116,7 +116,7 @@ def test_nothing_but_a_select_reaches_it(lake: Lake, catalog: Catalog, raw: str,
 @pytest.mark.parametrize(
     "looking", ["duckdb_secrets()", "duckdb_secrets(redact => false)", "duckdb_settings()", "duckdb_logs()"]
 )
-def test_a_query_cannot_look_at_the_keys(lake: Lake, catalog: Catalog, raw: str, looking: str) -> None:
+def test_a_query_cannot_read_the_keys(lake: Lake, catalog: Catalog, raw: str, looking: str) -> None:
     try:
         found = rows(lake, catalog, f"select * from {looking} cross join read_csv('{raw}/x.csv')")
     except QueryError as error:

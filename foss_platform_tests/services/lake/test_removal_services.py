@@ -1,4 +1,4 @@
-"""Removing objects from a real store: many in a request, and a clear error in time when it goes away in between."""
+"""Deletes objects in a real store: many per request, and a clear error in time if the store fails meanwhile."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -37,13 +37,13 @@ def catalog(lake: Lake) -> Catalog:
 @pytest.fixture(autouse=True)
 def _never_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def delete(_: Storage, path: str) -> None:
-        raise AssertionError(f"{path} was deleted alone")
+        raise AssertionError(f"{path} was deleted individually")
 
     monkeypatch.setattr(Storage, "delete", delete)
 
 
 def litter(catalog: Catalog, count: int) -> set[str]:
-    """Objects that nothing refers to, their names full of what URLs and XML make something else of."""
+    """Write unreferenced objects whose names contain special characters of URLs and XML."""
     storage = Storage(load_table(catalog, NAME))
     names = [f"data/{number}/å & <+%20> '{number}'.parquet" for number in range(count)]
     for name in names:
@@ -55,7 +55,7 @@ def objects(lake: Lake, store: Minio) -> set[str]:
     return set(store.files.find(lake.warehouse.removeprefix("s3://")))
 
 
-def test_all_of_them_and_nothing_else(lake: Lake, store: Minio, catalog: Catalog) -> None:
+def test_all_unreferenced_objects_and_no_others(lake: Lake, store: Minio, catalog: Catalog) -> None:
     before = objects(lake, store)
     loose = litter(catalog, BATCH + 20)
     told: list[StoredFile] = []
@@ -63,11 +63,13 @@ def test_all_of_them_and_nothing_else(lake: Lake, store: Minio, catalog: Catalog
     assert {file.path for file in removal.files} == loose
     remove(catalog, NAME, removal, told.append)
     assert told == removal.files
-    # no empty objects either that would stand for folders
+    # no empty objects that represent folders either
     assert objects(lake, store) == before | {f"{Storage(load_table(catalog, NAME)).root}/{NOTES}"}
 
 
-def test_frozen_in_between(lake: Lake, store: Minio, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_store_is_frozen_between_two_requests(
+    lake: Lake, store: Minio, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(storage_module, "BATCH", 5)
     monkeypatch.setattr(storage_module, "FEW", 0)
     loose = litter(catalog, 12)
@@ -83,7 +85,7 @@ def test_frozen_in_between(lake: Lake, store: Minio, catalog: Catalog, monkeypat
     assert isinstance(error, PassingError)
     assert "warehouse" in str(error)
     store.revive()
-    # frozen it may have taken the next request, and does it now
+    # the frozen store may have accepted the next request, and executes it now
     assert loose & objects(lake, store) <= loose - set(gone)
     again = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), spare=timedelta())
     remove(catalog, NAME, again, lambda _: None)

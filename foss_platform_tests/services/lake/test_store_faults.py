@@ -1,4 +1,4 @@
-"""The object store fails: one clear error in time, nothing lost, nothing twice, and the next run heals it."""
+"""The object store fails: one clear error in time, no lost or duplicated data, and the next run repairs the lake."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def catalog(lake: Lake, feed: Feed) -> Catalog:
 
 
 @pytest.mark.parametrize(("away", "table"), [(Server.stop, BRONZE), (Server.freeze, BRONZE), (Server.stop, POLLS)])
-def test_away_in_mid_append(
+def test_unavailable_during_an_append(
     lake: Lake,
     store: Minio,
     catalog: Catalog,
@@ -56,7 +56,7 @@ def test_away_in_mid_append(
 
 
 def until_in(catalog: Catalog, feed: Feed, tick: int) -> None:
-    """Take a poll in, and try again where that may help."""
+    """Poll a tick, and retry after transient errors."""
     tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(PassingError),
         stop=tenacity.stop_after_delay(2 * BOUND_SECONDS),
@@ -66,7 +66,7 @@ def until_in(catalog: Catalog, feed: Feed, tick: int) -> None:
 
 
 def append(environment: dict[str, str], feed: Feed, ticks: int, connection: Connection) -> None:
-    """Take polls in as a scheduler does that tries again; say which are in."""
+    """Poll as a scheduler with retries does. Send the committed ticks."""
     os.environ.update(environment)
     catalog = open_catalog(load_settings())
     for tick in range(ticks):
@@ -74,7 +74,7 @@ def append(environment: dict[str, str], feed: Feed, ticks: int, connection: Conn
         connection.send(tick)
 
 
-def test_killed_and_started_while_another_process_appends(lake: Lake, store: Minio, feed: Feed) -> None:
+def test_killed_and_restarted_while_another_process_appends(lake: Lake, store: Minio, feed: Feed) -> None:
     ticks = 10
     ours, its = server().Pipe()
     process = server().Process(target=append, args=(lake.environment, feed, ticks, its))
@@ -104,7 +104,7 @@ def test_no_bucket(lake: Lake, store: Minio, catalog: Catalog, feed: Feed) -> No
         assert isinstance(error, LastingError)
         assert bucket.name in str(error)
     else:
-        # this REST server looks for the metadata longer than a client waits, and says nothing
+        # this REST server searches for the metadata longer than the client waits
         assert isinstance(error, PassingError)
     elsewhere.rename(bucket)
     take_in(catalog, feed, 1)
@@ -138,14 +138,14 @@ def test_a_wrong_key(lake: Lake, catalog: Catalog, feed: Feed, monkeypatch: pyte
 
 
 class MinioOnDisk(Minio):
-    """MinIO whose data is on a disk of its own."""
+    """MinIO with its data on a separate disk."""
 
     def __init__(self, disk: Path) -> None:
         super().__init__()
         self._disk = disk
 
     def command(self) -> list[str]:
-        """As any, but for the folder."""
+        """Return the usual command with the other folder."""
         return [*super().command()[:-1], str(self._disk / "data")]
 
 
@@ -156,7 +156,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(disk)]
     done = subprocess.run(mount, capture_output=True, text=True, timeout=10, check=False)
     if done.returncode:
-        pytest.skip(f"a tmpfs cannot be mounted here, so the store's disk cannot be made full: {done.stderr.strip()}")
+        pytest.skip(
+            f"a tmpfs cannot be mounted, so a full disk of the store cannot be simulated: {done.stderr.strip()}"
+        )
     try:
         yield disk
     finally:
@@ -170,7 +172,7 @@ def test_the_disk_is_full(
         set_environment(monkeypatch, lake.environment)
         catalog, failed = open_catalog(lake.settings), 0
         take_in(catalog, feed, 0)
-        # room for some more of a poll's writes each time
+        # each value leaves room for some more writes of a poll
         for tick, pages in enumerate((0, 30, 60, 90), start=1):
             filler = leave(small_disk, pages)
             try:
@@ -179,7 +181,7 @@ def test_the_disk_is_full(
                 assert "space" in str(error)
                 failed += 1
             filler.unlink()
-            # MinIO looks once a second how much there is
+            # MinIO checks its free space once a second
             until_in(catalog, feed, tick)
         assert failed >= 2
         is_in_once(lake, feed, 5)

@@ -1,4 +1,4 @@
-"""Filling a folder of the cache once: made aside, checked, then put in place whole. Not here: with what."""
+"""Fills a folder of the cache once: created aside, checked, then moved into place as a whole."""
 
 import fcntl
 import hashlib
@@ -15,14 +15,14 @@ from foss_platform_tests.services.servers.programs import Missing, cache_folder
 
 
 def kept(name: str, made_from: list[Path], make: Callable[[Path], None]) -> Path:
-    """The cache's folder of that name, for just these sources and this kind of machine; made when it is not there.
+    """Return the cache folder of that name for these sources and this kind of machine. Create it if it is missing.
 
     Parameters
     ----------
     made_from
-        The files that say what belongs in it: when one changes, another folder is made.
+        Files that define the content. If one of them changes, another folder is created.
     make
-        Fills the empty folder that it is given.
+        Function that fills the given empty folder.
     """
     folder = kept_folder(name, made_from)
     if folder.is_dir():
@@ -43,18 +43,18 @@ def kept(name: str, made_from: list[Path], make: Callable[[Path], None]) -> Path
 
 
 def kept_folder(name: str, made_from: list[Path]) -> Path:
-    """Where `kept` puts it."""
+    """Return the path of the folder that `kept` creates."""
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in made_from)).hexdigest()[:12]
     return cache_folder() / f"{name}-{digest}-{platform.machine()}"
 
 
 def run(what: str, command: list[str], *, remedy: str, environment: Mapping[str, str], folder: Path) -> str:
-    """Run a program that fetches or builds, showing what it does and for how long, and give its output.
+    """Run a program that downloads or builds, print what it does and for how long, and return its output.
 
     Raises
     ------
     Missing
-        When it fails or is not there, with its last line and the remedy.
+        If the program fails or is not installed. The message has its last line and the remedy.
     """
     print(f"{what} ...", end=" ", flush=True)  # noqa: T201
     began = time.monotonic()
@@ -70,10 +70,10 @@ def run(what: str, command: list[str], *, remedy: str, environment: Mapping[str,
         )
     except FileNotFoundError:
         print("failed")  # noqa: T201
-        raise Missing(f"{what}: {command[0]} is missing: {remedy}") from None
+        raise Missing(f"{what}: {command[0]} is missing. {remedy}") from None
     if ended.returncode:
         print("failed")  # noqa: T201
         lines = [line for line in (ended.stdout + ended.stderr).splitlines() if line.strip()]
-        raise Missing(f"{what}: {lines[-1].strip() if lines else f'exit code {ended.returncode}'}: {remedy}")
+        raise Missing(f"{what}: {lines[-1].strip() if lines else f'exit code {ended.returncode}'}. {remedy}")
     print(f"{time.monotonic() - began:.0f} s")  # noqa: T201
     return ended.stdout

@@ -1,11 +1,12 @@
-"""`make services`: get every server that the tests run, once, into a cache outside of the checkout.
+"""Command of `make services`: fetches every server of the tests once, into a cache outside the checkout.
 
-What belongs here: the list of them. What does not: starting them (`servers`).
+See `process` for starting the servers.
 
-Nothing is trusted that is not pinned: Go checks each module of MinIO against `docker/minio/go.sum`; Maven checks each
-download against the repository's own checksums (`-C`), and each jar is held against `docker/rest-catalog/SHA256SUMS`
-before it is used; Trino against `docker/trino/SHA256SUMS`, and pip a Java against `docker/trino/java.txt`.
-`python -m foss_platform_tests.services.servers.fetch sums` writes those of the jars after a change of versions.
+Everything is verified against a pin. Go checks each module of MinIO against `docker/minio/go.sum`. Maven checks each
+download against the repository's own checksums (`-C`), and each jar is compared with
+`docker/rest-catalog/SHA256SUMS` before use. Trino is compared with `docker/trino/SHA256SUMS`, and pip checks Java
+against `docker/trino/java.txt`. `python -m foss_platform_tests.services.servers.fetch sums` writes the checksums of the jars
+after a change of versions.
 """
 
 import hashlib
@@ -27,35 +28,35 @@ from foss_platform_tests.services.servers.trino_program import trino
 
 
 def minio() -> Path:
-    """MinIO's program, built from source as a Go module.
+    """Return MinIO's program, built from source as a Go module.
 
     Raises
     ------
     Missing
-        When it cannot be built.
+        If it cannot be built.
     """
     sources = [DOCKER / "minio" / "go.mod", DOCKER / "minio" / "go.sum"]
     return kept("minio", sources, _build_minio) / "minio"
 
 
 def rest_catalog() -> Path:
-    """The folder of the REST catalog's jars.
+    """Return the folder of the REST catalog's jars.
 
     Raises
     ------
     Missing
-        When they cannot be had, or are not those of `SHA256SUMS`.
+        If they cannot be downloaded, or differ from `SHA256SUMS`.
     """
     return kept("rest-catalog", [DOCKER / "rest-catalog" / "pom.xml", REST_CATALOG_SUMS], _fetch_rest_catalog)
 
 
 def java() -> str:
-    """The program that runs the REST catalog.
+    """Return the `java` program for the REST catalog.
 
     Raises
     ------
     Missing
-        When there is none, or it is too old, and none can be fetched.
+        If Java is missing or too old and cannot be downloaded.
     """
     return str(java_home() / "bin" / "java")
 
@@ -66,7 +67,7 @@ def _build_minio(folder: Path) -> None:
         for name in ("go.mod", "go.sum"):
             shutil.copy(DOCKER / "minio" / name, aside)
         run(
-            "MinIO, built from source (8 minutes on two cores, once)",
+            "Building MinIO from source (8 minutes on two cores, once)",
             [
                 program,
                 "build",
@@ -76,7 +77,7 @@ def _build_minio(folder: Path) -> None:
                 str(folder / "minio"),
                 versions()["minio"]["module"],
             ],
-            remedy="is the Go module proxy reachable, are 3 GB free in the home folder?",
+            remedy="Check that the Go module proxy is reachable and that 3 GB are free in the home folder",
             environment={
                 **environment,
                 "GO111MODULE": "on",
@@ -92,12 +93,12 @@ def _fetch_rest_catalog(folder: Path) -> None:
     wanted, got = REST_CATALOG_SUMS.read_text(), _sums(folder)
     if got != wanted:
         names = {line.split("  ")[1] for line in set(wanted.splitlines()) ^ set(got.splitlines())}
-        raise Missing(f"Not the jars of {REST_CATALOG_SUMS.name}: {', '.join(sorted(names))}: do not use them")
+        raise Missing(f"These jars differ from {REST_CATALOG_SUMS.name}: {', '.join(sorted(names))}. Do not use them")
 
 
 def _copy_jars(folder: Path) -> None:
     run_maven(
-        "Iceberg's REST catalog from Maven Central",
+        "Downloading Iceberg's REST catalog from Maven Central",
         [
             *("-f", str(DOCKER / "rest-catalog" / "pom.xml")),
             f"{versions()['maven']['copier']}:copy-dependencies",
@@ -119,7 +120,7 @@ def _write_sums() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Get all of them, and say in one line each what cannot be had."""
+    """Fetch all servers, and print one line for each that cannot be fetched."""
     if arguments == ["sums"]:
         _write_sums()
         return 0

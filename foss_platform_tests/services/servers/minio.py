@@ -1,6 +1,6 @@
-"""MinIO, run with the settings of `docker/minio`. Not here: what a test keeps in it.
+"""MinIO, run with the settings of `docker/minio`.
 
-Its keys are random, made for one server, and only in its environment.
+Its keys are random, created per server, and stored only in its environment.
 """
 
 import secrets
@@ -28,11 +28,11 @@ class Minio(Server):
 
     @property
     def endpoint(self) -> str:
-        """Its address."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
-        """It has no setting for it: the address is an argument."""
+        """Return the command. The address is an argument, because MinIO has no setting for it."""
         return [
             str(self.program),
             "server",
@@ -43,18 +43,18 @@ class Minio(Server):
         ]
 
     def environment(self) -> dict[str, str]:
-        """The shipped settings and the root key."""
+        """Return the shipped settings and the root key."""
         lines = (DOCKER / "minio" / "minio.env").read_text().splitlines()
         shipped = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
         return {**shipped, "MINIO_ROOT_USER": self.access_key, "MINIO_ROOT_PASSWORD": self.secret_key}
 
     def ask(self) -> None:
-        """The page that `compose.yaml` asks as well."""
+        """Request the health page that `compose.yaml` also requests."""
         ask_page(f"{self.endpoint}/minio/health/cluster")
 
     @cached_property
     def files(self) -> s3fs.S3FileSystem:
-        """Its buckets, for making and listing them."""
+        """Return a client that can create and list buckets."""
         return s3fs.S3FileSystem(
             key=self.access_key,
             secret=self.secret_key,

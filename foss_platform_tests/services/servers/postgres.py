@@ -1,6 +1,6 @@
-"""Postgres, run with the files of `docker/postgres`. Not here: what a test keeps in it.
+"""Postgres, run with the files of `docker/postgres`.
 
-Passwords are random, made for one server, and only in its environment.
+Passwords are random, created per server, and stored only in its environment.
 """
 
 import secrets
@@ -21,7 +21,7 @@ class Postgres(Server):
 
     name = "postgres"
     account = "postgres"
-    # "fast": ends its clients, keeps what is committed
+    # "fast" shutdown: disconnects the clients and keeps committed data
     stop_signal = signal.SIGINT
 
     def __init__(self) -> None:
@@ -31,13 +31,13 @@ class Postgres(Server):
         self.lake_password = secrets.token_urlsafe(24)
         self.dagster_password = secrets.token_urlsafe(24)
         for name in ("postgresql.conf", "pg_hba.conf"):
-            # the checkout need not be readable for the account of Postgres
+            # the account of Postgres may not be able to read the checkout
             copy = self.folder / name
             shutil.copyfile(DOCKER / "postgres" / name, copy)
             copy.chmod(0o644)
 
     def command(self) -> list[str]:
-        """With the shipped files; what is said here is for the tests."""
+        """Return the command with the shipped files. The additional options are for the tests."""
         settings = {
             "config_file": self.folder / "postgresql.conf",
             "hba_file": self.folder / "pg_hba.conf",
@@ -49,11 +49,11 @@ class Postgres(Server):
         return [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *given]
 
     def environment(self) -> dict[str, str]:
-        """Nothing."""
+        """Return no variables."""
         return {}
 
     def start(self) -> None:
-        """Start it; the first time with a new cluster and its databases."""
+        """Start the server. The first start creates a cluster and its databases."""
         is_new = not (self.folder / "data").exists()
         if is_new:
             self._make_cluster()
@@ -62,14 +62,14 @@ class Postgres(Server):
             self._make_databases()
 
     def ask(self) -> None:
-        """A query of the superuser."""
+        """Run a query as the superuser."""
         try:
             self.run("select 1")
         except psycopg2.OperationalError as error:
             raise NotReady(str(error)) from error
 
     def run(self, *statements: str, database: str = "postgres") -> None:
-        """Run statements as the superuser, each for itself."""
+        """Run statements as the superuser, each in its own transaction."""
         connection = psycopg2.connect(
             host="127.0.0.1",
             port=self.port,
@@ -87,16 +87,16 @@ class Postgres(Server):
             connection.close()
 
     def make_database(self, name: str) -> str:
-        """Make a database of the lake's role; its address for SQLAlchemy."""
+        """Create a database owned by the lake's role. Return its SQLAlchemy URL."""
         self.run(f'create database "{name}" owner lake')
         return f"postgresql+psycopg2://lake:{self.lake_password}@127.0.0.1:{self.port}/{name}?connect_timeout=5"
 
     def drop_database(self, name: str) -> None:
-        """Drop it with whoever is connected."""
+        """Drop a database and disconnect its clients."""
         self.run(f'drop database if exists "{name}" with (force)')
 
     def forget_dagster(self) -> None:
-        """Drop all that Dagster keeps: a daemon's heartbeats outlive it, and with them the test that it ran in."""
+        """Drop all data of Dagster, because a daemon's heartbeats would outlive its test."""
         self.run("drop owned by dagster", database="dagster")
 
     def _make_cluster(self) -> None:

@@ -1,7 +1,7 @@
-"""A server as a process of its own: started, waited for, stopped, frozen, ended. Not here: which server.
+"""A server in a separate process: start, readiness, stop, freeze and end.
 
-Each has its own folder, port of 127.0.0.1 and log. None outlives the tests: the kernel ends a server whose starter died
-(`setpriv --pdeathsig`), however that happened.
+Each server has its own folder, log and port of 127.0.0.1. No server outlives the tests, because the kernel ends a
+server whose parent has died for any reason (`setpriv --pdeathsig`).
 """
 
 import os
@@ -40,15 +40,15 @@ class Server(ABC):
     Attributes
     ----------
     folder
-        All that it writes; removed by `close`.
+        Folder of all its files. `close` deletes it.
     port
-        The same one over restarts.
+        Port, which stays the same across restarts.
     """
 
     name: str
-    #: who runs it, where it refuses to be run by root
+    #: account for the process, if the server refuses to run as root
     account: str | None = None
-    #: asks it to end in good order
+    #: signal for an orderly shutdown
     stop_signal = signal.SIGTERM
 
     def __init__(self) -> None:
@@ -60,56 +60,56 @@ class Server(ABC):
 
     @property
     def runs_as(self) -> str | None:
-        """The account to change to, which only root can and need."""
+        """Account to switch to. Only root can switch, and only root needs to."""
         return self.account if os.geteuid() == 0 else None
 
     @property
     def log(self) -> Path:
-        """What it printed."""
+        """File with its output."""
         return self.folder / "server.log"
 
     @property
     def pid(self) -> int:
-        """Of its first process."""
+        """Id of its first process."""
         assert self._process is not None, f"{self.name} was not started"
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether its first process is there, answering or not."""
+        """Whether its first process exists, even if it does not respond."""
         return self._process is not None and self._process.poll() is None
 
     @abstractmethod
     def command(self) -> list[str]:
-        """How to start it."""
+        """Return the command that starts the server."""
 
     @abstractmethod
     def environment(self) -> dict[str, str]:
-        """Its environment beyond the PATH; this is where secrets go."""
+        """Return the environment beyond the PATH. Secrets belong here."""
 
     @abstractmethod
     def ask(self) -> None:
-        """Return when it answers a question.
+        """Send a request, and return if it is answered.
 
         Raises
         ------
         NotReady
-            When it does not yet.
+            If the server does not answer yet.
         """
 
     def start(self) -> None:
-        """Start it and wait until it answers; raises as `wait_until_ready`."""
+        """Start the server and wait until it answers. Raises the errors of `wait_until_ready`."""
         self.launch()
         self.wait_until_ready()
 
     def launch(self) -> None:
-        """Start it without waiting for it."""
-        assert not self.is_running, f"{self.name} runs already"
+        """Start the server without waiting for it."""
+        assert not self.is_running, f"{self.name} is already running"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 as_account(self.runs_as, self.command()),
                 cwd=self.folder,
-                # nothing of the machine's own, above all no AWS_… or PG…
+                # none of the machine's variables, especially AWS_… and PG…
                 env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **self.environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -118,14 +118,14 @@ class Server(ABC):
             )
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
-        """Ask until it answers.
+        """Send requests until the server answers.
 
         Raises
         ------
         TimeoutError
-            When it does not in time, with the end of its log.
+            If it does not answer in time. The message has the end of its log.
         ChildProcessError
-            When it ends instead, with the end of its log.
+            If it ends instead. The message has the end of its log.
         """
         try:
             until_ready(self._ask_if_running, seconds)
@@ -133,28 +133,28 @@ class Server(ABC):
             raise TimeoutError(f"{self.name} did not answer within {seconds:.0f} s:\n{self.log_end()}") from error
 
     def stop(self) -> None:
-        """End it in good order and wait; what it keeps stays."""
+        """Shut the server down and wait. Its data is kept."""
         self._end(self.stop_signal)
 
     def kill(self) -> None:
-        """End it at once, as a crash does; what it keeps stays."""
+        """Kill the server, as a crash would. Its data is kept."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Stop and start it, on the same port with what it keeps."""
+        """Stop and start the server on the same port with its data."""
         self.stop()
         self.start()
 
     def freeze(self) -> None:
-        """Let it accept connections but never answer, with all its processes."""
+        """Freeze all processes. The server accepts connections but never answers."""
         freeze_all(self._family())
 
     def thaw(self) -> None:
-        """Let a frozen one go on."""
+        """Resume a frozen server."""
         signal_all(self._family(), signal.SIGCONT)
 
     def revive(self) -> None:
-        """Let it answer again, whatever a test has done to it."""
+        """Make the server answer again, regardless of its state."""
         if self.is_running:
             self.thaw()
             self.wait_until_ready()
@@ -162,12 +162,12 @@ class Server(ABC):
             self.start()
 
     def close(self) -> None:
-        """End it whatever state it is in, and remove its folder."""
+        """End the server in any state, and delete its folder."""
         self.kill()
         shutil.rmtree(self.folder)
 
     def log_end(self) -> str:
-        """The last lines of its log."""
+        """Return the last lines of its log."""
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
@@ -197,7 +197,7 @@ class Server(ABC):
 
 @contextmanager
 def running_all(servers: Sequence[Server]) -> Iterator[None]:
-    """Launch servers side by side, wait for them in this order, and close them at the end."""
+    """Launch servers in parallel, wait for them in this order, and close them at the end."""
     with ExitStack() as stack:
         for server in servers:
             stack.callback(server.close)

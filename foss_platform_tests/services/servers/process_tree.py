@@ -1,4 +1,4 @@
-"""Processes and ports as the kernel has them: who descends from whom, what dies with us, what is free. No servers."""
+"""Processes and ports as the kernel reports them: descendants of a process, death with the parent, free ports."""
 
 import os
 import random
@@ -14,22 +14,22 @@ from foss_platform_tests.services.servers.programs import Missing
 
 _END_SECONDS = 30.0
 
-# below the ports that the kernel gives to outgoing connections (32768 and up), which else might take the port of a
-# server that is stopped for a while
+# below the kernel's ports for outgoing connections (32768 and up), which could otherwise take the port of a server that
+# is stopped for a while
 _PORTS = range(20_000, 32_000)
 
 
 def as_account(account: str | None, command: list[str]) -> list[str]:
-    """A command that dies with this process, run by another account where one is named."""
+    """Return a command that dies with this process, and runs under another account if one is given."""
     change = [] if account is None else [f"--reuid={account}", f"--regid={account}", "--init-groups"]
     program = shutil.which("setpriv")
     if program is None:
-        raise Missing("setpriv is missing: apt-get install util-linux")
+        raise Missing("setpriv is missing. Run apt-get install util-linux")
     return [program, "--pdeathsig", "KILL", *change, "--", *command]
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return a port of 127.0.0.1 on which nothing listens."""
     for port in random.sample(_PORTS, 100):
         with socket.socket() as probe:
             try:
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes below one. By parent, since those of Postgres leave its process group."""
+    """Return all descendants of a process, by parent, because Postgres' children leave its process group."""
     try:
         children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -50,7 +50,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def signal_all(pids: list[int], signal_: signal.Signals) -> None:
-    """Send a signal to those that are still there."""
+    """Send a signal to all given processes that still exist."""
     for pid in pids:
         try:
             os.kill(pid, signal_)
@@ -59,28 +59,28 @@ def signal_all(pids: list[int], signal_: signal.Signals) -> None:
 
 
 def freeze_all(pids: list[int]) -> None:
-    """Stop them, and wait until not one of their threads runs: the signal returns before that."""
+    """Stop processes, and wait until none of their threads runs, because the signal returns earlier."""
     signal_all(pids, signal.SIGSTOP)
     _wait_until(lambda: all(state in "TZX" for pid in pids for state in _states(pid)))
 
 
 def end_all(pids: list[int]) -> None:
-    """Make sure that none of a server's processes is left, once its first one is gone."""
+    """End all remaining processes of a server whose first process has ended."""
     signal_all(pids, signal.SIGKILL)
     _wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
 
 def is_alive(pid: int) -> bool:
-    """Whether it runs; a zombie does not, and who takes in orphans may be slow to bury them."""
+    """Return whether a process runs. A zombie does not, and its adoptive parent may be slow to reap it."""
     return any(state not in "ZX" for state in _states(pid))
 
 
 def _states(pid: int) -> list[str]:
-    """The state of each of its threads, one letter each; none when it is gone."""
+    """Return the state letter of each thread, or nothing if the process is gone."""
     states = []
     for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
         try:
-            # the field after the name, which is in brackets and may hold anything
+            # the field after the name, which is in brackets and may contain anything
             states.append(thread.read_text().rpartition(")")[2].split()[0])
         except OSError:
             continue

@@ -1,4 +1,4 @@
-"""Where the servers' programs are, and which versions are wanted. Not here: getting or starting them."""
+"""Paths of the servers' programs, and their pinned versions."""
 
 import os
 import tomllib
@@ -11,17 +11,17 @@ REST_CATALOG_SUMS = DOCKER / "rest-catalog" / "SHA256SUMS"
 TRINO = DOCKER / "trino"
 
 
-class Missing(Exception):  # noqa: N818  # it is what the user reads
-    """Something that cannot be had, in one line that names it and the remedy."""
+class Missing(Exception):  # noqa: N818  # the user reads it
+    """A program that cannot be found or fetched. The message is one line with the remedy."""
 
 
 def versions() -> dict[str, Any]:
-    """The pins of `docker/versions.toml`."""
+    """Return the pins of `docker/versions.toml`."""
     return tomllib.loads((DOCKER / "versions.toml").read_text())
 
 
 def cache_folder() -> Path:
-    """The folder that keeps what was fetched; outside of the checkout, so that `make clean` leaves it."""
+    """Return the cache folder, which is outside the checkout so that `make clean` keeps it."""
     if chosen := os.environ.get("FOSS_SERVICES_CACHE"):
         return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -29,15 +29,15 @@ def cache_folder() -> Path:
 
 
 def postgres_programs() -> Path:
-    """The folder of the newest Postgres that is installed.
+    """Return the program folder of the newest installed Postgres.
 
     Raises
     ------
     Missing
-        When there is none, or it is too old.
+        If Postgres is missing or too old.
     """
     wanted = int(versions()["postgres"]["minimum"])
-    # Debian and Ubuntu keep each major version in a folder of its own, and none of them on the PATH
+    # Debian and Ubuntu install each major version in a separate folder that is not on the PATH
     found = {
         int(major): folder
         for folder in Path("/usr/lib/postgresql").glob("*/bin")
@@ -45,5 +45,5 @@ def postgres_programs() -> Path:
     }
     if not found or max(found) < wanted:
         has = f"only {max(found)}" if found else "none"
-        raise Missing(f"Postgres {wanted} or newer is missing ({has} is installed): apt-get install postgresql")
+        raise Missing(f"Postgres {wanted} or newer is missing ({has} is installed). Run apt-get install postgresql")
     return found[max(found)]

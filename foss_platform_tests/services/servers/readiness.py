@@ -1,4 +1,4 @@
-"""Waiting for a server by asking it. Not here: which server, or what to do when it never answers."""
+"""Waits until a server answers requests."""
 
 from collections.abc import Callable
 
@@ -8,17 +8,17 @@ import tenacity
 _ANSWER_SECONDS = 2.0
 
 
-class NotReady(Exception):  # noqa: N818  # it passes
+class NotReady(Exception):  # noqa: N818  # it is temporary
     """The server does not answer yet."""
 
 
 def until_ready(ask: Callable[[], None], seconds: float) -> None:
-    """Ask until there is an answer.
+    """Call `ask` until it succeeds.
 
     Raises
     ------
     NotReady
-        The last one, when time is over.
+        The last error, when the time is over.
     """
     tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(NotReady),
@@ -29,12 +29,12 @@ def until_ready(ask: Callable[[], None], seconds: float) -> None:
 
 
 def ask_page(url: str) -> None:
-    """For `ask`: a page that says that all is well.
+    """Request a page. Use it for `ask`.
 
     Raises
     ------
     NotReady
-        When it does not.
+        If the page does not report success.
     """
     try:
         answer = requests.get(url, timeout=_ANSWER_SECONDS)

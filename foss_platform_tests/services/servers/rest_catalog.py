@@ -1,4 +1,4 @@
-"""Iceberg's REST catalog, over a Postgres and a MinIO of ours. Not here: those two."""
+"""Iceberg's REST catalog on a Postgres and a MinIO of the tests."""
 
 from foss_platform_tests.services.servers import fetch
 from foss_platform_tests.services.servers.minio import Minio
@@ -9,10 +9,10 @@ from foss_platform_tests.services.servers.readiness import ask_page
 
 
 class RestCatalog(Server):
-    """Iceberg's REST catalog over a Postgres database and a bucket.
+    """Iceberg's REST catalog on a Postgres database and a bucket.
 
-    It binds all interfaces, and nothing but its own code could say otherwise: it runs only while a test does, holds
-    what the test made, and asks nobody for a password.
+    It binds to all interfaces, which only a change of its code could prevent, and it requires no password. It
+    therefore runs only during a test and contains only that test's data.
     """
 
     name = "rest-catalog"
@@ -31,7 +31,7 @@ class RestCatalog(Server):
             "CATALOG_IO__IMPL": "org.apache.iceberg.aws.s3.S3FileIO",
             "CATALOG_S3_ENDPOINT": minio.endpoint,
             "CATALOG_S3_PATH__STYLE__ACCESS": "true",
-            # for one request to the store; a table's metadata it tries to read 20 times all the same
+            # per request to the store, but it tries to read a table's metadata 20 times
             "CATALOG_HTTP__CLIENT_APACHE_CONNECTION__TIMEOUT__MS": "2000",
             "CATALOG_HTTP__CLIENT_APACHE_SOCKET__TIMEOUT__MS": "5000",
             "CATALOG_S3_RETRY_NUM__RETRIES": "1",
@@ -42,20 +42,20 @@ class RestCatalog(Server):
 
     @property
     def uri(self) -> str:
-        """Its address."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
-        """With a small heap, and without the compiler that pays only in long runs."""
+        """Return the command, with a small heap and without the optimizing compiler, which only helps long runs."""
         memory = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-        # it would log its settings, with all that is secret in them
+        # it would log its settings, including secrets
         quiet = f"-Dorg.slf4j.simpleLogger.log.{versions()['rest-catalog']['main']}=warn"
         return [self.java, *memory, quiet, "-cp", f"{self.jars}/*", versions()["rest-catalog"]["main"]]
 
     def environment(self) -> dict[str, str]:
-        """All of its settings."""
+        """Return all its settings."""
         return {"CATALOG_REST_PORT": str(self.port), **self._catalog}
 
     def ask(self) -> None:
-        """Its configuration."""
+        """Request its configuration."""
         ask_page(f"{self.uri}/v1/config")

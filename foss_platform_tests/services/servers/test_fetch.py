@@ -1,4 +1,4 @@
-"""Getting the servers: what is missing is named with its remedy, what is not as pinned is not used."""
+"""Fetching the servers: a missing tool is reported with its remedy, and files that differ from the pins are refused."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from foss_platform_tests.services.servers import programs as places
 from foss_platform_tests.services.servers.programs import ROOT, Missing
 
 
-def test_all_are_there_and_asking_again_is_quick() -> None:
+def test_fetching_again_is_silent() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "foss_platform_tests.services.servers.fetch"],
         cwd=ROOT,
@@ -21,11 +21,11 @@ def test_all_are_there_and_asking_again_is_quick() -> None:
         check=False,
         timeout=30,
     )
-    # silent: nothing was fetched
+    # no output: nothing was fetched
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_what_cannot_be_had_is_one_line_each_with_its_remedy(tmp_path: Path) -> None:
+def test_each_missing_tool_is_one_line_with_its_remedy(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": str(tmp_path), "FOSS_SERVICES_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-m", "foss_platform_tests.services.servers.fetch"],
@@ -38,40 +38,40 @@ def test_what_cannot_be_had_is_one_line_each_with_its_remedy(tmp_path: Path) -> 
     )
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    # the REST catalog and Trino, MinIO; a Java is found by its place, or fetched without any program
+    # the REST catalog and Trino, MinIO. Java is found by its path or fetched without a program.
     for package, count in (("maven", 2), ("golang-go", 1)):
         assert len([line for line in lines if f"apt-get install {package}" in line]) == count
     assert len(lines) == 3
     assert {path.name for path in (tmp_path / "cache").iterdir() if not path.name.startswith("java-")} == {".lock"}
 
 
-def test_other_jars_than_the_pinned_ones_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_jars_that_differ_from_the_pins_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sums = tmp_path / "SHA256SUMS"
     pinned = places.REST_CATALOG_SUMS.read_text()
     sums.write_text(pinned.replace(pinned[:64], "0" * 64))
     monkeypatch.setenv("FOSS_SERVICES_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(fetch, "REST_CATALOG_SUMS", sums)
-    with pytest.raises(Missing, match=r"Not the jars of SHA256SUMS: .*jar: do not use them"):
+    with pytest.raises(Missing, match=r"These jars differ from SHA256SUMS: .*jar\. Do not use them"):
         fetch.rest_catalog()
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
-def test_another_trino_than_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_trino_that_differs_from_the_pin_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sums = tmp_path / "SHA256SUMS"
     pinned = trino_program._SUMS.read_text()
     sums.write_text("0" * 64 + pinned[64:])
     monkeypatch.setenv("FOSS_SERVICES_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(trino_program, "_SUMS", sums)
-    with pytest.raises(Missing, match=r"Not the trino-server-.*\.tar\.gz of SHA256SUMS: do not use it"):
+    with pytest.raises(Missing, match=r"trino-server-.*\.tar\.gz differs from SHA256SUMS\. Do not use it"):
         trino_program.trino()
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
-def test_trino_has_the_plugins_that_are_wanted_and_no_others() -> None:
+def test_trino_has_only_the_listed_plugins() -> None:
     assert {path.name for path in (trino_program.trino() / "plugin").iterdir()} == trino_program.wanted_plugins()
 
 
-def test_a_java_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_java_home_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "java").touch()
     (tmp_path / "release").write_text('JAVA_VERSION="99.0.1"\n')
@@ -79,7 +79,7 @@ def test_a_java_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert toolchain.java_home() == tmp_path
 
 
-def test_where_all_are_too_old_a_java_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_java_is_fetched_if_all_versions_are_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "_java_version", lambda _: 17)
     told = subprocess.run(
         [toolchain.java_home() / "bin" / "java", "-version"], capture_output=True, text=True, check=True
@@ -87,7 +87,7 @@ def test_where_all_are_too_old_a_java_is_fetched(monkeypatch: pytest.MonkeyPatch
     assert 'version "25.' in told.stderr
 
 
-def test_a_broken_off_filling_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_interrupted_fetch_is_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FOSS_SERVICES_CACHE", str(tmp_path))
     source = tmp_path / "source"
     source.write_text("1")
@@ -105,7 +105,7 @@ def test_a_broken_off_filling_is_done_again(monkeypatch: pytest.MonkeyPatch, tmp
     assert not cache.kept_folder("thing", [source]).exists()
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_sets_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FOSS_SERVICES_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert places.cache_folder() == tmp_path / "foss-platform" / "services"

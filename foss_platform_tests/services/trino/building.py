@@ -1,7 +1,7 @@
-"""A lake whose models Trino builds, met in the middle of it. Not here: what happens to Trino then.
+"""A lake whose models Trino builds, interrupted at a known point of the build.
 
-A build is met without luck: another session holds the catalog's table, so that what a model writes cannot be committed
-before the fault is there.
+The point is reached reliably: another session locks the catalog's table, so a model cannot commit before the fault
+occurs.
 """
 
 import time
@@ -27,19 +27,19 @@ from foss_platform_tests.services.lake.polling import BOUND_SECONDS
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import content
 
-#: The seed, silver, and one model of gold on it.
+#: The seed, silver, and one gold model that reads it.
 FEW = [node for node in NODES if node.endswith(("sites", "readings", "feed_health"))]
 TABLES = (SILVER, "gold.parking_feed_health")
 
 _URI = "PYICEBERG_CATALOG__LAKE__URI"
 _FIRST, _MORE, _POLLS = 20, 3, 80
 _WAIT_SECONDS = 120.0
-# by whether silver is built anew
+# by whether silver is rebuilt
 _VERBS = {True: "create or replace table", False: "merge into"}
 
 
 class Standing(Pipeline):
-    """A lake that Trino has built once; `more` polls are what it does not hold yet."""
+    """A lake that Trino has built once. `more` adds polls that the build does not contain."""
 
     def __init__(self, stand: TrinoOnLake) -> None:
         super().__init__(load_settings(), find_feed("stavanger_parking"))
@@ -51,32 +51,33 @@ class Standing(Pipeline):
         self.heal()
 
     def more(self, count: int = _MORE) -> None:
-        """Take the next polls in."""
+        """Commit the next polls."""
         new = self._polls[len(self.seen) :][:count]
         assert new, "there are no more polls"
         self.seen += new
         self.take_in(new)
 
     def results(self, *, full_refresh: bool = False) -> list[NodeResult]:
-        """What became of the nodes."""
+        """Build, and return the results of the nodes."""
         return list(build(self.settings, FEW, full_refresh=full_refresh))
 
     def at(self) -> dict[str, int | None]:
-        """The snapshot at which each table is."""
+        """Return the current snapshot of each table."""
         return {name: self.catalog.load_table(name).metadata.current_snapshot_id for name in TABLES}
 
     def read_to(self, name: str = SILVER) -> dict[str, str]:
-        """The properties by which a table says how far it has read."""
+        """Return the properties in which a table records its source positions."""
         table = self.catalog.load_table(name)
         return {key: table.properties[key] for key in position_keys(table)}
 
     def heal(self, *, late: bool = False) -> None:
-        """An ordinary run; then all is what an independent oracle says.
+        """Run a normal build, and check that all tables equal the independent oracle.
 
         Parameters
         ----------
         late
-            A server that was frozen may commit beside this run what it was asked before; it is then told to run again.
+            Whether a server that was frozen may commit an earlier request during this run, which then has to be
+            repeated.
         """
         failed = [result for result in self.results() if result.status.is_failure]
         if late and failed:
@@ -94,7 +95,7 @@ class Standing(Pipeline):
         full_refresh: bool,
         seconds: float = BOUND_SECONDS,
     ) -> NodeResult:
-        """Build, and where silver is at some point let the fault happen; silver's result, told in time and in words."""
+        """Build, and cause the fault at a point of silver. Return silver's result, checked for time and wording."""
         with ThreadPoolExecutor(1) as pool:
             built = pool.submit(self.results, full_refresh=full_refresh)
             until(lambda: built.done() or is_there(self, _VERBS[full_refresh]))
@@ -108,7 +109,7 @@ class Standing(Pipeline):
         return self.told(results)
 
     def told(self, results: list[NodeResult]) -> NodeResult:
-        """Silver's failure: one line of words, without a secret."""
+        """Return silver's failure, after checking that it is one line without a secret."""
         (result,) = [result for result in results if result.unique_id.endswith("parking_readings")]
         assert result.status is NodeStatus.ERROR
         assert "Trino" in result.message
@@ -119,16 +120,16 @@ class Standing(Pipeline):
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """The catalog can be read and not written to."""
+        """Lock the catalog against writes. Reads still work."""
         with closing(self._session()) as session:
             session.cursor().execute("lock table iceberg_tables in share row exclusive mode")
             yield
-            # it may be gone by now
+            # the server may be gone by now
             with suppress(psycopg2.Error):
                 session.rollback()
 
     def waiting(self) -> int:
-        """How many statements of the catalog's wait for a lock."""
+        """Return the number of catalog statements that wait for a lock."""
         with closing(self._session()) as session, session.cursor() as cursor:
             cursor.execute(
                 "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query ilike 'update%'"
@@ -143,7 +144,7 @@ class Standing(Pipeline):
 
 @contextmanager
 def when_the_run_has_begun(act: Callable[[], object]) -> Iterator[None]:
-    """Act when the lake has been looked at, and before the first statement."""
+    """Call `act` after the lake has been inspected, and before the first statement."""
     variables = TrinoRun.variables
 
     def acting(self: TrinoRun) -> dict[str, str]:
@@ -155,7 +156,7 @@ def when_the_run_has_begun(act: Callable[[], object]) -> Iterator[None]:
 
 
 def is_running(standing: Standing, verb: str) -> bool:
-    """Whether Trino is at the statement that makes silver's rows."""
+    """Return whether Trino executes the statement that writes silver's rows."""
     found = standing.stand.access.rows(
         "select count(*) from system.runtime.queries where source like 'dbt-trino%' "
         f"and state = 'RUNNING' and query like '%{verb}%parking_readings%'"
@@ -164,12 +165,12 @@ def is_running(standing: Standing, verb: str) -> bool:
 
 
 def is_committing(standing: Standing, verb: str) -> bool:
-    """Whether it has written all, and the catalog has been told."""
+    """Return whether Trino has written all files and sent the commit to the catalog."""
     return standing.waiting() > 0 and is_running(standing, verb)
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    """Wait for it."""
+    """Wait until a condition is true."""
     tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda so: not so),
         stop=tenacity.stop_after_delay(_WAIT_SECONDS),

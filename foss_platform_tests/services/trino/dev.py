@@ -1,7 +1,7 @@
-"""A lake with a Trino to develop against: `python -m foss_platform_tests.services.trino.dev [folder|minio] [WORKERS]`.
+"""Runs a lake with Trino for development: `python -m foss_platform_tests.services.trino.dev [STORE] [WORKERS]`.
 
-Starts Postgres, the store and Trino, prints the variables that name them as lines for a shell, and keeps all until it
-is ended (Ctrl-C, or SIGTERM to it); then they and what they hold are gone.
+STORE is `folder` or `minio`. Starts Postgres, the store and Trino, and prints shell lines that set their variables.
+They run until the process ends (Ctrl-C or SIGTERM), and then they and their data are deleted.
 """
 
 import shlex
@@ -17,14 +17,14 @@ from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import running
 from foss_platform_tests.services.trino.trino_on_lake import made_trino
 
-#: The last line: all are up.
+#: The last line, printed when all servers are ready.
 READY = "# ready"
 
 _KINDS = {"folder": Kind.POSTGRES_FOLDER, "minio": Kind.POSTGRES_MINIO}
 
 
 def main(store: str = "folder", workers: str = "0") -> None:
-    """Keep them until told to end."""
+    """Run the servers until a signal ends the process."""
     kind = _KINDS[store]
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="foss-trino-dev-")))
@@ -38,7 +38,7 @@ def main(store: str = "folder", workers: str = "0") -> None:
 
 
 if __name__ == "__main__":
-    # ends with what was started
+    # so that SIGTERM also ends the started servers
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main(*sys.argv[1:])

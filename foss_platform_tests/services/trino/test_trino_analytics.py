@@ -1,4 +1,4 @@
-"""The questions of docs/ANALYTICS.md on both engines: one text, the same rows in the same order, exactly."""
+"""The queries of docs/ANALYTICS.md give exactly the same rows in the same order on both engines."""
 
 import subprocess
 from datetime import datetime
@@ -27,7 +27,7 @@ SCRIPT = "docker/postgres/reference.sql"
 
 
 def load_reference(trino: TrinoOnLake) -> None:
-    """As its first lines tell an operator to."""
+    """Load the reference tables with the command in the script's first lines."""
     address = make_url(trino.lake.environment["PYICEBERG_CATALOG__LAKE__URI"])
     where = f"host={address.host} port={address.port} dbname={address.database} user={address.username}"
     subprocess.run(
@@ -55,7 +55,7 @@ def take_in_excerpt(settings: Settings) -> None:
 def test_both_engines_give_the_same_answers(trino: TrinoOnLake) -> None:
     settings = trino.lake.settings
     take_in_excerpt(settings)
-    # twice: an operator runs it again when the files have changed
+    # twice, because an operator runs the script again after a change of the files
     for _ in range(2):
         load_reference(trino)
     for question in QUESTIONS:
@@ -63,7 +63,7 @@ def test_both_engines_give_the_same_answers(trino: TrinoOnLake) -> None:
     table = "select * from reference.reference.parking_sites order by site"
     compare(settings, table)
     assert len(trino.access.rows(table, "analyst")) == 9
-    # the analysis is compiled for each engine, and names the same tables to both
+    # the analysis is compiled for each engine, with the same table names
     texts = {engine: compiled(settings.model_copy(update={"engine": engine})) for engine in Engine}
     catalog = open_catalog(settings)
     missing = [
@@ -73,7 +73,7 @@ def test_both_engines_give_the_same_answers(trino: TrinoOnLake) -> None:
     assert missing == [[], []]
 
 
-@pytest.mark.skipif(not REAL_RECORDING.exists(), reason="the real month is not here (../shared/data)")
+@pytest.mark.skipif(not REAL_RECORDING.exists(), reason="the real month is not available (../shared/data)")
 def test_both_engines_give_the_same_answers_on_the_real_month(trino: TrinoOnLake) -> None:
     month = make_month(trino.lake.settings, REAL_RECORDING)
     load_reference(trino)

@@ -1,4 +1,4 @@
-"""`foss` with Trino as the engine: asking, building through Dagster, and what is said when it cannot be reached."""
+"""`foss` with the engine Trino: queries, builds through Dagster, and the errors if Trino is unavailable."""
 
 import json
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ def foss(trino: TrinoOnLake, feed: Feed, monkeypatch: pytest.MonkeyPatch, capfd:
     return foss_in(settings.home, monkeypatch, capfd)
 
 
-def test_a_rebuild_by_dagster_then_the_same_answer_of_both_engines(foss: Foss) -> None:
+def test_after_a_rebuild_by_dagster_both_engines_agree(foss: Foss) -> None:
     code, out, err = foss("rebuild")
     assert code == 0, out + err
     with dg.DagsterInstance.from_config(str(load_settings().dagster_home)) as instance:
@@ -49,7 +49,7 @@ def test_a_rebuild_by_dagster_then_the_same_answer_of_both_engines(foss: Foss) -
     assert (code, "gold.parking_latest" in err) == (1, True)
 
 
-def test_a_moment_holds_for_every_spelling(foss: Foss, trino: TrinoOnLake) -> None:
+def test_time_travel_works_for_every_spelling_of_a_table(foss: Foss, trino: TrinoOnLake) -> None:
     assert foss("rebuild")[0] == 0
     then = datetime.now(UTC).isoformat()
     counted = "select count(*) as n from"
@@ -80,13 +80,13 @@ def test_a_moment_holds_for_every_spelling(foss: Foss, trino: TrinoOnLake) -> No
         ("select nope", "COLUMN_NOT_FOUND"),
     ],
 )
-def test_a_query_that_is_wrong_is_one_line(foss: Foss, query: str, said: str) -> None:
+def test_an_invalid_query_is_a_one_line_error(foss: Foss, query: str, said: str) -> None:
     code, out, err = foss("sql", "--engine", "trino", query)
     assert (code, out) == (1, "")
     assert said in err
 
 
-def test_trino_that_refuses_or_is_away(
+def test_trino_refuses_or_is_unavailable(
     foss: Foss, trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     cases = {
@@ -105,7 +105,7 @@ def test_trino_that_refuses_or_is_away(
             assert trino.access.passwords["engineer"] not in err
 
 
-def test_the_ca_file_holds_whatever_the_machine_trusts(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ca_file_overrides_the_machines_certificates(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, certifi.where())
     code, out, err = foss("rebuild")
@@ -113,7 +113,7 @@ def test_the_ca_file_holds_whatever_the_machine_trusts(foss: Foss, monkeypatch: 
     assert foss("sql", "--engine", "trino", "select 1")[0] == 0
 
 
-def test_answers_of_nested_types(foss: Foss) -> None:
+def test_results_with_nested_types(foss: Foss) -> None:
     query = (
         "select array_agg(row(site, free_spaces)) as pairs, map(array[date '2026-11-23'], array[1]) as by_day, "
         "array[timestamp '2026-11-23 08:00:00 Europe/Oslo'] as moments from gold.parking_latest"
@@ -128,7 +128,7 @@ def test_answers_of_nested_types(foss: Foss) -> None:
     assert row["moments"] == ["2026-11-23T07:00:00+00:00"]
 
 
-def test_validate_asks_trino(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validate_queries_trino(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {check["name"]: check for check in json.loads(foss("validate", "--json")[1])["results"]}
     assert [found[name]["status"] for name in ("engine_starts", "engine_reads_lake", "lake_drops")] == ["passed"] * 3
     assert "Trino 476" in found["engine_starts"]["detail"]

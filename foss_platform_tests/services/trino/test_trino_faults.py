@@ -1,6 +1,6 @@
-"""Trino fails while it builds: one clear error in time, the tables as they were or whole, and the next run heals it.
+"""Trino fails during a build: one clear error in time, unchanged or complete tables, and the next run repairs them.
 
-A worker that is lost is in `test_trino_cluster`.
+See `test_trino_cluster` for the loss of a worker.
 """
 
 import os
@@ -29,7 +29,7 @@ from foss_platform_tests.services.trino.building import FEW, Standing, is_commit
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import content
 
-#: Trino's driver waits for 15 s, and Iceberg asks again whether its commit came in.
+#: Trino's driver waits for 15 s, and Iceberg then asks whether its commit succeeded.
 FROZEN_CATALOG_SECONDS = 120.0
 
 
@@ -40,7 +40,7 @@ def set_environment(stand: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture(scope="module")
 def built(trino_on_folder: TrinoOnLake) -> Iterator[Standing]:
-    """The first build takes longest, so it is made once; each test leaves a lake that is healed."""
+    """The lake after the first build, which is slow and therefore runs once. Each test repairs the lake at its end."""
     trino_on_folder.renew()
     with pytest.MonkeyPatch.context() as patched:
         set_environment(trino_on_folder, patched)
@@ -67,7 +67,7 @@ def standing(built: Standing, postgres: Postgres, monkeypatch: pytest.MonkeyPatc
         (Server.freeze, is_committing, True),
     ],
 )
-def test_away_in_mid_model(
+def test_unavailable_while_a_model_is_built(
     standing: Standing,
     away: Callable[[Server], None],
     is_there: Callable[[Standing, str], bool],
@@ -79,13 +79,13 @@ def test_away_in_mid_model(
         assert "does not answer" in result.message
         assert not result.is_lasting
         assert standing.at() == before
-    # Postgres may do now what a Trino asked for that is gone: then the table is whole
+    # Postgres may still execute a commit of the dead Trino, which makes the table complete
     standing.stand.server.revive()
     standing.heal(late=True)
 
 
 @pytest.mark.parametrize("away", [Server.kill, Server.freeze])
-def test_away_from_the_start(standing: Standing, away: Callable[[Server], None]) -> None:
+def test_unavailable_from_the_start(standing: Standing, away: Callable[[Server], None]) -> None:
     before = standing.at()
     away(standing.stand.server)
     error = refused(standing.stand.lake, standing.results)
@@ -97,7 +97,9 @@ def test_away_from_the_start(standing: Standing, away: Callable[[Server], None])
 
 
 @pytest.mark.parametrize("full_refresh", [True, False])
-def test_the_catalog_away_in_mid_model(standing: Standing, postgres: Postgres, full_refresh: bool) -> None:
+def test_the_catalog_is_unavailable_while_a_model_is_built(
+    standing: Standing, postgres: Postgres, full_refresh: bool
+) -> None:
     before = standing.at()
     with standing.held():
         result = standing.failed_by(postgres.kill, is_committing, full_refresh=full_refresh)
@@ -112,7 +114,9 @@ def test_the_catalog_away_in_mid_model(standing: Standing, postgres: Postgres, f
 
 
 @pytest.mark.parametrize("full_refresh", [True, False])
-def test_the_catalog_frozen_in_mid_model(standing: Standing, postgres: Postgres, full_refresh: bool) -> None:
+def test_the_catalog_is_frozen_while_a_model_is_built(
+    standing: Standing, postgres: Postgres, full_refresh: bool
+) -> None:
     with standing.held():
         try:
             result = standing.failed_by(
@@ -122,7 +126,7 @@ def test_the_catalog_frozen_in_mid_model(standing: Standing, postgres: Postgres,
             postgres.thaw()
     assert "catalog" in result.message
     assert not result.is_lasting
-    # the thawed one may do late what it was asked
+    # the resumed server may execute the pending request late
     standing.heal(late=True)
 
 
@@ -143,7 +147,7 @@ def test_out_of_memory(standing: Standing, monkeypatch: pytest.MonkeyPatch, full
 
 
 def build_until_a_note() -> None:
-    """Build, and end as a crash does when a step's rows are in and what they were made from is about to be noted."""
+    """Build, and crash after the rows of an increment are committed and before their source positions are recorded."""
 
     def killed(_: Catalog, built: BuiltTable) -> None:
         if built.is_step:
@@ -153,13 +157,13 @@ def build_until_a_note() -> None:
         list(build(load_settings(), FEW))
 
 
-def test_killed_between_a_step_and_the_note_of_what_it_has_read(standing: Standing) -> None:
+def test_killed_between_an_increment_and_its_position(standing: Standing) -> None:
     before, noted = standing.at(), standing.read_to()
     assert attempt(build_until_a_note).killed
     assert standing.at()[SILVER] != before[SILVER]
     assert standing.read_to() == noted
     rows = content(standing.settings, (SILVER,))
-    # the next step reads the same rows again, and changes none
+    # the next increment reads the same rows again, and changes none
     standing.heal()
     assert content(standing.settings, (SILVER,)) == rows
     assert standing.read_to() != noted

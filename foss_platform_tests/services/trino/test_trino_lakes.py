@@ -1,4 +1,4 @@
-"""Trino beside PyIceberg on one lake: both read and write the same tables, over a folder and an object store."""
+"""Trino and PyIceberg share a lake: both read and write the same tables, in a folder and in an object store."""
 
 import os
 import subprocess
@@ -21,12 +21,12 @@ from foss_platform_tests.services.servers.programs import ROOT
 from foss_platform_tests.services.trino.dev import READY
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake, made_trino
 
-# a store's access key names who asks, as a user's name does; Trino prints it with its settings
+# an access key identifies a client as a user name does, and Trino prints it with its settings
 _PUBLIC = {"trino_ca.pem", "s3_access_key"}
 
 
 @pytest.mark.parametrize("trino_kind", [Kind.POSTGRES_FOLDER, Kind.POSTGRES_MINIO])
-def test_each_reads_and_writes_what_the_other_made(trino: TrinoOnLake) -> None:
+def test_each_engine_reads_and_writes_the_others_tables(trino: TrinoOnLake) -> None:
     ask, catalog = trino.access.rows, open_catalog(trino.lake.settings)
     catalog.create_namespace("gold")
     rows = pa.table({"n": pa.array([1, 2], pa.int64())})
@@ -37,7 +37,7 @@ def test_each_reads_and_writes_what_the_other_made(trino: TrinoOnLake) -> None:
     assert {row["n"] for row in table.scan().to_arrow().to_pylist()} == {2, 3}
     table.append(rows)
     assert ask("select sum(n) from gold.ours") == [[8]]
-    # as the models write it
+    # as the models write a table
     ask("create table gold.theirs with (extra_properties = map(array['foss.engine'], array['trino'])) as select 1 as n")
     theirs = catalog.load_table("gold.theirs")
     assert theirs.properties["foss.engine"] == "trino"
@@ -50,7 +50,7 @@ def test_each_reads_and_writes_what_the_other_made(trino: TrinoOnLake) -> None:
 
 
 @pytest.mark.parametrize("trino_kind", [Kind.POSTGRES_FOLDER, Kind.POSTGRES_MINIO])
-def test_no_secret_is_printed_or_an_argument(trino: TrinoOnLake) -> None:
+def test_no_secret_in_output_or_arguments(trino: TrinoOnLake) -> None:
     server = trino.server
     files = [path for path in server.secrets.iterdir() if path.name not in _PUBLIC]
     secrets = {line for path in files for line in path.read_text().splitlines() if not line.startswith("-----")}
@@ -60,7 +60,7 @@ def test_no_secret_is_printed_or_an_argument(trino: TrinoOnLake) -> None:
     assert {path.stat().st_mode & 0o077 for path in server.secrets.iterdir()} == {0}
 
 
-def test_a_postgres_started_anew_fails_no_query(trino: TrinoOnLake, postgres: Postgres) -> None:
+def test_a_restart_of_postgres_fails_no_query(trino: TrinoOnLake, postgres: Postgres) -> None:
     trino.access.rows("create schema gold")
     trino.access.rows("create table gold.t as select 1 as n")
     postgres.restart()
@@ -84,13 +84,13 @@ def test_a_rest_catalog_serves_both(postgres: Postgres, minio: Minio, tmp_path: 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder for what a killed starter leaves; pytest's own would keep Postgres' account out."""
+    """A folder for the files of a killed parent. Postgres' account could not enter pytest's own folder."""
     with tempfile.TemporaryDirectory(prefix="foss-test-") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
 
 
-def test_all_servers_die_with_who_started_them(open_folder: Path) -> None:
+def test_all_servers_die_with_their_parent(open_folder: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "foss_platform_tests.services.trino.dev"],
         cwd=ROOT,
@@ -99,11 +99,11 @@ def test_all_servers_die_with_who_started_them(open_folder: Path) -> None:
         text=True,
     ) as starter:
         assert starter.stdout is not None
-        # to the line that says that all is there, or the end
+        # until the ready line, or the end of the output
         lines = list(takewhile(lambda line: line.rstrip() != READY, starter.stdout))
         family = descendants(starter.pid)
         starter.kill()
-    assert any(line.startswith("export FOSS_TRINO_CA_FILE") for line in lines), "it ended by itself"
+    assert any(line.startswith("export FOSS_TRINO_CA_FILE") for line in lines), "the process ended by itself"
     assert len(family) > 1
     tenacity.Retrying(
         retry=tenacity.retry_if_result(bool), stop=tenacity.stop_after_delay(15), wait=tenacity.wait_fixed(0.05)

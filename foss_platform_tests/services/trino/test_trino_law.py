@@ -1,4 +1,4 @@
-"""The law on Trino: what it builds in steps is what the oracle says, in one commit each, and engines change freely."""
+"""Model results on Trino: incremental builds equal the oracle, make one commit each, and engines can alternate."""
 
 import random
 
@@ -24,7 +24,7 @@ def on(settings: Settings, engine: Engine) -> Settings:
     return settings.model_copy(update={"engine": engine})
 
 
-def test_steps_equal_the_oracle(pipeline: Pipeline) -> None:
+def test_incremental_builds_equal_the_oracle(pipeline: Pipeline) -> None:
     dice, polls, taken = random.Random(1), made_up_polls(1, 30), 0
     while taken < len(polls):
         count = dice.choice([3, 12, 20])
@@ -34,7 +34,7 @@ def test_steps_equal_the_oracle(pipeline: Pipeline) -> None:
         compare(content(pipeline.settings, TABLES), expected(pipeline, polls[:taken]))
 
 
-def test_a_step_is_one_snapshot_and_a_rebuild_keeps_the_history(pipeline: Pipeline) -> None:
+def test_an_increment_is_one_snapshot_and_a_rebuild_keeps_the_history(pipeline: Pipeline) -> None:
     polls = made_up_polls(2, 12)
     pipeline.take_in(polls[:8])
     pipeline.build()
@@ -44,7 +44,7 @@ def test_a_step_is_one_snapshot_and_a_rebuild_keeps_the_history(pipeline: Pipeli
     stepped = history(pipeline)
     assert stepped[SILVER][:-1] == first[SILVER]
     pipeline.build()
-    # nothing was new, so nothing was written
+    # there was no new data, so nothing was written
     assert history(pipeline) == stepped
     pipeline.build(full_refresh=True)
     rebuilt = history(pipeline)
@@ -52,7 +52,7 @@ def test_a_step_is_one_snapshot_and_a_rebuild_keeps_the_history(pipeline: Pipeli
     compare(content(pipeline.settings, TABLES), expected(pipeline, polls))
 
 
-def test_engines_change_there_and_back_without_a_rebuild(pipeline: Pipeline) -> None:
+def test_engines_alternate_without_a_rebuild(pipeline: Pipeline) -> None:
     polls, settings = made_up_polls(3, 16), pipeline.settings
     logic: set[tuple[str | None, ...]] = set()
     for place, engine in enumerate((Engine.DUCKDB, Engine.TRINO, Engine.DUCKDB, Engine.TRINO)):
@@ -62,14 +62,14 @@ def test_engines_change_there_and_back_without_a_rebuild(pipeline: Pipeline) -> 
         pipeline.build()
         tables = {name: pipeline.catalog.load_table(name) for name in TABLES}
         logic.add(tuple(table.properties.get(LOGIC_PROPERTY) for table in tables.values()))
-        # each went on from where the other had read to
+        # each engine continued from the position that the other had reached
         assert place == 0 or all(read > before[name] for name, read in positions(pipeline).items())
         compare(content(pipeline.settings, TABLES), expected(pipeline, polls[: 4 * place + 4]))
     assert len(logic) == 1
 
 
 def history(pipeline: Pipeline) -> dict[str, list[int]]:
-    """The live snapshots of each table, oldest first."""
+    """Return the live snapshots of each table, oldest first."""
     return {
         name: [snapshot.snapshot_id for snapshot in pipeline.catalog.load_table(name).metadata.snapshots]
         for name in TABLES
@@ -77,7 +77,7 @@ def history(pipeline: Pipeline) -> dict[str, list[int]]:
 
 
 def positions(pipeline: Pipeline) -> dict[str, int]:
-    """How far each table has read bronze."""
+    """Return the position in bronze up to which each table has read."""
     return {
         name: consumed_positions(pipeline.catalog.load_table(name))["bronze.stavanger_parking"][1] for name in TABLES
     }

@@ -1,4 +1,4 @@
-"""Each dispatch macro gives the same answers, of the same types, on DuckDB and on Trino."""
+"""Each dispatch macro gives the same answers, with the same types, on DuckDB and on Trino."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,14 +41,14 @@ FREE = (None, 7, 3, 3, 9, None, 1, 4, 8, 2, 2, 6)
 
 @dataclass(frozen=True)
 class Case:
-    """One macro over one column `x`.
+    """A macro over one column `x`.
 
     Attributes
     ----------
     expression
-        Jinja of the project's macros.
+        Jinja with the project's macros.
     grouped
-        Whether it is an aggregate, over the first n of the values for each n.
+        Whether it is an aggregate, which runs over the first n values for each n.
     """
 
     name: str
@@ -86,9 +86,9 @@ def settings(trino: TrinoOnLake) -> Settings:
 
 
 def answers(settings: Settings, engine: Engine) -> dict[str, pa.Table]:
-    """Each case's answers on one engine, in the order of its values."""
+    """Return each case's answers on one engine, in the order of its values."""
     own = settings.model_copy(update={"engine": engine})
-    # one text for all cases: to compile costs a second
+    # all cases in one text, because a compilation takes a second
     texts = compiled(own, "\n;;\n".join(f"select {case.expression} from x" for case in CASES)).split(";;")
     catalog, found = open_catalog(own), {}
     for case, text in zip(CASES, texts, strict=True):
@@ -109,7 +109,7 @@ def answers(settings: Settings, engine: Engine) -> dict[str, pa.Table]:
 def literal(value: Any) -> str:
     if value is None or isinstance(value, int):
         return "null" if value is None else str(value)
-    # a text that both engines take as it is: control characters inside too
+    # a text that both engines accept unchanged, even with control characters
     return "'" + str(value).replace("'", "''") + "'"
 
 

@@ -1,4 +1,4 @@
-"""Engines that take turns on one lake: the rows stay right, and maintenance copes with what Trino leaves behind."""
+"""Engines alternate on one lake: the rows stay correct, and maintenance handles the files that Trino leaves."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ SORTED = """
     as select cast(n as bigint) as id, timestamp '2026-03-01 00:00:00.000000 UTC' + n * interval '1' hour as at
     from unnest(sequence({first}, {last})) as t(n)
 """
-# as a step does: a row comes, another is changed
+# as in an increment: a row is added and another is changed
 STEP = """
     merge into silver.things as standing
     using (values bigint '{new}', bigint '{old}') as step (id) on standing.id = step.id
@@ -49,7 +49,7 @@ STEP = """
 
 
 def is_whole(catalog: Catalog, name: TableName) -> None:
-    """What is stored is what is referred to, and each state can be read with as many rows as it says."""
+    """Assert that all stored files are referenced, and that each state is readable with its recorded row count."""
     table = load_table(catalog, name)
     storage = Storage(table)
     found = references_of(table, pinned_points(table), storage.path_of)
@@ -65,7 +65,7 @@ def maintenance(catalog: Catalog, name: TableName) -> Table:
 
 
 class Turns:
-    """One pipeline on two engines, compared with the oracle after everything that happens to it."""
+    """One pipeline on two engines, compared with the oracle after every event."""
 
     def __init__(self, settings: Settings, feed: Feed) -> None:
         self.engines = {engine: settings.model_copy(update={"engine": engine}) for engine in Engine}
@@ -91,7 +91,7 @@ class Turns:
                 change(name)
 
 
-def test_engines_take_turns_with_maintenance_between_them(trino: TrinoOnLake, feed: Feed) -> None:
+def test_engines_alternate_with_maintenance_in_between(trino: TrinoOnLake, feed: Feed) -> None:
     turns = Turns(load_settings(), feed)
     polls = made_up_polls(23, 40)
     turns.step(Engine.TRINO, polls[:10])
@@ -118,7 +118,7 @@ def test_engines_take_turns_with_maintenance_between_them(trino: TrinoOnLake, fe
     turns.each(lambda name: is_whole(turns.catalog, name))
 
 
-def test_what_trino_leaves_behind_is_kept_while_it_is_needed(trino: TrinoOnLake) -> None:
+def test_files_of_trino_are_kept_while_they_are_needed(trino: TrinoOnLake) -> None:
     ask_trino, settings = trino.access.rows, load_settings()
     catalog = open_catalog(settings)
     for schema in ("silver", "gold"):
@@ -132,7 +132,7 @@ def test_what_trino_leaves_behind_is_kept_while_it_is_needed(trino: TrinoOnLake)
 
     ask_trino("delete from silver.things where id <= 5")
     ask_trino("update silver.things set at = at + interval '1' day where id = 20")
-    # a whole build has no parent, and yet the state before it stood until then
+    # the snapshot of a full build has no parent, but the earlier state was current until then
     ask_trino(SORTED.format(first=3, last=30))
     ask_trino("delete from silver.things where id = 30")
     live = live_points(load_table(catalog, NAME))
@@ -159,7 +159,7 @@ def test_what_trino_leaves_behind_is_kept_while_it_is_needed(trino: TrinoOnLake)
     is_whole(catalog, NAME)
 
 
-def test_many_steps_of_trino_stay_within_the_limits(trino: TrinoOnLake) -> None:
+def test_many_increments_of_trino_stay_within_the_limits(trino: TrinoOnLake) -> None:
     ask_trino, settings = trino.access.rows, load_settings()
     catalog = open_catalog(settings)
     ask_trino("create schema silver")

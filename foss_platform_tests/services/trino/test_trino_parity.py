@@ -1,4 +1,4 @@
-"""`foss parity`: both engines make the same silver and gold of one bronze, exactly."""
+"""`foss parity`: both engines build exactly the same silver and gold from one bronze."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def pipeline(trino: TrinoOnLake, feed: Feed) -> Pipeline:
 def compare_engines(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> dict[str, str]:
-    """What `foss parity` says of each table, which must be the whole of silver and gold; nothing of it is left."""
+    """Return the result of `foss parity` by table. It must cover silver and gold and leave no tables behind."""
     before = pipeline.catalog.list_namespaces()
     code, out, err = foss_in(pipeline.settings.home, monkeypatch, capfd)("parity")
     assert pipeline.catalog.list_namespaces() == before
@@ -36,7 +36,7 @@ def compare_engines(
     return said
 
 
-def test_excerpt_and_what_real_polls_seldom_have(
+def test_excerpt_with_rare_cases(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pipeline.take_in([*read_recording(EXCERPT), *made_up_polls(5, 200)])
@@ -54,7 +54,7 @@ def test_33_days_of_real_polls(
 
 
 def test_a_difference_is_found(trino: TrinoOnLake) -> None:
-    """Of rows, of a value by a bit, and of types, by two tables that are made to differ."""
+    """Find differences in rows, in a single bit of a value, and in types, between two prepared tables."""
     settings = load_settings()
     catalog = open_catalog(settings)
     catalog.create_namespace("silver")

@@ -1,7 +1,7 @@
-"""Somebody changes a table while Trino builds: nothing claims to hold what it does not, and the next run puts it right.
+"""A table is changed while Trino builds: no position claims rows that are missing, and the next run repairs it.
 
-On Trino a step's rows and the position up to which they contain the sources are two commits, so each place between is
-met: a roll back, and what a frozen server commits late.
+On Trino the rows of an increment and the position in its sources are two commits. Each interval between them is
+tested with a rollback and with a late commit of a frozen server.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ _READINGS = TableName("silver", "parking_readings")
 
 @pytest.fixture
 def standing(trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> Standing:
-    """Built whole and in a step, with news that no build has seen."""
+    """A lake after a full and an incremental build, with new polls that no build has read."""
     monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
     made = Standing(trino)
     made.more()
@@ -45,14 +45,14 @@ def back(standing: Standing, moment: datetime) -> None:
 
 
 def before_the_step(standing: Standing) -> datetime:
-    """A moment at which silver was not yet as the run finds it."""
+    """Return a moment before silver's last commit."""
     states = standing.catalog.load_table(SILVER).snapshots()
     return datetime.fromtimestamp(states[-1].timestamp_ms / 1000 - 0.001, UTC)
 
 
 @contextmanager
 def when_built(name: str, act: Callable[[], object], *, before_note: bool) -> Iterator[None]:
-    """Act when Trino has committed a table, before or after the platform has finished it."""
+    """Call `act` when Trino has committed a table, before or after the platform records the position."""
 
     def acting(catalog: Catalog, built: BuiltTable) -> Table:
         if str(built.name) == name and before_note:
@@ -67,13 +67,13 @@ def when_built(name: str, act: Callable[[], object], *, before_note: bool) -> It
 
 
 def failures(results: list[NodeResult]) -> dict[str, str]:
-    """By table, what is said of it; each is worth another try."""
+    """Return the error messages by table, after checking that each error is transient."""
     found = [result for result in results if result.status is NodeStatus.ERROR]
     assert not any(result.is_lasting for result in found)
     return {result.unique_id.rpartition(".")[2]: result.message for result in found}
 
 
-def test_what_was_rolled_back_before_a_step_is_not_noted_as_read(standing: Standing) -> None:
+def test_a_rollback_before_an_increment_is_not_recorded_as_read(standing: Standing) -> None:
     moment, noted = before_the_step(standing), standing.read_to(GOLD)
     with when_the_run_has_begun(lambda: back(standing, moment)):
         found = failures(standing.results())
@@ -83,7 +83,7 @@ def test_what_was_rolled_back_before_a_step_is_not_noted_as_read(standing: Stand
     standing.heal()
 
 
-def test_what_was_rolled_back_after_a_step_is_not_noted_as_read(standing: Standing) -> None:
+def test_a_rollback_after_an_increment_is_not_recorded_as_read(standing: Standing) -> None:
     moment, noted = before_the_step(standing), standing.read_to(GOLD)
     with when_built(SILVER, lambda: back(standing, moment), before_note=True):
         found = failures(standing.results())
@@ -92,8 +92,8 @@ def test_what_was_rolled_back_after_a_step_is_not_noted_as_read(standing: Standi
     standing.heal()
 
 
-def test_a_late_commit_between_a_step_and_its_note(standing: Standing) -> None:
-    """As of a server that was frozen in a rebuild: it holds less than the run that heals."""
+def test_a_late_commit_between_an_increment_and_its_position(standing: Standing) -> None:
+    """A server frozen during a rebuild commits late, with fewer rows than the repairing run."""
     older = standing.catalog.load_table(SILVER)
     noted = standing.read_to()
     keys, values = (", ".join(f"'{word}'" for word in words) for words in (noted, noted.values()))
@@ -111,7 +111,7 @@ def test_a_late_commit_between_a_step_and_its_note(standing: Standing) -> None:
     standing.heal()
 
 
-def test_a_whole_that_was_made_of_other_rows_says_that_it_holds_none(standing: Standing) -> None:
+def test_a_rebuild_from_changed_sources_records_no_position(standing: Standing) -> None:
     moment = before_the_step(standing)
     with when_built(SILVER, lambda: back(standing, moment), before_note=False):
         found = failures(standing.results(full_refresh=True))
@@ -121,7 +121,7 @@ def test_a_whole_that_was_made_of_other_rows_says_that_it_holds_none(standing: S
     standing.heal()
 
 
-def test_maintenance_between_is_no_change(standing: Standing) -> None:
+def test_maintenance_in_between_is_not_a_change(standing: Standing) -> None:
     with when_built(SILVER, lambda: compact(standing.catalog, _READINGS, everything=True), before_note=True):
         assert failures(standing.results()) == {}
     standing.heal()

@@ -1,4 +1,4 @@
-"""The object store is away from Trino while it builds: one clear error in time, and the next run heals it."""
+"""The object store is unavailable while Trino builds: one clear error in time, and the next run repairs the tables."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from foss_platform_tests.services.servers.process import Server
 from foss_platform_tests.services.trino.building import Standing, when_the_run_has_begun
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 
-#: Trino waits for 10 s, and asks four times more (`docker/trino/lake/store-s3.properties`).
+#: Trino waits for 10 s, and retries four times (`docker/trino/lake/store-s3.properties`).
 _SECONDS = 120.0
 
 pytestmark = pytest.mark.parametrize("trino_kind", [Kind.POSTGRES_MINIO])
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parametrize("trino_kind", [Kind.POSTGRES_MINIO])
 
 @pytest.fixture
 def standing(trino: TrinoOnLake, minio: Minio, monkeypatch: pytest.MonkeyPatch) -> Iterator[Standing]:
-    """Built once, with news."""
+    """The lake after one build, with new polls."""
     monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
     made = Standing(trino)
     made.more()
@@ -29,7 +29,7 @@ def standing(trino: TrinoOnLake, minio: Minio, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("away", "full_refresh"), [(Server.kill, True), (Server.kill, False), (Server.freeze, False)])
-def test_away_once_the_run_has_begun(
+def test_unavailable_after_the_start_of_the_run(
     standing: Standing, minio: Minio, away: Callable[[Server], None], full_refresh: bool
 ) -> None:
     before = standing.at()

@@ -1,4 +1,4 @@
-"""A lake of its own with a Trino on it, alone or as a cluster, for many tests. Not here: the servers themselves."""
+"""A separate lake with a Trino on it, alone or as a cluster, shared by many tests."""
 
 import shutil
 import socket
@@ -36,11 +36,11 @@ class TrinoWorker(TrinoServer):
         self.secrets = coordinator.secrets
 
     def environment(self) -> dict[str, str]:
-        """With whom it works for."""
+        """Return the variables, including the coordinator's address."""
         return {**super().environment(), "TRINO_COORDINATOR_PORT": str(self.coordinator.port)}
 
     def ask(self) -> None:
-        """Whether the coordinator gives it work, which is only asked once it listens."""
+        """Check whether the coordinator lists the worker. The worker itself must listen first."""
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         except OSError as error:
@@ -51,19 +51,19 @@ class TrinoWorker(TrinoServer):
         except (requests.RequestException, trino.exceptions.Error) as error:
             raise NotReady(str(error)) from error
         if not is_known:
-            raise NotReady("the coordinator does not know it yet")
+            raise NotReady("the coordinator does not list the worker yet")
 
 
 @dataclass(frozen=True)
 class TrinoOnLake:
-    """A Trino and the lake that it stands on.
+    """A Trino and its lake.
 
     Attributes
     ----------
     server
         The coordinator.
     workers
-        None of them where the coordinator works itself.
+        The workers. Empty if the coordinator works itself.
     """
 
     lake: Lake
@@ -72,15 +72,15 @@ class TrinoOnLake:
 
     @property
     def access(self) -> TrinoAccess:
-        """How clients reach it."""
+        """Connection data for clients."""
         return self.server.access
 
     def set_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let the environment name this lake and this Trino."""
+        """Set the environment variables of this lake and this Trino."""
         set_environment(monkeypatch, {**self.lake.environment, **self.access.environment()})
 
     def run_on_postgres(self, *statements: str) -> None:
-        """Run statements on the lake's own database: its catalog, and the reference tables."""
+        """Run statements on the lake's database, which has its catalog and the reference tables."""
         address = make_url(self.lake.environment[_URI]).set(drivername="postgresql")
         connection = psycopg2.connect(address.render_as_string(hide_password=False))
         try:
@@ -91,7 +91,7 @@ class TrinoOnLake:
             connection.close()
 
     def renew(self) -> None:
-        """Let it answer again whatever a test has done to it, on an empty lake: without views too."""
+        """Make the server answer again in any state, with an empty lake without views."""
         for server in (self.server, *self.workers):
             server.revive()
         self.run_on_postgres(
@@ -116,12 +116,12 @@ def made_trino(
     workers: int = 0,
     java_options: str = FOR_TESTS,
 ) -> Iterator[TrinoOnLake]:
-    """Make an empty lake and start a Trino on it, as a cluster where workers are asked for; close all at the end."""
+    """Create an empty lake and start a Trino on it, with workers if requested. Close everything at the end."""
     with ExitStack() as stack:
         lake = stack.enter_context(made_lake(kind, home, postgres, minio))
         with pytest.MonkeyPatch.context() as patch:
             set_environment(patch, lake.environment)
-            # the first connection makes the catalog's own tables, which Trino does not
+            # the first connection creates the catalog's own tables, which Trino does not do
             open_catalog(lake.settings).close()
         coordinator = Trino(trino_lake(lake.environment), java_options, works=not workers)
         helpers = tuple(TrinoWorker(coordinator) for _ in range(workers))

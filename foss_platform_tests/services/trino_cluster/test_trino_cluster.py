@@ -1,4 +1,4 @@
-"""A coordinator and two workers: work spreads over both, and one that dies costs a query, never a row."""
+"""A coordinator and two workers share the work. A worker that dies fails a query, but loses no row."""
 
 import os
 import time
@@ -20,14 +20,14 @@ from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake, made_t
 
 ROWS = 2_000_000
 SITES = 97
-#: Until a client learns that a server is gone, on a machine that is busy too: the servers wait for half a minute.
+#: Time limit for a client to notice a lost server, also on a busy machine. The servers wait for half a minute.
 BOUND_SECONDS = 120.0
 
 _TABLE = "create table gold.readings (n bigint, site bigint, hits bigint) with (partitioning = array['bucket(n, 8)'])"
 _FILL = f"insert into gold.readings select n, n % {SITES}, 0 from table(sequence(1, {ROWS})) as t(n)"
 _COUNT = "select count(*), sum(n), count(distinct site), sum(hits) from gold.readings"
 _ALL = [ROWS, ROWS * (ROWS + 1) // 2, SITES]
-# how long it takes is what the table of work holds: it cannot end before it is met in its middle, and can be let end
+# The rows of the table `work` set the duration of the query, so it cannot end too early and can be shortened.
 _HITS = """
     select r.site, count_if(r.n % w.m = 0) as hits from gold.readings as r cross join gold.work as w group by r.site
 """
@@ -49,7 +49,7 @@ def cluster(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def filled(cluster: TrinoOnLake) -> TrinoOnLake:
-    """With a table of some millions of rows in eight files."""
+    """The cluster with a table of some millions of rows in eight files."""
     for statement in ("create schema if not exists gold", _TABLE, _FILL):
         cluster.access.rows(statement)
     return cluster
@@ -60,20 +60,20 @@ def _all_workers(cluster: TrinoOnLake) -> set[object]:
 
 
 def _reading(cluster: TrinoOnLake, query: str) -> set[object]:
-    """Which servers read rows of the lake for a query."""
+    """Return the servers that read rows of the lake for a query."""
     tasks = f"select node_id from system.runtime.tasks where query_id = '{query}' and physical_input_bytes > 0"
     return {node for (node,) in cluster.access.rows(tasks)}
 
 
 def _is_spread(cluster: TrinoOnLake, statement: str) -> bool:
-    """Whether both workers are at a statement."""
+    """Return whether both workers execute a statement."""
     escaped = statement.replace("'", "''")
     found = f"select query_id from system.runtime.queries where state = 'RUNNING' and query = '{escaped}'"
     return any(_reading(cluster, str(query)) == _all_workers(cluster) for (query,) in cluster.access.rows(found))
 
 
 def _lake(cluster: TrinoOnLake) -> list[object]:
-    """Rows, snapshot, and which tables there are."""
+    """Return rows, snapshots and table names."""
     rows = cluster.access.rows(_COUNT)
     refs = cluster.access.rows('select snapshot_id from gold."readings$refs"')
     return [rows, refs, cluster.access.rows("show tables from gold")]
@@ -88,14 +88,14 @@ def test_a_query_spreads_over_both_workers(filled: TrinoOnLake) -> None:
         assert _reading(filled, cursor.query_id) == _all_workers(filled)
 
 
-def test_a_worker_killed_in_the_middle_costs_the_query_alone(filled: TrinoOnLake) -> None:
+def test_a_killed_worker_fails_only_the_query(filled: TrinoOnLake) -> None:
     cluster = filled
     for change in ("create table gold.work (m bigint)", _ENDLESS):
         cluster.access.rows(change)
     before = _lake(cluster)
     victim = cluster.workers[0]
     with ThreadPoolExecutor(1) as pool:
-        # should the test fail it does not wait for ever
+        # a time limit, in case the test fails
         bounded = {"query_max_run_time": "10m"}
         asked: Future[object] = pool.submit(cluster.access.rows, _MERGE, session_properties=bounded)
         until(lambda: _is_spread(cluster, _MERGE))
@@ -126,24 +126,24 @@ def _let_go(pipe: Path) -> None:
 
 @contextmanager
 def _nothing_to_read(files: Iterable[Path]) -> Iterator[None]:
-    """Whoever opens one of these files waits, since nobody writes into the pipe that stands in its place."""
+    """Replace files by pipes without a writer, so that every process that opens one waits."""
     with ExitStack() as stack:
         for path in files:
             whole, pipe = path.with_name(f"{path.name}.whole"), path.with_name(f"{path.name}.pipe")
             path.rename(whole)
             os.mkfifo(path)
-            # those that wait still find an end when nobody can come any more
+            # waiting readers get an end of file as soon as no new reader can open the pipe
             stack.callback(_let_go, pipe)
             stack.callback(whole.rename, path)
             stack.callback(path.rename, pipe)
         yield
 
 
-def test_a_worker_killed_in_the_middle_of_a_model(cluster: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_killed_while_a_model_is_built(cluster: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.set_environment(monkeypatch)
     monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
     standing = Standing(cluster)
-    # a file each: more than one server waits for, and none can end before a worker is gone
+    # a file each, so that several servers wait, and none can finish before a worker is gone
     for _ in range(6):
         standing.more()
     before = standing.at()
@@ -157,7 +157,7 @@ def test_a_worker_killed_in_the_middle_of_a_model(cluster: TrinoOnLake, monkeypa
         assert "lost a worker" in result.message
         assert not result.is_lasting
         assert standing.at() == before
-        # the worker that is left is enough
+        # the remaining worker is enough
         standing.heal()
     finally:
         victim.revive()

@@ -1,4 +1,4 @@
-"""Trino's memory and queues as `docker/trino` sets them: what is too large goes to disk or ends alone."""
+"""Trino's memory and queues as configured in `docker/trino`: a large query spills to disk or fails alone."""
 
 import pytest
 from trino.exceptions import TrinoQueryError
@@ -6,13 +6,13 @@ from trino.exceptions import TrinoQueryError
 from foss_platform_tests.services.servers.trino import ANALYST, ENGINEER
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 
-# of 1 GB heap Trino gives queries 0.7, and at 0.4 puts these rows of 400 bytes on disk
+# Trino gives queries 0.7 of 1 GB heap, and spills these rows of 400 bytes at 0.4
 _ROWS = 1_500_000
 
 
-def test_a_query_that_is_too_large_ends_alone(trino: TrinoOnLake) -> None:
+def test_a_query_that_is_too_large_fails_alone(trino: TrinoOnLake) -> None:
     with pytest.raises(TrinoQueryError) as caught:
-        # what is kept for a comparison with every row grows page by page, and is nothing that is put on disk instead
+        # the state of a comparison with every row grows page by page, and cannot be spilled to disk
         trino.access.rows(
             "select count_if(a.n < b.n) from table(sequence(1, 2)) as a(n), table(sequence(1, 100000000)) as b(n)"
         )
@@ -20,7 +20,7 @@ def test_a_query_that_is_too_large_ends_alone(trino: TrinoOnLake) -> None:
     assert trino.access.rows("select 1") == [[1]]
 
 
-def test_a_window_larger_than_memory_goes_to_disk(trino: TrinoOnLake) -> None:
+def test_a_window_larger_than_memory_spills_to_disk(trino: TrinoOnLake) -> None:
     columns = f"n, n % 1003 as part, '{'x' * 400}' || cast(n as varchar) as text"
     wide = f"select {columns} from table(sequence(1, {_ROWS})) as t(n)"
     numbered = f"select row_number() over (partition by part order by n) as place, text from ({wide})"
