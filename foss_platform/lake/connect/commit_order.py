@@ -35,11 +35,12 @@ def newest_commit(metadata: TableMetadata) -> int:
 
 def in_order(base: TableMetadata, updates: Sequence[TableUpdate]) -> tuple[TableUpdate, ...]:
     """The updates with snapshots that are newer than `base`, and each newer than the one before it."""
-    newest = newest_commit(base)
+    newest = max((snapshot.timestamp_ms for snapshot in base.snapshots), default=0)
+    least = newest_commit(base)
     ordered: list[TableUpdate] = []
     for update in updates:
         if isinstance(update, AddSnapshotUpdate):
-            newest = max(newest + 1, update.snapshot.timestamp_ms)
+            newest = max(newest + 1, least, update.snapshot.timestamp_ms)
             snapshot = update.snapshot.model_copy(update={"timestamp_ms": newest})
             ordered.append(update.model_copy(update={"snapshot": snapshot}))
         else:
@@ -54,7 +55,7 @@ def with_times_in_order(base: TableMetadata, changed: TableMetadata) -> TableMet
     """
     if changed == base:
         return changed
-    least = newest_commit(base) + 1
+    least = newest_commit(base)
     last_updated = max(changed.last_updated_ms, least)
     standing = set(base.snapshot_log)
     snapshot_log = [

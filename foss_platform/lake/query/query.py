@@ -18,7 +18,7 @@ from foss_platform.lake.query.duckdb_arrow import arrow_rows
 from foss_platform.lake.query.duckdb_views import connect, create_view, first_line, pin, reach
 from foss_platform.lake.query.named_tables import NOTHING, Named, names_in
 from foss_platform.lake.query.reference_tables import attach_reference
-from foss_platform.lake.snapshots.points import Point, point_at, point_table
+from foss_platform.lake.snapshots.points import Point, point_at, point_table, refuse_future
 from foss_platform.lake.store.failures import store_failure
 from foss_platform.lake.store.store_access import store_at
 from foss_platform.lake.table.names import NAMESPACES, TableName
@@ -85,6 +85,8 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
                 continue
             point = points[str(name)] = point_at(table, at)
             create_view(connection, pin(name, point_table(table, point), point.snapshot_id))
+        if at is not None and not points:
+            refuse_future(at)
         rows = arrow_rows(connection, query, _ROWS_PER_BATCH, exact=exact)
         return Answer(_telling(rows, catalog, named), points)
     except duckdb.Error as error:

@@ -130,10 +130,7 @@ def point_at(table: Table, moment: datetime) -> Point:
     if not points:
         raise LastingError(f"{name} has never held a row, so there is no state of it to read.")
     # a commit may be ahead of a clock that was set back
-    if moment > (now := max(datetime.now(UTC), points[-1].committed_at)):
-        raise ConfigurationError(
-            f"{moment.isoformat()} is in the future.", f"It is {now.isoformat(timespec='seconds')} now."
-        )
+    refuse_future(moment, points[-1].committed_at)
     holding = [point for point in points if point.holds(moment)]
     if holding:
         return holding[-1]
@@ -143,6 +140,21 @@ def point_at(table: Table, moment: datetime) -> Point:
             f"The oldest moment that can be read is {points[0].committed_at.isoformat()}.",
         )
     raise LastingError(f"{name} is no longer kept as it was at {moment.isoformat()}.", _nearest(points, moment))
+
+
+def refuse_future(moment: datetime, newest: datetime | None = None) -> None:
+    """Refuse a moment that is later than the clock and than the newest commit.
+
+    Raises
+    ------
+    ConfigurationError
+        If the moment is in the future.
+    """
+    now = max(datetime.now(UTC), newest) if newest is not None else datetime.now(UTC)
+    if moment > now:
+        raise ConfigurationError(
+            f"{moment.isoformat()} is in the future.", f"It is {now.isoformat(timespec='seconds')} now."
+        )
 
 
 def point_table(table: Table, point: Point) -> Table:

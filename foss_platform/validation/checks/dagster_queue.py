@@ -9,10 +9,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance, RunRecord
 
 QUEUE_MOVES = "dagster_queue_moves"
-REMEDY = (
-    "Look at the runs that are under way in Dagster's UI: end what hangs, and see whether the daemon and "
-    "the code server run."
-)
+REMEDY = "In Dagster's UI, end the runs that hang. Check that the daemon and the code location are up."
 #: The longest that the queue may stand still. A run waits for a whole rebuild of its models, which takes minutes.
 _STILL_SECONDS = 15 * 60
 
