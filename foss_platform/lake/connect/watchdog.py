@@ -43,7 +43,7 @@ class Watchdog:
             time.sleep(wait)
 
     def _cut_off_late(self) -> float | None:
-        """End operations that are late. Return the seconds until the next one expires, or None if nothing is watched."""
+        """End late operations. Return the seconds until the next one expires, or None if nothing is watched."""
         # Hold the lock: otherwise an operation that has just finished could close its connection, and another
         # connection could get the same descriptor.
         with self._lock:

@@ -167,7 +167,7 @@ def _refuse_damage(name: TableName, references: References, listed: Mapping[str,
 
 
 def _refuse_shared_location(catalog: Catalog, name: TableName, table: Table) -> None:
-    """Raise if another table is in the same place. A table that cannot be loaded is recognized by its metadata files."""
+    """Raise if another table is in the same place. Metadata files reveal tables that cannot be loaded."""
     own = Storage(table)
     unloadable = []
     for namespace in _namespaces(catalog, ()):
