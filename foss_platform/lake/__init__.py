@@ -1,1 +1,1 @@
-"""Iceberg: open the catalog, create, append, replace, read and care for tables. Knows no Dagster, no HTTP."""
+"""Iceberg: open the catalog; create, append to, replace, read and maintain tables. Imports neither Dagster nor HTTP."""

@@ -1,1 +1,1 @@
-"""Making a copied or moved lake this home's own."""
+"""Making a copied or moved lake this home's own lake."""

@@ -1,10 +1,9 @@
-"""Making a lake that was copied or moved this catalog's own: files of its own, true paths, and the mark at the end.
+"""Adopting a copied or moved lake: its own files, correct paths, and finally the mark.
 
-Until the mark is written the lake stays read-only, so an adoption that is ended is simply run again. The original's
-files are read, never written: its catalog may still be in use.
+The lake stays read-only until the mark is written, so an interrupted adoption is simply run again. The original's
+files are only read, because its catalog may still be in use.
 
-What belongs here: what an adoption does, in order. What does not: one table's files (`lake.adopt.relocation`), and whose the
-files are (`lake.ownership.ownership`).
+See `lake.adopt.relocation` for the files of one table, and `lake.ownership.ownership` for who owns the files.
 """
 
 import json
@@ -25,7 +24,7 @@ from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.store.warehouse import Place
 from foss_platform.lake.table.tables import ensure_namespace
 
-#: Which tables are on their way from one location to another in the catalog, while an adoption is under way.
+#: The tables whose location in the catalog is being changed during an adoption.
 _JOURNAL = "foss-adoption.json"
 
 Identifier = tuple[str, ...]
@@ -38,7 +37,7 @@ class Adopted:
     Attributes
     ----------
     places
-        Former to new locations; empty if its files stay where they are.
+        Former locations to new ones. Empty if the files are not moved.
     """
 
     identifier: Identifier
@@ -47,18 +46,18 @@ class Adopted:
 
     @property
     def name(self) -> str:
-        """As users write it."""
+        """The table's name as users write it."""
         return ".".join(self.identifier)
 
 
 @dataclass(frozen=True)
 class Adoption:
-    """What an adoption is to do.
+    """The plan of an adoption.
 
     Attributes
     ----------
     owner
-        The mark that names another catalog; None if the lake is this catalog's own.
+        The mark that names another catalog. None if this catalog already owns the lake.
     former
         The owner's warehouse.
     """
@@ -70,22 +69,22 @@ class Adoption:
 
     @property
     def takes_over(self) -> bool:
-        """Whether no file moves."""
+        """Whether all files stay where they are."""
         return not any(table.places for table in self.tables)
 
 
 def plan_adoption(catalog: Catalog, *, take_over: bool = False) -> Adoption:
-    """Work out what is to be done; writes nothing.
+    """Plan an adoption. Writes nothing.
 
     Parameters
     ----------
     take_over
-        The user's word that the catalog which the mark names does not use these files any longer.
+        The user's confirmation that the catalog in the mark no longer uses these files.
 
     Raises
     ------
     ConfigurationError
-        If the original is in use, or may be, and this catalog's warehouse is the original's.
+        If this catalog uses the original's warehouse and the original is or may be in use.
     PassingError
         If the store or catalog does not answer.
     """
@@ -114,7 +113,7 @@ def adopt(catalog: Catalog, plan: Adoption, progress: Callable[[str, int], None]
     Parameters
     ----------
     progress
-        Called with a table's name and how many of its files were copied so far.
+        Called with a table's name and the number of files copied so far.
 
     Raises
     ------
@@ -157,7 +156,7 @@ def _relocate(catalog: Catalog, table: Adopted, progress: Callable[[str, int], N
 
 
 def _point_at(catalog: Catalog, listed: Mapping[Identifier, str], table: Adopted, metadata: str) -> None:
-    """Let the catalog have the table at its new place; what was dropped and not registered is in the journal."""
+    """Register the table at its new location. The journal contains tables that were dropped but not registered again."""
     if metadata == listed.get(table.identifier):
         return
     if table.identifier in listed:
@@ -167,7 +166,7 @@ def _point_at(catalog: Catalog, listed: Mapping[Identifier, str], table: Adopted
 
 
 def _bring_dropped(catalog: Catalog, plan: Adoption) -> None:
-    """Tables that were dropped can be restored at their new place too."""
+    """Make dropped tables restorable at their new location."""
     here, there = plan.standing.warehouse, plan.former
     assert here is not None
     assert there is not None
@@ -184,7 +183,7 @@ def _bring_dropped(catalog: Catalog, plan: Adoption) -> None:
 
 
 def _take(catalog: Catalog, plan: Adoption, owner: Mark) -> None:
-    """Put this catalog's name on the places that it has now; the warehouse last."""
+    """Write this catalog's mark at its places, with the warehouse last."""
     standing = plan.standing
     assert standing.warehouse is not None
     assert standing.identity is not None
@@ -194,7 +193,7 @@ def _take(catalog: Catalog, plan: Adoption, owner: Mark) -> None:
         raise PassingError(
             f"Another process changed the mark of {standing.place.location} meanwhile.", "Run `foss adopt` again."
         )
-    # a lake that moved is the same lake; a copy is another one
+    # A moved lake stays the same lake. A copy is a new one.
     lake = owner.lake if plan.takes_over or standing.is_gone else None
     if plan.takes_over and not standing.place.is_same(standing.warehouse):
         write_mark(standing.place, standing.identity, lake)
@@ -213,19 +212,19 @@ def _places(identifier: Identifier, metadata: str, there: Place, here: Place, *,
 
 
 def _is_below(location: str, place: Place) -> bool:
-    # links resolved on both sides; the location itself may be gone
+    # Links are resolved on both sides. The location itself may no longer exist.
     table = Place(location, place.properties)
     return f"{table.real}/".startswith(f"{place.real}/") or f"{table.root}/".startswith(f"{place.root}/")
 
 
 def _journal(here: Place, standing: Standing) -> dict[Identifier, str]:
-    """Tables that an adoption which was ended had dropped from the catalog and not registered again."""
+    """Return tables that an interrupted adoption had dropped from the catalog but not registered again."""
     content = here.read(_JOURNAL)
     if content is None or standing.identity is None:
         return {}
     found = json.loads(content)
     if found["catalog"] != standing.identity.name:
-        # of a home that was copied in the middle of its adoption
+        # The journal is from a home that was copied during its adoption.
         return {}
     return {tuple(name.split(".")): metadata for name, metadata in found["tables"].items()}
 
@@ -234,10 +233,10 @@ def _same_warehouse(standing: Standing) -> ConfigurationError:
     assert standing.owner is not None
     assert standing.warehouse is not None
     place, other = standing.warehouse.location, standing.owner.catalog
-    known = "is still there" if standing.is_gone is False else "may be in use: it cannot be told from here"
+    known = "is still there" if standing.is_gone is False else "may be in use: this cannot be determined from here"
     return ConfigurationError(
-        f"The warehouse {place} is marked as that of the catalog {other}, which {known}.",
-        "If that catalog uses these files, set the warehouse of catalog 'lake' to a new, empty location and run `foss "
-        "adopt`, which copies them there. If it does not, because it is out of use or this store is a copy of its "
-        "store, run `foss adopt --take-over`.",
+        f"The warehouse {place} belongs to the catalog {other}, which {known}.",
+        "If that catalog uses these files, set the warehouse of catalog 'lake' to a new, empty location and "
+        "run `foss adopt`, which copies them there. If it does not, because it is out of use or this store is "
+        "a copy of its store, run `foss adopt --take-over`.",
     )

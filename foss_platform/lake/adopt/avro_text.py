@@ -1,7 +1,7 @@
-"""Rewriting values in an Avro file, whatever its schema: manifests and manifest lists name files by absolute paths.
+"""Rewriting values in an Avro file of any schema: manifests and manifest lists refer to files by absolute paths.
 
-What belongs here: walking the records and copying everything else byte for byte, so that a field that PyIceberg does
-not know, or a manifest of deletes, which it cannot write, stays as it was. What does not: which values change.
+Everything else is copied byte for byte. So fields unknown to PyIceberg stay unchanged, and so do manifests of
+deletes, which PyIceberg cannot write.
 """
 
 import io
@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-#: Given the field's name, its value and what is known of the record so far, the value to write.
+#: Returns the value to write, from the field's name, its value and the fields read so far in the record.
 Change = Callable[[str, Any, dict[str, Any]], Any]
 
 _MAGIC = b"Obj\x01"
@@ -19,16 +19,16 @@ _FIXED = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
 class UnknownCodecError(ValueError):
-    """The file is compressed by what is not read here."""
+    """The file uses a compression that is not supported here."""
 
 
 def rewritten(location: str, content: bytes, change: Change) -> bytes:
-    """The file with the values that `change` gives; the same bytes if it changes none.
+    """Return the file with the values from `change`, or the same bytes if no value changes.
 
     Raises
     ------
     ValueError
-        If it is not an Avro file, or is compressed by an unknown codec.
+        If the file is not an Avro file, or uses an unknown codec.
     """
     source = io.BytesIO(content)
     if source.read(len(_MAGIC)) != _MAGIC:
@@ -65,7 +65,7 @@ def rewritten(location: str, content: bytes, change: Change) -> bytes:
 
 
 class _Walker:
-    """Copies records, and asks of each number, text and sequence of bytes whether it changes."""
+    """Copies records, and passes each number, text and byte sequence to `change`."""
 
     def __init__(self, change: Change) -> None:
         self._change = change
@@ -111,7 +111,7 @@ class _Walker:
         while count := _read_long(source):
             if count < 0:
                 _read_long(source)
-            # a positive count says no size, which a changed value would have made wrong
+            # A positive count is written without a size, which a changed value would invalidate.
             _write_long(to, abs(count))
             for _ in range(abs(count)):
                 if kind == "map":

@@ -1,7 +1,7 @@
-"""A table's files in another place than its metadata says: copying what is missing there, and mending the metadata.
+"""Relocating a table's files: copying missing files to the new place, and correcting paths in the metadata.
 
-What belongs here: one table. What does not: which tables, and the catalog (`lake.adopt.adopt`). Only files at the new place
-are written, each whole; what is mended already stays as it is. So a run that is ended goes on when it is run again.
+Only files at the new place are written, each atomically. Corrected files stay unchanged, so an interrupted run can be
+continued. See `lake.adopt.adopt` for the choice of tables and the catalog.
 """
 
 import gzip
@@ -22,19 +22,19 @@ from foss_platform.lake.adopt.avro_text import rewritten
 from foss_platform.lake.snapshots.points import PINNED_PREFIX
 from foss_platform.lake.store.warehouse import Place, is_same_file
 
-#: Iceberg's reserved ids of the columns of a position delete file.
+#: Iceberg's reserved column ids of a position delete file.
 _PATH_COLUMN, _PATH_ID = "file_path", 2147483546
 _CHUNK = 8 * 1024 * 1024
 
 
 @dataclass
 class Relocation:
-    """One table: where its files were, and where they are to be.
+    """The relocation of one table.
 
     Attributes
     ----------
     places
-        Former to new locations of folders, the most specific first. What is in none of them stays where it is.
+        Former folder locations to new ones, the most specific first. Files outside these folders are not moved.
     """
 
     table: str
@@ -46,7 +46,7 @@ class Relocation:
     _apart: set[str] = field(default_factory=set)
 
     def moved(self, location: str) -> str:
-        """Where a file is to be."""
+        """Return the new location of a file."""
         path = _plain(location)
         for old, new in self.places.items():
             there, here = _plain(old), _plain(new)
@@ -58,7 +58,7 @@ class Relocation:
         return location
 
     def carry_out(self) -> str:
-        """Copy and mend; returns the location of the table's metadata.
+        """Copy and correct all files, and return the location of the table's metadata.
 
         Raises
         ------
@@ -142,11 +142,11 @@ class Relocation:
             text = ""
         if self.moved(text) != text or any(text.startswith(new) for new in self.places.values()):
             return self.moved(text).encode()
-        # cut off: no bound can be told of it, so the widest
+        # The bound is truncated and its path is unknown, so use the widest bound.
         return "\U0010ffff".encode() if is_upper else b""
 
     def _mend_deletes(self, location: str) -> int:
-        """A file of position deletes names the data files."""
+        """Correct a file of position deletes, which contains the paths of data files."""
         target, content = self._present(location)
         if location in self._done:
             return len(content)
@@ -167,7 +167,7 @@ class Relocation:
         return len(new)
 
     def _pinned(self) -> list[str]:
-        """The pinned states, at either place; each has its own name."""
+        """Return the pinned states at both places. Each has a unique name."""
         found = {}
         for old, new in self.places.items():
             for folder in (old, new):
@@ -178,17 +178,17 @@ class Relocation:
         return list(found.values())
 
     def _present(self, location: str) -> tuple[str, bytes]:
-        """A file at its new place, copied from its former one if it is missing there."""
+        """Return a file at its new place. It is copied from the former place if it is missing."""
         target, _ = self._bring(location)
         files, path = self._open(target)
         with files.open_input_stream(path) as stream:
             return target, stream.read()
 
     def _require_whole(self, location: str, size: int, wanted: int) -> None:
-        """A home that was copied while it was written to may have half a file: its original is copied once more."""
+        """Copy a file again if it is incomplete, e.g. because the home was copied during a write."""
         if size != wanted and (found := self._bring(location, anew=True)[1]) != wanted:
             raise LastingError(
-                f"{self.table} cannot be adopted: {self.moved(location)} has {found} bytes and should have {wanted}.",
+                f"{self.table} cannot be adopted: {self.moved(location)} has {found} bytes, but should have {wanted}.",
                 "Restore the file from a backup, or copy the home again, and run `foss adopt` again.",
             )
 
@@ -218,12 +218,12 @@ class Relocation:
         return target, int(files.get_file_info(path).size)
 
     def _require_apart(self, target: str, location: str) -> None:
-        """A link in the new place may lead to the old one, whose files are not to be written.
+        """Raise if a link at the new place leads to the old place, whose files must not be written.
 
         Raises
         ------
         LastingError
-            If it does.
+            If there is such a link.
         """
         here, there = (posixpath.dirname(_plain(found)) for found in (target, location))
         if target == location or here in self._apart:
@@ -232,7 +232,7 @@ class Relocation:
             raise LastingError(
                 f"{self.table} cannot be adopted: {here} is a link to {os.path.realpath(there)}, where the original's "
                 "files are.",
-                "Replace the link by a copy of the folder it leads to, and run `foss adopt` again.",
+                "Replace the link by a copy of its target folder, and run `foss adopt` again.",
             )
         self._apart.add(here)
 
@@ -248,7 +248,7 @@ class Relocation:
 
 
 def _plain(location: str) -> str:
-    """A location in one spelling: engines write file:///x, file:/x and /x, and s3, s3a and s3n."""
+    """Return a location in a single spelling. Engines write file:///x, file:/x and /x, and also s3, s3a and s3n."""
     if location.startswith("file:"):
         return "/" + location.removeprefix("file:").lstrip("/")
     scheme, separator, rest = location.partition("://")

@@ -1,1 +1,1 @@
-"""The operations that change a table's content: build it, roll it back, commit and compact it."""
+"""Operations that change a table's content: building, rolling back, committing and compacting."""

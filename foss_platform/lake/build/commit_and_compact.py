@@ -1,7 +1,7 @@
-"""Committing to a table that looks after itself: a change, and the compaction that it may have made necessary.
+"""Committing to a table, with the compaction and expiry that the commit makes due.
 
-What belongs here: what every append does besides appending, for another engine's commit too. What does not: the
-change itself (`lake.commit.changes`), or maintenance that takes long or deletes (`lake.maintenance.maintain`).
+This is the routine part of every append, and also follows commits of other engines. See `lake.commit.changes` for the
+change itself, and `lake.maintenance.maintain` for maintenance that takes long or deletes files.
 """
 
 import logging
@@ -24,32 +24,32 @@ from foss_platform.lake.table.tables import find_table, load_table
 
 __all__ = ["Change", "alter", "commit", "keep_up"]
 
-#: A commit merges no more than this; larger groups are left to the maintenance job. So many rows take 0.2 s.
+#: Row limit of a merge in a commit. Larger groups are left to the maintenance job. A merge of this size takes 0.2 s.
 _CHEAP_ROWS = 100_000
 
-#: So many snapshots that are kept no longer expire at once after another engine's commits: a commit each was dear.
+#: After commits of another engine, this many surplus snapshots expire at once, because one commit for each was slow.
 _SURPLUS = 10
 
 _logger = logging.getLogger(__name__)
 
 
 def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
-    """Change the table as `lake.commit.changes.apply_change` does, and merge its small files when there are enough.
+    """Change the table like `lake.commit.changes.apply_change`, and merge its small files if there are enough.
 
     Parameters
     ----------
     plan
-        Called with the table's current state; returns the change, or None when nothing is left to do.
+        Called with the table's current state. Returns the change, or None if nothing is left to do.
 
     Returns
     -------
-    The table as it stands after both.
+    The table after the commit and the merge.
 
     Raises
     ------
     PassingError
-        When others kept winning, or the store or catalog failed. Nothing was committed then. A merge that
-        fails is no failure of the commit: the next one tries again.
+        If others kept committing first, or the store or catalog failed. Nothing was committed then. A failed merge
+        does not fail the commit: the next commit tries it again.
     """
     table = apply_change(catalog, name, plan)
     try:
@@ -63,10 +63,10 @@ def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | N
 
 
 def keep_up(catalog: Catalog, name: TableName, table: Table) -> None:
-    """What a commit of ours does for a table besides, after one that another engine made: one commit now and then.
+    """Do the maintenance of a commit after a commit by another engine. Makes a commit only now and then.
 
-    That engine expires nothing, and pins no state that it ends. What fails is no failure of its commit: the next
-    one tries again, or the scheduled care.
+    Other engines expire no snapshots, and do not pin the state that they end. A failure here does not fail their
+    commit. The next commit or the scheduled maintenance tries again.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def keep_up(catalog: Catalog, name: TableName, table: Table) -> None:
     """
     try:
         if is_due(table):
-            # the commit of a merge expires what is surplus
+            # The commit of a merge also expires surplus snapshots.
             _compact_and_log(catalog, name)
         elif len(surplus_snapshots(table)) >= _SURPLUS or len(table.metadata.snapshots) > MAX_LIVE_SNAPSHOTS:
             expire(catalog, name)
     except FossError as error:
-        _logger.warning("%s could not be kept up after another engine's commit: %s", name, error)
+        _logger.warning("%s could not be maintained after another engine's commit: %s", name, error)
 
 
 def _compact_and_log(catalog: Catalog, name: TableName) -> None:
@@ -95,5 +95,5 @@ def _compact_and_log(catalog: Catalog, name: TableName) -> None:
     log_maintenance(catalog, [row])
     log = find_table(catalog, MAINTENANCE_LOG)
     if log is not None and is_due(log):
-        # not logged itself, or the log would only grow by it
+        # Not logged itself, because the log would then grow with each merge.
         compact(catalog, MAINTENANCE_LOG, max_rows=_CHEAP_ROWS)

@@ -1,7 +1,7 @@
-"""Committing what an engine made of other tables: merge a step, or replace the whole.
+"""Committing derived rows: merge an increment, or replace the whole table.
 
-What belongs here: turning rows that DuckDB holds into one commit, together with the position up to
-which the sources were read. What does not: the SQL that made the rows.
+This module turns rows in DuckDB into one commit, together with the position up to which the sources were read. See
+`transform` for the SQL that computes the rows.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,16 +30,16 @@ _BATCH_ROWS = 122_880
 
 @dataclass(frozen=True)
 class Merge:
-    """How the rows of a step meet those that stand.
+    """How the rows of an increment are merged with the existing rows.
 
     Attributes
     ----------
     unique_key
-        An incoming row replaces the standing row of the same key.
+        An incoming row replaces the existing row with the same key.
     prune_by
-        The `timestamptz` or `date` column by whose days the files to rewrite are found; None rewrites all.
+        The `timestamptz` or `date` column by whose days the files to rewrite are found. None rewrites all files.
     delete_when
-        SQL over the incoming row: true for a key that is no longer there.
+        SQL over the incoming row: true for a key that no longer exists.
     """
 
     unique_key: tuple[str, ...]
@@ -49,16 +49,16 @@ class Merge:
 
 @dataclass(frozen=True)
 class DerivedRows:
-    """Rows in DuckDB that are to become a table's content.
+    """Rows in DuckDB that become a table's content.
 
     Attributes
     ----------
     incoming
-        The DuckDB relation that holds them, quoted.
+        The DuckDB relation that holds the rows, quoted.
     merge
-        None: they are the whole content.
+        How to merge the rows. None if they are the whole content.
     base_snapshot
-        The snapshot of the table that the rows were computed against; None for no snapshot.
+        The snapshot of the table against which the rows were computed. None for no snapshot.
     """
 
     incoming: str
@@ -70,7 +70,7 @@ class DerivedRows:
 
 @dataclass(frozen=True)
 class DerivedLayout:
-    """What a model says of its table: the key of a row, the column of time, and the maintenance."""
+    """A model's declarations for its table: the key of a row, the time column, and the maintenance policy."""
 
     key: tuple[str, ...] = ()
     cluster_by: str | None = None
@@ -84,9 +84,9 @@ def derived_spec(
     description: str,
     layout: DerivedLayout | None = None,
 ) -> TableSpec:
-    """The table that a model makes, with the columns that the engine's result has.
+    """Return the table specification of a model, with the columns of the engine's result.
 
-    All columns are optional, since an engine's result says nothing about nulls.
+    All columns are optional, because an engine's result does not say whether nulls are possible.
     """
     layout = layout or DerivedLayout()
     schema = documented(arrow_schema, docs)
@@ -94,17 +94,17 @@ def derived_spec(
 
 
 def documented(arrow_schema: pa.Schema, docs: Mapping[str, str]) -> pa.Schema:
-    """The Arrow schema with docs where PyIceberg looks for them: in each field's metadata."""
+    """Return the Arrow schema with docs in each field's metadata, where PyIceberg expects them."""
     return pa.schema(
         [f.with_metadata({"doc": docs[f.name]}) if docs.get(f.name) else f.remove_metadata() for f in arrow_schema]
     )
 
 
 def adapt_columns(catalog: Catalog, name: TableName, table: Table, arrow_schema: pa.Schema) -> Table:
-    """Give the table the columns of a result that is about to replace all of its rows.
+    """Change the table's columns to those of a result that is about to replace all rows.
 
-    A commit of its own, which also forgets the positions: should the replacement never come, the
-    next run rebuilds instead of stepping on columns that were never filled.
+    This is a separate commit, which also removes the positions. If the replacement then fails, the next run rebuilds
+    the table instead of merging into columns that were never filled.
     """
     standing = {field.name: _plain(field.type) for field in table.schema().as_arrow()}
     wanted = {field.name: _plain(field.type) for field in arrow_schema}
@@ -125,7 +125,7 @@ def adapt_columns(catalog: Catalog, name: TableName, table: Table, arrow_schema:
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
-    """The type without Arrow's choice of offsets and the zone's name, which Iceberg does not have."""
+    """Return the type without Arrow's choice of offsets and the zone's name, which Iceberg does not have."""
     if pa.types.is_timestamp(type_) and type_.tz is not None:
         return pa.timestamp(type_.unit, "UTC")
     if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
@@ -136,12 +136,12 @@ def _plain(type_: pa.DataType) -> pa.DataType:
 def commit_derived(
     catalog: Catalog, name: TableName, connection: duckdb.DuckDBPyConnection, rows: DerivedRows
 ) -> Table:
-    """Commit the rows and the properties in one snapshot; without a row, only the properties.
+    """Commit the rows and the properties in one snapshot. Without rows, commit only the properties.
 
     Raises
     ------
     PassingError
-        When another run has changed the table since the rows were computed; nothing is written then.
+        If another run has changed the table since the rows were computed. Nothing is written then.
     """
     merge = rows.merge
     change = _whole(connection, rows) if merge is None else _merged(connection, name, rows, merge)
@@ -149,8 +149,8 @@ def commit_derived(
     def plan(table: Table) -> Change:
         if not holds_rows_of(table, rows.base_snapshot):
             raise PassingError(
-                f"Another run changed {name} while this one was building it; this one's rows were dropped.",
-                "Run again; only one run at a time should build a table.",
+                f"Another run changed {name} while this run was building it. The rows of this run were dropped.",
+                "Run again. Only one run at a time should build a table.",
             )
         return change()
 
@@ -181,7 +181,7 @@ def _whole(connection: duckdb.DuckDBPyConnection, rows: DerivedRows) -> Callable
 def _merged(
     connection: duckdb.DuckDBPyConnection, name: TableName, rows: DerivedRows, merge: Merge
 ) -> Callable[[], Change]:
-    """Decide between nothing, an append and a replacement of the days that incoming rows touch."""
+    """Choose between no change, an append, and a replacement of the days of the incoming rows."""
     incoming, target = rows.incoming, f"{quote_name(name.namespace)}.{quote_name(name.name)}"
     same_key = " and ".join(f"standing.{quote_name(k)} = incoming.{quote_name(k)}" for k in merge.unique_key)
     kept = f"not coalesce({merge.delete_when}, false)" if merge.delete_when else "true"
@@ -213,7 +213,7 @@ def _merged(
 
 
 def _day_spans(connection: duckdb.DuckDBPyConnection, incoming: str, column: str | None) -> tuple[tuple[str, str], ...]:
-    """The days that incoming rows touch, neighbours joined: constants, so that files are pruned."""
+    """Return the days of the incoming rows, with adjacent days joined. They are constants, so that files are pruned."""
     if column is None:
         return ()
     name = quote_name(column)

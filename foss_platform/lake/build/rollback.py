@@ -1,9 +1,9 @@
-"""Taking a derived table back to how it stood. What belongs here: one commit that does it; not: asking whether to.
+"""Rolling a derived table back to an earlier state, in one commit.
 
-The data files of then take the place of those of now in one snapshot, history keeps both states, and a pinned
-state serves as well as a live one. No row is copied, but for those of files that another engine's delete files cover,
-now or then. With the rows go the positions up to which they contain the sources, so that the next increment reads
-from there on; what another engine made notes none, and the next build is a whole one.
+One snapshot replaces the current data files with the earlier ones, and history keeps both states. A pinned state can
+be used like a live one. No row is copied, except for files covered by another engine's delete files, now or then. The
+positions are rolled back with the rows, so that the next increment continues from there. Snapshots of other engines
+record no positions, and the next build is then a full one.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _DERIVED = ("silver", "gold")
 
 @dataclass(frozen=True)
 class Rollback:
-    """What a roll back changes: the state to go back to, and rows and files of now and then."""
+    """The changes of a rollback: the state to restore, and the rows and files now and then."""
 
     name: TableName
     point: Point
@@ -42,28 +42,30 @@ class Rollback:
 
 
 def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollback:
-    """What going back to `moment` would change; reads only.
+    """Return what a rollback to `moment` would change. Only reads.
 
     Raises
     ------
     LastingError
-        When the table is evidence, the state is not kept, its columns were others, or it holds equality deletes.
+        If the table is source data, the state is not retained, its columns were different, or it has equality
+        deletes.
     ConfigurationError
-        When there is no such table.
+        If the table does not exist.
     """
     if name.namespace not in _DERIVED:
         raise LastingError(
-            f"{name} is not rolled back: it is evidence, and silver and gold are made from it.",
-            f"Only tables of {' and '.join(_DERIVED)} are. `foss sql --at` reads {name} as it stood.",
+            f"{name} cannot be rolled back: it is source data, and silver and gold are derived from it.",
+            f"Only tables in {' and '.join(_DERIVED)} can. `foss sql --at` reads an earlier state of {name}.",
         )
     table = load_table(catalog, name)
     point = point_at(table, moment)
-    # a pin that no promise needs may go while it is rolled back to
+    # A pin outside the policy may be deleted during the rollback.
     policy = policy_of(table.properties, str(name))
     now = not_before(table.metadata, datetime.now(UTC))
     if point.is_pinned and point in surplus_points(pinned_points(table), policy, now):
         raise LastingError(
-            f"{name} as of {moment.isoformat()} is about to be removed.", "Choose a moment that is promised."
+            f"The state of {name} at {moment.isoformat()} is about to be deleted.",
+            "Choose a moment within the retention policy.",
         )
     swap = _swap(name, table, point)
     return Rollback(
@@ -77,14 +79,14 @@ def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollba
 
 
 def roll_back(catalog: Catalog, rollback: Rollback) -> Table:
-    """Go back, in one commit; where nothing differs, there is none.
+    """Roll back in one commit. Makes no commit if nothing differs.
 
     Raises
     ------
     LastingError
-        When the state has meanwhile become unreadable, or its columns are others.
+        If the state has become unreadable meanwhile, or its columns are different.
     PassingError
-        When the store or catalog failed, or others kept winning; nothing was changed then.
+        If the store or catalog failed, or others kept committing first. Nothing was changed then.
     """
     name, point = rollback.name, rollback.point
 
@@ -105,7 +107,9 @@ def roll_back(catalog: Catalog, rollback: Rollback) -> Table:
 
 @dataclass(frozen=True)
 class _Swap:
-    """What it takes: files of then that come back, those of which the rows are copied, and files of now that go."""
+    """The file changes of a rollback: earlier files to restore, earlier files whose rows are copied, and current
+    files to remove.
+    """
 
     then: Table
     back: list[DataFile]
@@ -122,7 +126,7 @@ def _swap(name: TableName, table: Table, point: Point) -> _Swap:
     covered = covering(standing.values()), covering(wanted.values())
     if standing.keys() == wanted.keys() and covered[0] == covered[1]:
         return _Swap(then, [], [], [])
-    # the commit takes all delete files out, so what they cover is written without the rows that are gone
+    # The commit removes all delete files. So the files that they cover are rewritten without the deleted rows.
     dirty = covered[0].keys() | covered[1].keys()
     return _Swap(
         then,
@@ -143,8 +147,8 @@ def _table_then(name: TableName, table: Table, point: Point) -> Table:
         (f.field_id, f.name, f.field_type) for f in table.schema().fields
     ]:
         raise LastingError(
-            f"{name} had other columns at {point.committed_at.isoformat()}.",
-            "`foss rebuild` makes it anew with today's; `foss sql --at` reads it as it stood.",
+            f"{name} had different columns at {point.committed_at.isoformat()}.",
+            "`foss rebuild` builds it with the current columns. `foss sql --at` reads the earlier state.",
         )
     return then
 
@@ -159,12 +163,14 @@ def _rows(table: Table, snapshot_id: int | None) -> int:
     if snapshot_id is None and table.current_snapshot() is None:
         return 0
     with lake_failures():
-        # by the manifests; only files that delete files cover are read
+        # Uses the manifests. Only files covered by delete files are read.
         return table.scan(snapshot_id=snapshot_id).count()
 
 
 def _contained(table: Table, point: Point) -> dict[str, str]:
-    """What the rows of the point were made from; nothing where nobody noted it, and the next build is a whole one."""
+    """Return the positions and logic of the point's rows. Empty if none were recorded, and the next build is then a
+    full one.
+    """
     if point.is_pinned:
         return build_properties(point_table(table, point).properties)
     snapshot = table.snapshot_by_id(point.snapshot_id)

@@ -1,10 +1,10 @@
-"""Changing a table: append or replace, judged against the state that the commit lands on.
+"""Changing a table: append or replace, checked against the state that the commit changes.
 
-What belongs here: the one loop that writes, commits and on a conflict asks again. What does not: what the rows
-are, or the care that follows a commit (`lake.build.commit_and_compact`).
+This module contains the only loop that writes and commits. After a conflict, it plans the change again. See
+`lake.build.commit_and_compact` for the maintenance after a commit.
 
-PyIceberg's own retry is off (`lake.table.tables.DEFAULT_PROPERTIES`): it rebases a commit without asking
-whether the same batch has meanwhile arrived, so two stale handles appended one batch twice.
+PyIceberg's own retry is off (`lake.table.tables.DEFAULT_PROPERTIES`). It rebases a commit without checking whether
+the same batch has been committed meanwhile, so two stale handles appended one batch twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,30 +35,30 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import build_properties
 from foss_platform.lake.table.tables import load_table
 
-#: tries before a conflict is given up: 8 writers on one table needed up to 20
+#: Tries before a conflict is final. 8 writers on one table needed up to 20.
 COMMIT_TRIES = 60
 _MAX_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one commit does to a table, all of it in a single snapshot.
+    """The content of one commit, which creates a single snapshot.
 
     Attributes
     ----------
     rows
-        New rows as Arrow, or None for none.
+        New rows as Arrow, or None.
     replaces
-        Existing rows that the new ones replace; None only appends.
+        Existing rows that the new rows replace. With None, the commit only appends.
     files
-        Instead of rows: files that are written already and those that they take the place of. They stay
-        where they are when the commit is refused.
+        Files that are already written, instead of rows, and the files that they replace. If the commit is refused,
+        the written files remain.
     properties
         Table properties set in the same commit.
     forgets
         Table properties removed in the same commit.
     summary
-        Written into the snapshot's summary: who wrote it, and why.
+        Entries of the snapshot's summary: who wrote it, and why.
     """
 
     rows: Rows | None = None
@@ -72,29 +72,29 @@ class Change:
 def apply_change(
     catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None], tries: int | None = None
 ) -> Table:
-    """Ask `plan` what to do about the table as it stands, do it, and ask again when another commit came first.
+    """Plan a change for the table's current state and commit it. Plan again if another commit was first.
 
     Parameters
     ----------
     plan
-        Called with the table's current state; returns the change, or None when nothing is left to
-        do. It is called once a try, so membership is judged against the state the commit lands on.
+        Called with the table's current state. Returns the change, or None if nothing is left to do. It is called once
+        per try, so it always sees the state that the commit changes.
 
     Raises
     ------
     PassingError
-        When others kept winning, or the store or catalog failed. Nothing was committed then.
+        If others kept committing first, or the store or catalog failed. Nothing was committed then.
     """
     return _until_committed(name, lambda: _try_once(catalog, name, plan), tries or COMMIT_TRIES)
 
 
 def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transaction], None]) -> Table:
-    """Change a table's columns and properties in one commit, asked again when another commit came first.
+    """Change a table's columns and properties in one commit. Try again if another commit was first.
 
     Parameters
     ----------
     change
-        Stages on the transaction what the table, as it stands, still lacks; it may stage nothing.
+        Stages on the transaction what the table's current state lacks. It may stage nothing.
 
     Raises
     ------
@@ -113,12 +113,12 @@ def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transactio
 
 
 def lacking_properties(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Of the properties those that the table does not have as wanted."""
+    """Return the wanted properties that the table lacks or has with another value."""
     return {key: value for key, value in wanted.items() if table.properties.get(key) != value}
 
 
 def follow_properties(catalog: Catalog, name: TableName, table: Table, wanted: Mapping[str, str]) -> Table:
-    """Give the table the properties that it does not have as wanted; no commit where it has them all."""
+    """Set the properties that differ from the wanted ones. Makes no commit if none differs."""
     changed = lacking_properties(table, wanted)
     if not changed:
         return table
@@ -142,8 +142,8 @@ def _until_committed(name: TableName, once: Callable[[], Table], tries: int) -> 
         return trying(once)
     except CommitFailedException as error:
         raise PassingError(
-            f"{name} changed under {tries} tries to commit to it; nothing was written.",
-            "Another process is writing to it; run again when it has ended.",
+            f"{name} changed during {tries} tries to commit to it. Nothing was written.",
+            "Another process is writing to it. Run again after it has finished.",
         ) from error
 
 
@@ -152,7 +152,7 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
     change = plan(table)
     if change is None:
         return table
-    # before the first file: what a refused commit leaves behind would be in another lake's folders
+    # Check before the first file: a refused commit would leave it behind in another lake's folders.
     require_own(catalog)
     with lake_failures():
         files = change.files or _write(table, change)
@@ -160,7 +160,8 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
             with expired_elsewhere():
                 _commit_files(catalog, name, table, files, change)
         except CommitFailedException:
-            # refused for certain, so nothing refers to them; PyIceberg takes back its manifests itself
+            # The commit was definitely refused, so nothing refers to these files. PyIceberg deletes its manifests
+            # itself.
             for data_file in files.added if change.files is None else ():
                 table.io.delete(data_file.file_path)
             raise
@@ -176,25 +177,26 @@ def _commit_files(catalog: Catalog, name: TableName, table: Table, files: DataFi
         if files.added or files.removed:
             expire_surplus(transaction, table, coming=1)
             _stage_snapshot(transaction, table, files, change)
-            # after the snapshot has its time, and before the commit that may expire the state before it
+            # The snapshot has its time now. Pin before the commit, because it may expire the previous state.
             staged = transaction.table_metadata.current_snapshot()
             if staged is not None:
                 _pin_if_due(catalog, name, table, datetime.fromtimestamp(staged.timestamp_ms / 1000, UTC))
 
 
 def _pin_if_due(catalog: Catalog, name: TableName, table: Table, ends_at: datetime) -> None:
-    """Pin the state that the commit ends, if an hour ended with it: looked up anew, or the pin might claim too much.
+    """Pin the state that the commit ends, if a full hour passed during it. The table is loaded again, so that the pin
+    does not cover too long a time.
 
     Raises
     ------
     CommitFailedException
-        When another commit came first.
+        If another commit was first.
     """
     hour = pinnable_hour(table, ends_at)
     if hour is None:
         return
     if load_table(catalog, name).metadata_location != table.metadata_location:
-        raise CommitFailedException(f"{name} changed while a commit to it was made")
+        raise CommitFailedException(f"{name} changed during a commit to it")
     pin_state(table, hour)
 
 
@@ -207,7 +209,7 @@ def _write(table: Table, change: Change) -> DataFiles:
 
 
 def full_rows_property(added: Sequence[DataFile], change: Change) -> dict[str, str]:
-    """Rows of a file that was cut off because it was full: a compaction need not look at its like."""
+    """Return the row count of a file that ended because it was full, so that compaction can skip such files."""
     beside_others = change.replaces is not None and change.replaces.column is not None
     if change.rows is None or beside_others or len(added) < 2:
         return {}
@@ -215,12 +217,13 @@ def full_rows_property(added: Sequence[DataFile], change: Change) -> dict[str, s
 
 
 def _stage_snapshot(transaction: Transaction, table: Table, files: DataFiles, change: Change) -> None:
-    # what the rows contain stands in the snapshot as well: a roll back to it sets the table's properties again
+    # The snapshot also records the positions of its rows, so that a rollback to it can restore the table's
+    # properties.
     standing = {name: value for name, value in table.properties.items() if name not in change.forgets}
     contained = build_properties({**standing, **change.properties})
     summary = {**contained, **change.summary}
-    # one overwrite snapshot, not PyIceberg's delete-then-append pair, of which the first is readable
-    # by time travel and holds neither the old rows nor the new ones
+    # Use one overwrite snapshot instead of PyIceberg's pair of delete and append. In the pair, the first snapshot is
+    # readable by time travel and holds neither the old rows nor the new ones.
     producer = (
         replacement(transaction, table, files.removed, summary)
         if files.removed

@@ -1,4 +1,4 @@
-"""Creating a table together with its first rows, so that no table exists before its first build succeeded."""
+"""Creating a table together with its first rows, so that no table exists before its first successful build."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,14 +17,14 @@ from foss_platform.lake.table.tables import TableSpec, ensure_namespace, load_ta
 
 
 def create_filled(catalog: Catalog, spec: TableSpec, change: Callable[[], Change]) -> Table:
-    """Create the table with its rows and properties in one commit. Without a row it has no snapshot.
+    """Create the table with its rows and properties in one commit. Without rows it has no snapshot.
 
-    Nothing is left if the rows cannot be computed or written.
+    If the rows cannot be computed or written, nothing remains.
 
     Parameters
     ----------
     change
-        Called once; its rows are the whole content.
+        Called once. Its rows are the whole content.
 
     Raises
     ------
@@ -37,8 +37,8 @@ def create_filled(catalog: Catalog, spec: TableSpec, change: Callable[[], Change
         transaction = catalog.create_table_transaction(
             spec.name.identifier, schema=spec.schema, properties=spec.all_properties()
         )
-        # the staged table, which PyIceberg (0.12) does not hand out before the commit; `test_creation.py` notices
-        # when this name goes
+        # PyIceberg 0.12 does not expose the staged table before the commit. `test_creation.py` fails if this name
+        # disappears.
         staged: Table = transaction._table
         try:
             planned = change()
@@ -56,11 +56,11 @@ def create_filled(catalog: Catalog, spec: TableSpec, change: Callable[[], Change
         except (CommitFailedException, TableAlreadyExistsError) as error:
             _delete(staged, written)
             raise PassingError(
-                f"Another run created {spec.name} while this run was building it; the rows of this run were dropped.",
-                "Run again; only one run at a time should build a table.",
+                f"Another run created {spec.name} while this run was building it. The rows of this run were dropped.",
+                "Run again. Only one run at a time should build a table.",
             ) from error
         except BaseException:
-            # no table refers to them, so no maintenance would ever find them
+            # No table refers to these files, so maintenance would never find them.
             _delete(staged, written)
             raise
     return load_table(catalog, spec.name)

@@ -1,7 +1,7 @@
-"""A transaction that works out its metadata once a change, with its times in order. What is staged is the callers'.
+"""A transaction that computes its metadata once per change, with ordered times.
 
-PyIceberg's `Transaction.table_metadata` applies all staged updates and copies the whole of the metadata each time
-it is asked, some 14 times in a commit (0.12): half of what a poll cost with 20 live snapshots.
+PyIceberg's `Transaction.table_metadata` applies all staged updates and copies the whole metadata on each access,
+about 14 times per commit (0.12). With 20 live snapshots, this took half the time of a poll.
 """
 
 from pyiceberg.table import Transaction
@@ -12,18 +12,18 @@ from foss_platform.lake.connect.commit_order import in_order, with_times_in_orde
 
 
 class SteadyTransaction(Transaction):
-    """As `Transaction`; nobody may change the metadata that it hands out, and PyIceberg does not."""
+    """As `Transaction`. Nobody may change the metadata that it returns, and PyIceberg does not."""
 
     _known: tuple[object, TableMetadata] | None = None
 
     @property
     def table_metadata(self) -> TableMetadata:
-        """The metadata with what is staged so far."""
-        # staging makes a new tuple of updates, so the same tuple means the same metadata; a private name of
-        # PyIceberg's: `test_transaction.py` notices when it goes or no longer changes
+        """The metadata including the staged updates."""
+        # Staging creates a new tuple of updates, so the same tuple means the same metadata. `_updates` is a private
+        # name of PyIceberg: `test_transaction.py` fails if it disappears or no longer changes.
         if self._known is None or self._known[0] is not self._updates:
             base = self._table.metadata
-            # with the times that the commit will have: what it pins is chosen by them
+            # Use the times that the commit will have, because they decide what is pinned.
             staged = update_table_metadata(base, in_order(base, self._updates))
             self._known = (self._updates, with_times_in_order(base, staged))
         return self._known[1]

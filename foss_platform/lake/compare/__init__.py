@@ -1,1 +1,1 @@
-"""Comparing two states of a table, and the tables of two engines."""
+"""Comparing two states of a table, and one table in two engines."""

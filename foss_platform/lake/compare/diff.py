@@ -1,7 +1,7 @@
-"""What differs between two states of a table: rows added, removed and changed. Not here: choosing states, printing.
+"""The differences between two states of a table: rows added, removed and changed.
 
-All of it is SQL in DuckDB: a full outer join by the key, or without one a count of each whole row. What
-differs is kept in a temporary table, and both that and the join spill to disk, so memory is bounded.
+Everything is SQL in DuckDB: a full outer join by the key, or without a key a count of each whole row. The differences
+are stored in a temporary table. Both the table and the join spill to disk, so memory is bounded.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOU
 
 
 class Kind(StrEnum):
-    """What became of a row."""
+    """The kind of a row's change."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -33,18 +33,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs; readable while the connection is open.
+    """The differences, readable while the connection is open.
 
     Attributes
     ----------
     key
-        The columns by which rows were told apart; empty where whole rows were compared.
+        The columns that identify a row. Empty if whole rows were compared.
     repeated_key
-        Whether the table has a key of which a value occurs twice, so that whole rows were compared.
+        Whether a key value occurs twice, so that whole rows were compared.
     columns
-        What was compared: the key's columns first.
+        The compared columns, with the key first.
     only_earlier, only_later
-        Columns of one of the two states, which were not compared.
+        Columns in only one of the two states, which were not compared.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -56,7 +56,9 @@ class Difference:
     counts: dict[Kind, int]
 
     def first(self, kind: Kind, limit: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """The first rows of a kind by key, each as it was and as it became; all None where it was not there."""
+        """Return the first rows of a kind by key, each before and after the change. All values are None if the row
+        did not exist.
+        """
         width = len(self.columns)
         order = ", ".join(f"coalesce(later{place}, earlier{place})" for place in range(len(self.key) or width))
         query = f"select * exclude (kind) from differences where kind = ? order by {order} limit ?"
@@ -67,7 +69,7 @@ class Difference:
         ]
 
     def stream(self) -> pa.RecordBatchReader:
-        """All rows that differ, by kind and key, with what became of them first; a changed row is two rows."""
+        """Return all differing rows by kind and key, with the kind as first column. A changed row becomes two rows."""
         change = "change" if "change" not in self.columns else "_change"
         parts = [
             self._part(Kind.ADDED, "added", "later", 0),
@@ -99,19 +101,19 @@ def compared(
     Parameters
     ----------
     key
-        The columns that tell a row from all others. Where a state lacks one, or a value occurs twice in a state,
-        whole rows are compared, each as often as it occurs.
+        The columns that identify a row. If a state lacks one of them, or a key value occurs twice in a state, whole
+        rows and their counts are compared.
     ignored
-        Columns that say nothing of a row's content.
+        Columns that are not part of a row's content.
     tolerances
-        By column, how far apart two numbers may be and still be the same; only where rows are told apart by the key.
+        By column, the largest difference at which two numbers count as equal. Only used if rows are compared by key.
 
     Raises
     ------
     LastingError
-        When the two have no column in common.
+        If the two states have no column in common.
     PassingError
-        When DuckDB cannot read or compare them.
+        If DuckDB cannot read or compare them.
     """
     connection = connect(settings)
     try:
@@ -120,7 +122,8 @@ def compared(
         except duckdb.Error as error:
             raise PassingError(
                 f"The states of {later.name} could not be compared: {first_line(error)}",
-                "More memory (FOSS_DUCKDB_MEMORY_LIMIT) or room to spill may help; `foss sql --at` reads each alone.",
+                "More memory (FOSS_DUCKDB_MEMORY_LIMIT) or spill space may help. `foss sql --at` reads each "
+                "state alone.",
             ) from error
         yield found
     finally:
@@ -174,7 +177,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> dict[str, st
 
 
 def _comparable(one: str, other: str) -> bool:
-    """Whether DuckDB compares the two types by value; a column may have been made anew with another type."""
+    """Whether DuckDB compares the two types by value. A column may have been created again with another type."""
     return one == other or (one.startswith(_NUMBERS) and other.startswith(_NUMBERS))
 
 
@@ -204,7 +207,7 @@ def _differs(place: int, tolerance: float | None) -> str:
 
 
 def _by_whole_rows(sides: Sequence[str], width: int) -> str:
-    # one aggregation, which spills; EXCEPT ALL both ways would number the rows of both states twice
+    # One aggregation, which spills. EXCEPT ALL in both directions would number the rows of both states twice.
     columns = ", ".join(f"c{n}" for n in range(width))
     earlier = ", ".join(f"case when more < 0 then c{n} end as earlier{n}" for n in range(width))
     later = ", ".join(f"case when more > 0 then c{n} end as later{n}" for n in range(width))

@@ -1,4 +1,4 @@
-"""Whether two tables that different engines made are the same, row for row and type for type. Not here: making them."""
+"""Whether the tables of two engines are identical, row for row and type for type."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ from foss_platform.settings import Settings
 
 @dataclass(frozen=True)
 class Parity:
-    """What the comparison of one table found; readable inside `parity_of`.
+    """The comparison of one table, readable inside `parity_of`.
 
     Attributes
     ----------
     types
-        A line for each column that only one has, or that has another type.
+        A line for each column that exists in only one table or has different types.
     rows
-        Of the first table.
+        The row count of the first table.
     """
 
     types: tuple[str, ...]
@@ -31,7 +31,7 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether there is none."""
+        """Whether the tables are identical."""
         return not self.types and not any(self.difference.counts.values())
 
 
@@ -39,7 +39,7 @@ class Parity:
 def parity_of(
     settings: Settings, name: TableName, one: Table, other: Table, tolerances: Mapping[str, float]
 ) -> Iterator[Parity]:
-    """Compare two tables by the key of the first; `tolerances` as `lake.compare.diff.compared` takes them."""
+    """Compare two tables by the key of the first. See `lake.compare.diff.compared` for `tolerances`."""
     with compared(settings, pin(name, one), pin(name, other), key_of(one), (), tolerances) as difference:
         rows = difference.connection.execute(f"select count(*) from {pin(name, one).relation}").fetchone()
         yield Parity(tuple(_types(one, other)), rows[0] if rows else 0, difference)
@@ -50,4 +50,4 @@ def _types(one: Table, other: Table) -> Iterator[str]:
     theirs = {field.name: str(field.field_type) for field in other.schema().fields}
     for column in dict.fromkeys([*ours, *theirs]):
         if ours.get(column) != theirs.get(column):
-            yield f"{column}: {ours.get(column, 'is not there')} and {theirs.get(column, 'is not there')}"
+            yield f"{column}: {ours.get(column, 'missing')} and {theirs.get(column, 'missing')}"

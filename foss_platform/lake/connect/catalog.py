@@ -1,7 +1,7 @@
-"""Opening the catalog `lake`. What belongs here: which catalog, and refusing a wrong one; what does not: tables.
+"""Opening the catalog `lake`, and refusing a wrong one.
 
-The catalog is PyIceberg's own configuration (`.pyiceberg.yaml` or `PYICEBERG_CATALOG__LAKE__…`,
-https://py.iceberg.apache.org/configuration/). Only the embedded default is ours.
+The catalog is configured as PyIceberg defines it (`.pyiceberg.yaml` or `PYICEBERG_CATALOG__LAKE__…`,
+https://py.iceberg.apache.org/configuration/). Only the embedded default is the platform's own.
 """
 
 import functools
@@ -21,7 +21,7 @@ from foss_platform.lake.connect.postgres import bound_waiting
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.settings import Environment, Settings
 
-# seconds that SQLite waits for another writer's lock before a commit counts as failed
+# Seconds that SQLite waits for another writer's lock before a commit fails.
 _SQLITE_TIMEOUT = 20
 
 _CATALOG_TABLES = 2
@@ -35,20 +35,21 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
     Parameters
     ----------
     settings
-        Decides where the embedded catalog lies and whether there may be one.
+        The location of the embedded catalog, and whether one is allowed.
     create
-        Whether an embedded catalog that does not exist yet is made. Commands that only read say no.
+        Whether to create an embedded catalog that does not exist yet. Read-only commands pass False.
     judge
-        Whether a lake that belongs to another catalog is told of (`lake.ownership.ownership`): by a warning if it can be read.
+        Whether to report a lake that belongs to another catalog (see `lake.ownership.ownership`). A readable lake
+        causes a warning.
 
     Raises
     ------
     ConfigurationError
-        When production names no catalog, when the home's name has a ? or #, when an embedded catalog
-        is missing or damaged although its warehouse holds tables, when there is none and `create` is
-        false, or when the lake was moved here and its files are not where its catalog says.
+        If production names no catalog. If the home's name contains ? or #. If an embedded catalog is missing or
+        damaged although its warehouse holds tables. If there is no catalog and `create` is false. If the lake was
+        moved here and its files are not where its catalog says.
     PassingError
-        When the catalog cannot be reached now.
+        If the catalog is unreachable.
     """
     catalog = _open(settings, create=create)
     if judge:
@@ -57,14 +58,14 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
 
 
 def _tell_of_foreign_files(catalog: Catalog) -> None:
-    """Warn once for each process, or refuse if nothing could be read anyway."""
+    """Warn once per process, or raise if the files cannot be read either."""
     from foss_platform.lake.ownership.mark import ForeignLakeError
     from foss_platform.lake.ownership.ownership import judge
 
     try:
         standing = judge(catalog)
     except PassingError:
-        # whoever reads or writes meets the same, and says so
+        # The next read or write fails for the same reason and reports it.
         return
     except ForeignLakeError as error:
         _warn_once(str(error))
@@ -95,8 +96,8 @@ def _open(settings: Settings, *, create: bool) -> Catalog:
             return open_configured(configured)
         if set("?#") & set(str(settings.home)):
             raise ConfigurationError(
-                f"No lake can lie at {settings.home}: Iceberg's readers take ? and # as parts of a URL.",
-                "Choose a folder without them, e.g. by FOSS_HOME.",
+                f"The lake cannot be stored in {settings.home}: Iceberg's readers treat ? and # as parts of a URL.",
+                "Choose a folder without these characters, e.g. with FOSS_HOME.",
             )
         database = catalog_database(settings)
         _refuse_lost_catalog(database, warehouse_folder(settings), create=create)
@@ -105,7 +106,7 @@ def _open(settings: Settings, *, create: bool) -> Catalog:
         return _sql_catalog(
             {
                 "uri": address.render_as_string(),
-                # not as_uri(): Iceberg's readers take a location as it stands, so %20 would be part of a folder's name
+                # Not as_uri(): Iceberg's readers do not decode a location, so %20 would be part of a folder's name.
                 "warehouse": f"file://{warehouse_folder(settings)}",
                 "schema_version": "v1",
             }
@@ -113,7 +114,9 @@ def _open(settings: Settings, *, create: bool) -> Catalog:
 
 
 def open_configured(properties: Mapping[str, Any]) -> Catalog:
-    """A catalog by these properties alone; `load_catalog` would add what the environment said at PyIceberg's import."""
+    """Return a catalog with these properties only. `load_catalog` would add the environment of PyIceberg's import
+    time.
+    """
     kind = catalog_kind(properties)
     if kind == "rest":
         from foss_platform.lake.connect.rest import BoundedRestCatalog
@@ -125,10 +128,10 @@ def open_configured(properties: Mapping[str, Any]) -> Catalog:
 
 
 def _sql_catalog(properties: Mapping[str, Any]) -> Catalog:
-    """PyIceberg's SQL catalog; its tables are made where they are missing, also by several at the same time."""
+    """Return PyIceberg's SQL catalog. Its tables are created if missing, also by several processes at once."""
     from sqlalchemy.exc import DBAPIError
 
-    # one try for each of its tables: another process may make the next one just before us too
+    # One try per catalog table, because another process may create each of them just before this one.
     from foss_platform.lake.connect.guard import GuardedSqlCatalog
 
     for _ in range(_CATALOG_TABLES):
@@ -151,7 +154,7 @@ def warehouse_folder(settings: Settings) -> Path:
 
 
 def _refuse_lost_catalog(database: Path, warehouse: Path, *, create: bool) -> None:
-    # the warehouse first: another process that starts the lake now makes the catalog before its first table
+    # Look at the warehouse first: another process that starts now creates the catalog before its first table.
     holds_tables = next(warehouse.glob("*/*/metadata/*.metadata.json"), None) is not None
     if _has_catalog_tables(database):
         return
@@ -163,7 +166,7 @@ def _refuse_lost_catalog(database: Path, warehouse: Path, *, create: bool) -> No
     if not create:
         raise ConfigurationError(
             f"There is no lake at {database.parent} yet.",
-            "Run `foss run stavanger_parking` to poll the feed once, or set FOSS_HOME to where the lake lies.",
+            "Run `foss run stavanger_parking` to poll the feed once, or set FOSS_HOME to the folder of the lake.",
         )
 
 
@@ -171,12 +174,13 @@ def _has_catalog_tables(database: Path) -> bool:
     if not database.exists():
         return False
     try:
-        # rw and not ro: a writer killed in mid-commit leaves a journal, which only who may write can roll back
-        # closing matters: a sqlite3 connection's own context manager only ends the transaction
+        # rw instead of ro: a writer killed during a commit leaves a journal, and only a connection that may write can
+        # roll it back.
+        # Close explicitly: the context manager of a sqlite3 connection only ends the transaction.
         connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=_SQLITE_TIMEOUT)
         try:
             found = connection.execute("select 1 from sqlite_master where name = 'iceberg_tables'").fetchone()
-            # 0.1 ms; without it a file whose last page is cut off is written on
+            # Takes 0.1 ms. Without it, writes continue in a file whose last page is cut off.
             (sound,) = connection.execute("pragma quick_check(1)").fetchone()
         finally:
             connection.close()

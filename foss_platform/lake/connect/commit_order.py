@@ -1,10 +1,10 @@
-"""The order of a table's commits: none is older than the one before it, whatever the clock says.
+"""The order of a table's commits: no commit is older than the previous one, whatever the clock says.
 
-Iceberg's Java, Rust and Go libraries refuse a table whose logs run backwards by more than a minute, and a moment
-would name a later state. PyIceberg stamps each commit with the clock alone (0.12). While the clock is behind, a
-commit is stamped one millisecond after the one before it.
+Iceberg's Java, Rust and Go libraries refuse a table whose logs run backwards by more than a minute. A read as of a
+moment would also return a later state. PyIceberg 0.12 takes a commit's time from the clock alone. While the clock is
+behind, a commit is stamped one millisecond after the previous commit.
 
-What belongs here: the rule. What does not: where it is applied (`lake.connect.sql_catalog`, `lake.connect.rest`, `lake.commit.transaction`).
+The rule is applied in `lake.connect.sql_catalog`, `lake.connect.rest` and `lake.commit.transaction`.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from pyiceberg.table.update import AddSnapshotUpdate, TableUpdate
 
 LogEntry = TypeVar("LogEntry", SnapshotLogEntry, MetadataLogEntry)
 
-#: By how much a clock may be behind before anybody is told: no two machines agree exactly.
+#: How far a clock may be behind before this is reported. No two machines agree exactly.
 TOLERATED_SECONDS = 5.0
 
 
 def newest_commit(metadata: TableMetadata) -> int:
-    """The latest time that the metadata bears, in milliseconds since 1970."""
+    """Return the latest time in the metadata, in milliseconds since 1970."""
     return max(
         metadata.last_updated_ms,
         *(entry.timestamp_ms for entry in metadata.snapshot_log),
@@ -34,13 +34,18 @@ def newest_commit(metadata: TableMetadata) -> int:
 
 
 def in_order(base: TableMetadata, updates: Sequence[TableUpdate]) -> tuple[TableUpdate, ...]:
-    """The updates with snapshots that are newer than `base`, and each newer than the one before it."""
+    """Return the updates with snapshot times that do not run backwards.
+
+    A snapshot whose time is behind is moved to one millisecond after the newest snapshot, so that a moment names one of
+    them. Snapshots of one millisecond keep their time.
+    """
     newest = max((snapshot.timestamp_ms for snapshot in base.snapshots), default=0)
     least = newest_commit(base)
     ordered: list[TableUpdate] = []
     for update in updates:
         if isinstance(update, AddSnapshotUpdate):
-            newest = max(newest + 1, least, update.snapshot.timestamp_ms)
+            is_behind = update.snapshot.timestamp_ms < max(newest, least)
+            newest = max(newest + 1, least) if is_behind else update.snapshot.timestamp_ms
             snapshot = update.snapshot.model_copy(update={"timestamp_ms": newest})
             ordered.append(update.model_copy(update={"snapshot": snapshot}))
         else:
@@ -49,9 +54,9 @@ def in_order(base: TableMetadata, updates: Sequence[TableUpdate]) -> tuple[Table
 
 
 def with_times_in_order(base: TableMetadata, changed: TableMetadata) -> TableMetadata:
-    """The metadata of a commit to `base`, with an update time and logs that do not run backwards.
+    """Return the metadata of a commit to `base`, with an update time and logs that do not run backwards.
 
-    Logs that ran backwards before are repaired, so that other engines can open the table again.
+    Logs that already ran backwards are repaired, so that other engines can open the table again.
     """
     if changed == base:
         return changed
@@ -72,17 +77,17 @@ def with_times_in_order(base: TableMetadata, changed: TableMetadata) -> TableMet
 
 
 def seconds_behind(metadata: TableMetadata, now: datetime) -> float:
-    """By how much a clock that says `now` is behind the newest commit; 0 if it is not."""
+    """Return how far a clock that says `now` is behind the newest commit, or 0."""
     return max(0.0, (moment_of(newest_commit(metadata)) - now).total_seconds())
 
 
 def not_before(metadata: TableMetadata, now: datetime) -> datetime:
-    """The moment from which a table's promises count: now, or its newest commit while the clock is behind that."""
+    """Return the time from which retention is counted: now, or the newest commit if the clock is behind it."""
     return max(now, moment_of(newest_commit(metadata)))
 
 
 def _ascending(log: Sequence[LogEntry]) -> list[LogEntry]:
-    """The log with each time at least the one before it."""
+    """Return the log with no entry earlier than the previous one."""
     times = accumulate((entry.timestamp_ms for entry in log), max)
     return [
         entry if entry.timestamp_ms == time else entry.model_copy(update={"timestamp_ms": time})
@@ -91,5 +96,5 @@ def _ascending(log: Sequence[LogEntry]) -> list[LogEntry]:
 
 
 def moment_of(milliseconds: int) -> datetime:
-    """A moment as Iceberg counts it, since 1970."""
+    """Return the datetime of an Iceberg timestamp (milliseconds since 1970)."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

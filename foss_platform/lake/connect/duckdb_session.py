@@ -1,7 +1,7 @@
-"""Opening DuckDB: the one place that does, with a session that is the same on every host.
+"""Opening DuckDB with a session that is the same on every host. No other module opens DuckDB.
 
-DuckDB takes its time zone from the host, its calendar from the locale, and secrets from the home folder. See
-`lake.query.duckdb_views` for extensions, stores and views.
+By default, DuckDB reads its time zone from the host, its calendar from the locale, and secrets from the home folder.
+See `lake.query.duckdb_views` for extensions, stores and views.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import duckdb
 
-#: A value of DuckDB's configuration.
+#: A value in DuckDB's configuration.
 Setting = str | bool | int | float | list[str]
 
 #: Nothing is downloaded, and no secret is read from the folder .duckdb in the user's home.
@@ -36,11 +36,11 @@ def open_duckdb(config: Mapping[str, Setting] = MappingProxyType({})) -> duckdb.
 
 
 def use_same_session(connection: duckdb.DuckDBPyConnection) -> None:
-    """Set the time zone to UTC and the calendar to the Gregorian one, for every cursor of the database.
+    """Set the time zone to UTC and the calendar to Gregorian, for every cursor of the database.
 
-    As a setting of one connection, the zone was missing on the cursor through which rows leave dbt, and no model could
-    be built on a host outside of UTC.
+    The setting is global on purpose. As a setting of one connection, it was missing on the cursor that returns rows
+    to dbt, and no model could be built on a host outside UTC.
     """
     connection.execute("set global TimeZone = 'UTC'")
-    # under th_TH, DuckDB would count Buddhist years
+    # With the locale th_TH, DuckDB would count Buddhist years.
     connection.execute("set global Calendar = 'gregorian'")

@@ -1,6 +1,7 @@
-"""Catalogs that change nothing in a lake that is not theirs. Not here: whose it is (`lake.ownership.ownership`).
+"""Catalogs that refuse to change a lake that belongs to another catalog.
 
-Whatever PyIceberg changes goes through one of these methods, also what a script does with a table by itself.
+Every change by PyIceberg passes through one of these methods, including changes that a script makes to a table
+directly. See `lake.ownership.ownership` for how the owner is determined.
 """
 
 import functools
@@ -31,7 +32,7 @@ _Kind = TypeVar("_Kind", bound=type[Catalog])
 
 
 def guarded(kind: _Kind) -> _Kind:
-    """A class decorator: each of its methods that changes something first asks whose the lake is."""
+    """Decorate a catalog class: each method that changes something first checks the owner of the lake."""
     for name in CHANGES:
         setattr(kind, name, _asks_first(getattr(kind, name)))
     return kind
@@ -48,4 +49,4 @@ def _asks_first(method: Callable[..., Any]) -> Callable[..., Any]:
 
 @guarded
 class GuardedSqlCatalog(OrderedSqlCatalog):
-    """The SQL catalog with commits in order, guarded."""
+    """The SQL catalog with ordered commits and the ownership check."""

@@ -1,7 +1,7 @@
-"""Bounding how long a catalog on Postgres is waited for. Nothing else: what it is asked is PyIceberg's.
+"""Time limits for a catalog on Postgres.
 
-The server ends its own statements in time (`catalog_configuration`), and libpq bounds connecting. Neither helps with a
-server that stands still with its connections open: libpq then waits for ever, and so did a commit.
+The server limits its own statements (`catalog_configuration`), and libpq limits connecting. Neither helps if a server
+hangs with its connections open: libpq then waits forever, and so did a commit.
 """
 
 import os
@@ -13,25 +13,25 @@ from sqlalchemy import Engine, event
 
 from foss_platform.lake.connect.watchdog import watchdog_of
 
-#: A little more than the server gives a statement itself.
+#: Slightly more than the server's own limit for a statement.
 ANSWER_SECONDS = 17.0
 
 
 def bound_waiting(catalog: Catalog) -> Catalog:
-    """The same catalog; one on Postgres answers in time or raises `sqlalchemy.exc.OperationalError`.
+    """Return the same catalog. On Postgres it answers in time or raises `sqlalchemy.exc.OperationalError`.
 
-    A commit that timed out may have landed all the same: who tries again asks the rows.
+    A commit that timed out may still have succeeded. Before a retry, check the rows.
     """
     engine = getattr(catalog, "engine", None)
     if isinstance(engine, Engine) and engine.dialect.driver == "psycopg2":
         event.listen(engine, "do_connect", _with_factory)
-        # the connection that the catalog has made already is not bounded
+        # The connection that the catalog has already opened is not bounded.
         engine.dispose()
     return catalog
 
 
 def _with_factory(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
-    # here, so that a lake on files does without the driver
+    # Imported here so that a lake on files does not need the driver.
     from psycopg2 import extensions
 
     class BoundedCursor(extensions.cursor):
@@ -55,5 +55,7 @@ def _with_factory(_dialect: Any, _record: Any, _arguments: Any, parameters: dict
 
 
 def _bounded(descriptor: int) -> AbstractContextManager[None]:
-    """End the connection after its time: libpq then raises, as if the server had closed it."""
+    """Return a context that closes the connection after the time limit. libpq then raises, as if the server had
+    closed it.
+    """
     return watchdog_of(os.getpid(), ANSWER_SECONDS).watching(descriptor)

@@ -1,7 +1,7 @@
-"""A REST catalog whose waits are bounded and whose commits are in order. Its requests are PyIceberg's.
+"""A REST catalog with time limits and ordered commits.
 
-PyIceberg's REST client has no time-out (0.12): a server that accepts and never answers, or that itself waits for
-a store which does, held a commit for over nine minutes.
+PyIceberg's REST client has no timeout (0.12). A commit hung for over nine minutes on a server that accepts
+connections and never answers. A server that itself waits for a hanging store has the same effect.
 """
 
 from typing import Any
@@ -15,12 +15,12 @@ from requests.adapters import HTTPAdapter
 from foss_platform.lake.connect.commit_order import in_order
 from foss_platform.lake.connect.guard import guarded
 
-#: Seconds to connect, and between two bytes of an answer.
+#: Seconds to connect, and seconds between two bytes of an answer.
 CONNECT_SECONDS, READ_SECONDS = 3.0, 15.0
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Gives every request that names no time-out of its own one."""
+    """Sets a timeout on every request that has none."""
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         """As `HTTPAdapter.send`."""
@@ -31,21 +31,24 @@ class BoundedAdapter(HTTPAdapter):
 
 @guarded
 class BoundedRestCatalog(RestCatalog):
-    """A REST catalog that answers in time or raises `requests.Timeout`, from the first question for its settings on.
+    """A REST catalog that answers in time or raises `requests.Timeout`, starting with its first request for the
+    settings.
 
-    A commit that timed out may have landed all the same: who tries again asks the rows.
+    A commit that timed out may still have succeeded. Before a retry, check the rows.
     """
 
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
     ) -> CommitTableResponse:
-        """As `RestCatalog.commit_table`; a snapshot is never older than the last commit, whatever this clock says."""
-        # the server stamps what is no snapshot
+        """As `RestCatalog.commit_table`, but a snapshot is never older than the last commit, whatever this clock
+        says.
+        """
+        # The server sets the time of everything except snapshots.
         response: CommitTableResponse = super().commit_table(table, requirements, in_order(table.metadata, updates))
         return response
 
-    # a private name of PyIceberg's: it offers no other way to its sessions;
-    # services/lake/test_catalog_faults.py notices when it is gone
+    # A private name of PyIceberg, which offers no other access to its sessions.
+    # services/lake/test_catalog_faults.py fails if the name disappears.
     def _create_session(self) -> requests.Session:
         session = super()._create_session()
         for scheme in ("http://", "https://"):

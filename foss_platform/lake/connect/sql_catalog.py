@@ -1,4 +1,4 @@
-"""The SQL catalog, with commits in order (`lake.connect.commit_order`). Not here: opening it (`lake.connect.catalog`)."""
+"""The SQL catalog with ordered commits (`lake.connect.commit_order`). See `lake.connect.catalog` for opening it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +11,10 @@ from foss_platform.lake.connect.commit_order import in_order, with_times_in_orde
 
 
 class OrderedSqlCatalog(SqlCatalog):
-    """A SQL catalog in which no commit to a table is older than the one before it."""
+    """A SQL catalog in which no commit to a table is older than the previous one."""
 
-    # A private name of PyIceberg's: it is where a commit meets the table's metadata as it stands, and no public name
-    # takes a clock. `pipeline/lake/test_commit_order.py` notices when it is gone.
+    # A private name of PyIceberg: here a commit meets the table's current metadata, and no public function accepts a
+    # time. `pipeline/lake/test_commit_order.py` fails if the name disappears.
     def _update_and_stage_table(
         self, current_table: Table | None, table_identifier: Any, requirements: Any, updates: Sequence[TableUpdate]
     ) -> StagedTable:

@@ -1,4 +1,4 @@
-"""Ending connections that are waited for too long, by one thread for all of them. Not here: whose they are."""
+"""A watchdog that closes connections after a time limit, with one thread for all of them."""
 
 import os
 import socket
@@ -10,11 +10,11 @@ from functools import cache
 
 
 class Watchdog:
-    """Shuts down a connection on which something takes longer than its time.
+    """Shuts down a connection if an operation on it takes longer than the limit.
 
-    Its thread runs while there is something to watch and ends when it wakes and finds nothing. All have the same
-    time, so they are due in the order in which they came, and what comes while it sleeps is due after it wakes:
-    nobody has to wake it, and a statement costs a lock and no thread.
+    Its thread runs while there is something to watch, and ends when it wakes and finds nothing. All operations have
+    the same limit, so they expire in the order of arrival. An operation that arrives while the thread sleeps expires
+    after the thread wakes. So nobody has to wake the thread, and a statement costs a lock but no thread of its own.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -25,7 +25,7 @@ class Watchdog:
 
     @contextmanager
     def watching(self, descriptor: int) -> Iterator[None]:
-        """Shut the connection down if this takes too long: whoever waits for it then sees it closed."""
+        """Shut the connection down if this takes too long. The waiting code then sees a closed connection."""
         ticket = object()
         with self._lock:
             if not self._is_awake:
@@ -43,8 +43,9 @@ class Watchdog:
             time.sleep(wait)
 
     def _cut_off_late(self) -> float | None:
-        """End what is late; seconds until the next is due, None where nothing is watched."""
-        # under the lock: who has been answered meanwhile cannot go on and let another connection have the descriptor
+        """End late operations. Return the seconds until the next one expires, or None if nothing is watched."""
+        # Hold the lock: otherwise an operation that has just finished could close its connection, and another
+        # connection could get the same descriptor.
         with self._lock:
             now = time.monotonic()
             while self._watched:
@@ -59,11 +60,13 @@ class Watchdog:
 
 @cache
 def watchdog_of(process: int, seconds: float) -> Watchdog:
-    """The one watchdog of a process, by its id: a forked one has its parent's locks and none of its threads."""
+    """Return the only watchdog of a process, by process id. A forked process has its parent's locks but not its
+    threads.
+    """
     return Watchdog(seconds)
 
 
 def _shut_down(descriptor: int) -> None:
-    # one that is closed already needs no end
+    # The connection may already be closed.
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
         connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Whether an Avro file is whole. What belongs here: its frame, that is, header, blocks and marks; not: its entries."""
+"""A check that an Avro file is complete, by its header, blocks and sync markers. Its entries are not read."""
 
 import io
 
@@ -7,16 +7,16 @@ _SYNC_BYTES = 16
 
 
 def refuse_cut_avro(location: str, content: bytes) -> None:
-    """Raise unless the bytes are an Avro file from its first byte to its last.
+    """Raise unless the bytes are a complete Avro file.
 
     Raises
     ------
     ValueError
-        When it is cut, or is none.
+        If the file is cut off or is not an Avro file.
     """
     stream = io.BytesIO(content)
     if _take(location, stream, len(_MAGIC)) != _MAGIC:
-        raise ValueError(f"{location} is no Avro file")
+        raise ValueError(f"{location} is not an Avro file")
     while count := _number(location, stream):
         if count < 0:
             _number(location, stream)
@@ -38,7 +38,7 @@ def _take(location: str, stream: io.BytesIO, size: int) -> bytes:
 
 
 def _number(location: str, stream: io.BytesIO) -> int:
-    """Avro's variable-length zig-zag number."""
+    """Read an Avro integer in variable-length zig-zag encoding."""
     value = shift = 0
     while True:
         byte = _take(location, stream, 1)[0]

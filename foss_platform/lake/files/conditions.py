@@ -1,6 +1,6 @@
-"""Conditions on rows, for Iceberg scans: one place, since type checkers misread PyIceberg's predicates.
+"""Conditions on rows for Iceberg scans, in one place because type checkers misread PyIceberg's predicates.
 
-Times are given as ISO 8601 text, which PyIceberg's literals take.
+Times are given as ISO 8601 text, which PyIceberg's literals accept.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""Writing rows into data files, and reading back what a replacement must keep. Not here: commits.
+"""Writing rows into data files, and reading back the rows that a replacement must keep.
 
-Only public names of PyIceberg are used; `write_file` and `ArrowScan` are documented in its API
-reference (https://py.iceberg.apache.org/reference/pyiceberg/io/pyarrow/).
+Only public names of PyIceberg are used. `write_file` and `ArrowScan` are documented in its API reference
+(https://py.iceberg.apache.org/reference/pyiceberg/io/pyarrow/).
 """
 
 import uuid
@@ -27,30 +27,30 @@ from foss_platform.lake.ownership.ownership import require_own
 
 Rows = pa.Table | pa.RecordBatchReader
 
-#: Rows of one data file while still in memory; as Parquet about a fifth to a tenth of it.
+#: Size of one data file's rows in memory. As Parquet they take a fifth to a tenth of it.
 ARROW_BYTES_PER_FILE = 192 * 1024 * 1024
 
-#: Table property: rows of a file that was full. Whatever its bytes, such a file cannot become larger.
+#: Table property: number of rows in a full file. Whatever its size in bytes, such a file cannot become larger.
 FULL_ROWS_PROPERTY = "foss.full-file.rows"
 
 
 @dataclass(frozen=True)
 class Slices:
-    """The existing rows that a commit replaces: those whose `column` lies in one of the half-open `spans`.
+    """The existing rows that a commit replaces: rows whose `column` is in one of the half-open `spans`.
 
     Attributes
     ----------
     column
-        A `timestamptz` or `date` column; None stands for every row of the table.
+        A `timestamptz` or `date` column. None means every row of the table.
     spans
-        Pairs (from, before) as ISO 8601 text, as PyIceberg's literals take them.
+        Pairs (from, before) as ISO 8601 text, which PyIceberg's literals accept.
     """
 
     column: str | None
     spans: tuple[tuple[str, str], ...] = ()
 
     def matching(self) -> BooleanExpression:
-        """The rows inside."""
+        """Return the condition for rows inside the spans."""
         if self.column is None:
             return AlwaysTrue()
         inside: BooleanExpression = AlwaysFalse()
@@ -59,7 +59,9 @@ class Slices:
         return inside
 
     def outside(self) -> BooleanExpression:
-        """The rows to keep, those without a value included: NOT of a comparison with null is null, and drops them."""
+        """Return the condition for rows to keep, including rows without a value. NOT of a comparison with null is
+        null, which would drop them.
+        """
         return AlwaysFalse() if self.column is None else Or(is_missing(self.column), Not(self.matching()))
 
 
@@ -68,26 +70,26 @@ EVERY_ROW = Slices(column=None)
 
 @dataclass(frozen=True)
 class DataFiles:
-    """The files that a commit adds and removes; where it removes any, all delete files of the table go besides."""
+    """The files that a commit adds and removes. If it removes any, it also removes all delete files of the table."""
 
     added: list[DataFile] = field(default_factory=list)
     removed: list[DataFile] = field(default_factory=list)
 
 
 def write_data_files(table: Table, rows: Rows) -> list[DataFile]:
-    """Write `rows` as Parquet files of the table, in their order; memory is bounded by one file's rows.
+    """Write `rows` in their order as Parquet files of the table. At most one file's rows are in memory.
 
     Raises
     ------
     OSError
-        When the store refuses; files already written are orphans that nothing refers to.
+        If the store refuses. Files already written remain as orphans.
     """
     return list(written_files(table, rows))
 
 
 def written_files(table: Table, rows: Rows) -> Iterator[DataFile]:
-    """As `write_data_files`, each file as soon as it is written."""
-    # before the first file, which a refused commit would leave behind among another lake's
+    """Yield the same files as `write_data_files`, each as soon as it is written."""
+    # Check before the first file: a refused commit would leave it behind among another lake's files.
     require_own(table.catalog)
     write_id = uuid.uuid4()
     for number, batches in enumerate(_chunks(rows)):
@@ -96,16 +98,18 @@ def written_files(table: Table, rows: Rows) -> Iterator[DataFile]:
 
 
 def rows_outside(table: Table, replaced: Slices) -> tuple[pa.RecordBatchReader, list[DataFile]]:
-    """What the files that hold rows inside `replaced` also hold, and these files; also those that delete files cover.
+    """Return the rows to keep and the files to remove for a replacement.
+
+    A file is removed if it holds rows inside `replaced` or is covered by delete files. Its other rows are kept.
 
     Returns
     -------
-    A reader over the rows to keep, one file in memory at a time, and the files to remove.
+    A reader over the rows to keep, with one file in memory at a time, and the files to remove.
 
     Raises
     ------
     LastingError
-        When the table holds equality deletes.
+        If the table has equality deletes.
     """
     is_covered = has_delete_files(table)
     tasks = list(table.scan(row_filter=replaced.matching()).plan_files())
@@ -118,11 +122,11 @@ def rows_outside(table: Table, replaced: Slices) -> tuple[pa.RecordBatchReader, 
 
 
 def rows_of(table: Table, tasks: Sequence[FileScanTask], condition: BooleanExpression) -> pa.RecordBatchReader:
-    """The rows of these files that meet the condition, without those that delete files take away.
+    """Return the rows of these files that meet the condition, without deleted rows.
 
     Returns
     -------
-    A reader with the table's Arrow schema, one file in memory at a time.
+    A reader with the table's Arrow schema, with one file in memory at a time.
     """
     schema = table.schema().as_arrow()
     scan = ArrowScan(table.metadata, table.io, table.schema(), condition)
@@ -130,7 +134,8 @@ def rows_of(table: Table, tasks: Sequence[FileScanTask], condition: BooleanExpre
     def batches() -> Iterator[pa.RecordBatch]:
         for task in tasks:
             for batch in scan.to_record_batches([task]):
-                # a file's own types come here, such as string for large_string, and a reader does not check
+                # A batch has its file's own types, such as string for large_string, and the reader does not check
+                # types.
                 yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())

@@ -1,11 +1,12 @@
-"""Delete files: other engines write them instead of a data file anew; a commit of ours takes all of them out.
+"""Row-level delete files, which other engines write instead of rewriting a data file.
 
-The rule: a commit that replaces data files also rewrites every data file that delete files cover, and then leaves
-none of them in the table; an append leaves them where they are. PyIceberg's own replacement forgets those of the
-files that it takes away, and DuckDB, which counts rows as those of data files less those of delete files, ends at
-a number below nought.
+Every commit of this platform that replaces data files also rewrites all data files covered by delete files, and
+leaves no delete file in the table. An append leaves delete files unchanged. PyIceberg's own replacement drops the
+delete files of the files that it removes from its bookkeeping. DuckDB counts rows as the rows of data files minus the
+rows of delete files, and then reports a negative count.
 
-What belongs here: finding them, and the snapshot that leaves them out. What does not: the rows that stay.
+This module finds delete files and creates the snapshot without them. See `lake.files.data_files` for the remaining
+rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,20 +15,21 @@ from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent, Manif
 from pyiceberg.table import FileScanTask, Table, Transaction
 from pyiceberg.table.snapshots import Operation, Snapshot
 
-# private: `_OverwriteFiles` takes manifests of delete files out as it should, but its check of what it was asked to
-# remove knows data files alone. `test_delete_files.py` notices when either changes
+# Private: `_OverwriteFiles` removes manifests of delete files correctly, but its check of the files to remove only
+# knows data files. `test_delete_files.py` fails if either behavior changes.
 from pyiceberg.table.update.snapshot import _OverwriteFiles
 
 from foss_platform.errors import LastingError
 
 
 def has_delete_files(table: Table) -> bool:
-    """Whether the current state has any: by the snapshot's summary, at no cost, or where it is silent by its list.
+    """Whether the current state has delete files. The snapshot's summary says so at no cost. Without it, the manifest
+    list is read.
 
     Raises
     ------
     LastingError
-        When there are equality deletes, which PyIceberg cannot apply.
+        If there are equality deletes, which PyIceberg cannot apply.
     """
     snapshot = table.current_snapshot()
     if snapshot is None:
@@ -40,30 +42,31 @@ def has_delete_files(table: Table) -> bool:
 
 
 def refuse_equality_deletes(name: object, snapshot: Snapshot) -> None:
-    """Raise where a snapshot's summary tells of equality deletes.
+    """Raise if a snapshot's summary contains equality deletes.
 
     Raises
     ------
     LastingError
-        With what to do about them.
+        With the remedy.
     """
     if int(_totals(snapshot).get("total-equality-deletes", 0)):
         raise _equality_deletes(name)
 
 
 def all_delete_files(table: Table) -> list[DataFile]:
-    """Those of the current state, also those whose data file is gone; nothing is read where there are none.
+    """Return the delete files of the current state, including those whose data file is gone. Reads nothing if there
+    are none.
 
     Raises
     ------
     LastingError
-        When there are equality deletes, which PyIceberg cannot apply.
+        If there are equality deletes, which PyIceberg cannot apply.
     """
     return [entry.data_file for entry in _entries(table)] if has_delete_files(table) else []
 
 
 def covering(tasks: Iterable[FileScanTask]) -> dict[str, frozenset[str]]:
-    """By path of a data file, the paths of the delete files that cover it; without those that none covers."""
+    """Return the paths of the delete files of each covered data file, by the data file's path."""
     return {
         task.file.file_path: frozenset(file.file_path for file in task.delete_files)
         for task in tasks
@@ -86,7 +89,7 @@ def _entries(table: Table) -> list[ManifestEntry]:
 
 
 class _Replacement(_OverwriteFiles):
-    """One overwrite snapshot that also takes delete files out."""
+    """An overwrite snapshot that also removes delete files."""
 
     standing: Sequence[ManifestEntry] = ()
 
@@ -97,17 +100,17 @@ class _Replacement(_OverwriteFiles):
 def replacement(
     transaction: Transaction, table: Table, removed: Sequence[DataFile], summary: dict[str, str]
 ) -> _OverwriteFiles:
-    """Start the one snapshot in which other files take the place of those `removed`, without any delete file.
+    """Start the single snapshot that replaces the `removed` files and drops all delete files.
 
     Parameters
     ----------
     table
-        The state that the transaction began with.
+        The state at the start of the transaction.
 
     Raises
     ------
     LastingError
-        When a data file would stay of which delete files take rows away: these would come back.
+        If a data file with deleted rows would remain, because these rows would reappear.
     """
     if not has_delete_files(table):
         producer = transaction.update_snapshot(snapshot_properties=summary).overwrite()
@@ -127,7 +130,8 @@ def _refuse_revival(table: Table, removed: set[str]) -> None:
     staying = covering(table.scan().plan_files()).keys() - removed
     if staying:
         raise LastingError(
-            f"{'.'.join(table.name())} would get deleted rows back in {len(staying)} files; nothing was changed.",
+            f"The commit would restore deleted rows in {len(staying)} files of {'.'.join(table.name())}. "
+            "Nothing was changed.",
             "Please report this.",
         )
 
@@ -138,6 +142,6 @@ def _totals(snapshot: Snapshot) -> dict[str, str]:
 
 def _equality_deletes(name: object) -> LastingError:
     return LastingError(
-        f"{name} holds equality deletes, which some other engine wrote and PyIceberg cannot apply.",
+        f"{name} has equality deletes, which another engine wrote and PyIceberg cannot apply.",
         "Let that engine, or Trino's `alter table … execute optimize`, rewrite the table first.",
     )

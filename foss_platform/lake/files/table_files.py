@@ -1,7 +1,7 @@
-"""The files below a table's location: listing, writing whole, deleting. Not here: which of them may go.
+"""The files below a table's location: listing, writing whole files, deleting.
 
-PyIceberg's FileIO can neither list nor rename, so this goes to the PyArrow file system below it,
-which has the same settings and the same bounded timeouts.
+PyIceberg's FileIO can neither list nor rename. So this module uses the underlying PyArrow file system, which has the
+same settings and timeouts. See `lake.maintenance.removal` for which files are deleted.
 """
 
 import os
@@ -20,7 +20,7 @@ from pyiceberg.table import Table
 from foss_platform.lake.ownership.ownership import require_own
 from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
 
-#: So many files are deleted one by one in the time that the first request of s3fs takes to be prepared.
+#: This many files are deleted one by one in the time that s3fs needs to prepare its first request.
 FEW = 20
 
 
@@ -31,9 +31,9 @@ class StoredFile:
     Attributes
     ----------
     path
-        As the file system has it, normalized: two spellings of one location are one path.
+        The file system's path, normalized: two spellings of one location give one path.
     modified
-        When the store last wrote it (UTC).
+        The time of the store's last write (UTC).
     """
 
     path: str
@@ -47,7 +47,7 @@ class StoredFile:
 
 
 class Storage:
-    """The file system that a table lies on, and the table's own location in it."""
+    """The file system that holds a table, and the table's location in it."""
 
     def __init__(self, table: Table) -> None:
         self.location = table.location().rstrip("/")
@@ -62,31 +62,31 @@ class Storage:
 
     @property
     def place(self) -> str:
-        """Where the root really lies, links followed: what tells two tables' places apart."""
+        """The real path of the root with links resolved, for comparing the places of two tables."""
         return os.path.realpath(self.root) if self._is_local else self.root
 
     def path_of(self, location: str) -> str:
-        """The normalized path of a location as metadata spells it."""
+        """Return the normalized path of a location in metadata."""
         return posixpath.normpath(PyArrowFileIO.parse_location(location, self._properties)[2])
 
     def is_own(self, path: str) -> bool:
-        """Whether a normalized path lies below the table's location."""
+        """Whether a normalized path is below the table's location."""
         return posixpath.normpath(path) == path and path.startswith(f"{self.root}/")
 
     def _is_through_link(self, path: str) -> bool:
-        """Whether a link lies between the root and a file, so that the file lies elsewhere or has another name."""
+        """Whether a link is between the root and a file, so that the file is elsewhere or has another name."""
         if not self._is_local:
             return False
         folder = posixpath.dirname(path)
         return os.path.realpath(folder) != posixpath.normpath(f"{self.place}/{posixpath.relpath(folder, self.root)}")
 
     def list_files(self, folder: str = "") -> Iterator[StoredFile]:
-        """All files below the location, or below a folder of it; what only a link leads to is not looked at.
+        """Yield all files below the location, or below one of its folders. Links to folders are not followed.
 
         Raises
         ------
         OSError
-            When the store cannot be read.
+            If the store cannot be read.
         """
         selector = fs.FileSelector(posixpath.join(self.root, folder), recursive=True, allow_not_found=True)
         through_link: dict[str, bool] = {}
@@ -99,15 +99,15 @@ class Storage:
                 yield StoredFile(posixpath.normpath(info.path), info.size, modified)
 
     def missing(self, paths: Iterable[str]) -> list[str]:
-        """Those of the paths at which no file lies."""
+        """Return the paths that have no file."""
         return [info.path for info in self._files.get_file_info(list(paths)) if info.type != fs.FileType.File]
 
     def write_whole(self, name: str, content: bytes) -> str:
-        """Write a file below the location so that it is there whole or not at all; returns its location."""
+        """Write a file below the location atomically, and return its location."""
         self._require_own()
         path = posixpath.join(self.root, name)
-        # an object store shows an object when it is whole; a local file is renamed into its place, from a name
-        # of its own, since two writers may write the same file
+        # An object store shows only complete objects. A local file is renamed into place from a unique name, because
+        # two writers may write the same file.
         staged = f"{path}.{uuid.uuid4().hex}.part" if self._is_local else path
         with self._files.open_output_stream(staged) as stream:
             stream.write(content)
@@ -116,11 +116,11 @@ class Storage:
         return f"{self.location}/{name}"
 
     def read_whole(self, name: str) -> bytes | None:
-        """A file below the location, or None where there is none."""
+        """Return a file below the location, or None if it does not exist."""
         return self.read_path(posixpath.join(self.root, name))
 
     def read_path(self, path: str) -> bytes | None:
-        """A file by its path, or None where there is none."""
+        """Return a file by its path, or None if it does not exist."""
         if self.missing([path]):
             return None
         with self._files.open_input_stream(path) as stream:
@@ -128,14 +128,14 @@ class Storage:
         return content
 
     def delete(self, path: str) -> None:
-        """Delete a file of the table; one that is gone already is no failure.
+        """Delete a file of the table. A file that is already gone is not a failure.
 
         Raises
         ------
         ValueError
-            When the path lies outside of the table's location.
+            If the path is outside the table's location.
         OSError
-            When the store refuses.
+            If the store refuses.
         """
         self._refuse_foreign(path)
         try:
@@ -144,18 +144,18 @@ class Storage:
             return
 
     def delete_all(self, paths: Sequence[str]) -> Iterator[str]:
-        """Delete files of the table, many in one request where the store offers that, and so in no order.
+        """Delete files of the table, in no particular order. If the store allows it, one request deletes many files.
 
         Yields
         ------
-        Each that is gone, also before an error.
+        Each deleted path, also those before an error.
 
         Raises
         ------
         ValueError
-            When one of the paths lies outside of the table's location; it is not deleted, nor what would come after it.
+            If a path is outside the table's location. Neither this path nor later ones are deleted.
         OSError
-            When the store refuses any; those of later requests are not asked for.
+            If the store refuses any path. Later requests are not sent.
         """
         if not self._has_bulk or len(paths) <= FEW:
             yield from self._delete_each(paths)
@@ -172,7 +172,9 @@ class Storage:
             yield from deleted.gone
             for path, reason in deleted.refused.items():
                 bucket = path.partition("/")[0]
-                raise OSError(f"{len(deleted.refused)} objects in bucket '{bucket}' stay, as {path} does: {reason}")
+                raise OSError(
+                    f"{len(deleted.refused)} objects in bucket '{bucket}' were not deleted, e.g. {path}: {reason}"
+                )
 
     @cached_property
     def _bulk(self) -> Any:
@@ -184,11 +186,11 @@ class Storage:
             yield path
 
     def _require_own(self) -> None:
-        # a table that was read from a file alone has no catalog, and nobody changes its files
+        # A table that was read from a file alone has no catalog, and nobody changes its files.
         if self._catalog is not None:
             require_own(self._catalog)
 
     def _refuse_foreign(self, path: str) -> None:
         self._require_own()
         if not self.is_own(path) or self._is_through_link(path):
-            raise ValueError(f"{path} lies outside of {self.root}")
+            raise ValueError(f"{path} is outside {self.root}")

@@ -1,1 +1,1 @@
-"""Maintenance of tables: compaction, expiry of snapshots, removal of unreferenced files, health, the log of it."""
+"""Table maintenance: compaction, snapshot expiry, deletion of unreferenced files, health, and the maintenance log."""

@@ -1,11 +1,11 @@
-"""Merging small data files into larger ones, in the order of the data's time. The rows stay what they are.
+"""Compaction: merging small data files into larger ones, in the order of the data's time. The rows do not change.
 
-Files of the newest week are merged day by day, so that an increment that replaces a late day rewrites
-little; older ones are merged over days, up to the target size. Which files are small and how many call for
-a compaction is the table's policy. Files that delete files cover are always among them, since a commit that replaces
-files takes all delete files out (`lake.files.row_deletes`).
+Files of the newest week are merged per day, so that an increment that replaces a late day rewrites little. Older
+files are merged across days, up to the target size. The table's policy defines which files are small and how many
+trigger a compaction. Files covered by delete files are always included, because a commit that replaces files removes
+all delete files (`lake.files.row_deletes`).
 
-What belongs here: choosing files, rewriting and swapping them. What does not: when that is done (`lake.maintenance.maintain`).
+See `lake.maintenance.maintain` for when a compaction runs.
 """
 
 import tempfile
@@ -35,10 +35,11 @@ from foss_platform.lake.table.policy import TablePolicy, policy_of
 from foss_platform.lake.table.quoting import quote_name
 from foss_platform.lake.table.tables import CLUSTER_PROPERTY, key_of, load_table
 
-#: Set by a compaction: how many data and delete files it left, so that a commit can tell at no cost what came since.
+#: Table property set by a compaction: the number of remaining data and delete files. With it, a commit counts newer
+# files at no cost.
 COMPACTED_FILES_PROPERTY = "foss.compacted.files"
 
-#: Days of data, up to the newest, whose files are merged within their day only.
+#: Number of newest days of data whose files are merged only within their day.
 _RECENT_DAYS = 7
 _MEMORY = "1GB"
 _BATCH_ROWS = 122_880
@@ -47,7 +48,7 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class Compaction:
-    """What a compaction did: files before and after it, and their rows and bytes."""
+    """The result of a compaction: files before and after, with their rows and bytes."""
 
     files_before: int = 0
     files_after: int = 0
@@ -57,34 +58,34 @@ class Compaction:
 
 
 def is_due(table: Table) -> bool:
-    """Whether as many files came since the last compaction as call for one; by the snapshot's summary, at no cost."""
+    """Whether enough files were added since the last compaction. Uses the snapshot's summary, at no cost."""
     snapshot = table.current_snapshot()
     if snapshot is None or snapshot.summary is None:
         return False
     totals = snapshot.summary.additional_properties
     files = int(totals.get("total-data-files", 0)) + int(totals.get("total-delete-files", 0))
     left = int(table.properties.get(COMPACTED_FILES_PROPERTY, 0))
-    # a replacement may have taken files away since; then what is left counts from there
+    # A replacement may have removed files since. The remaining files then count from there.
     return files - min(left, files) >= policy_of(table.properties, ".".join(table.name())).compact_at_files
 
 
 def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_rows: int | None = None) -> Compaction:
-    """Merge the small files of each group that has enough of them; one commit, or none.
+    """Merge the small files of each group that has enough of them. Makes one commit or none.
 
     Parameters
     ----------
     everything
-        Merge every group of two small files or more.
+        Merge every group of at least two small files.
     max_rows
-        Leave groups alone that hold more than this; rows and not bytes, since a megabyte may hold 400,000 of them.
-        Where delete files cover a file of such a group, nothing is merged.
+        Skip larger groups. The limit counts rows because a megabyte may hold 400,000 of them. If delete files cover a
+        file of a skipped group, nothing is merged.
 
     Raises
     ------
     PassingError
-        When another commit took away what was being merged; nothing is changed then.
+        If another commit removed files during the merge. Nothing is changed then.
     LastingError
-        When the table holds equality deletes.
+        If the table has equality deletes.
     """
     table = load_table(catalog, name)
     if table.current_snapshot() is None:
@@ -100,7 +101,7 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
         is_barred = not covering(tasks).keys() <= covering(task for group in cheap for task in group).keys()
         old = [] if is_barred else [task for group in cheap for task in group]
         if is_barred or not (old or deletes):
-            # noted, or every commit from now on would look for what is not there
+            # Record the count. Otherwise every later commit would search for files to merge again.
             follow_properties(catalog, name, table, {COMPACTED_FILES_PROPERTY: str(len(tasks) + len(deletes))})
             return Compaction()
         written = [_rewrite(table, group) for group in cheap]
@@ -112,7 +113,8 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
             sum(task.file.file_size_in_bytes for task in old),
             sum(file.file_size_in_bytes for file in new),
         )
-        # where the swap fails its outcome may be unknown, so the new files stay: as orphans the clean-up finds them
+        # If the swap fails, its outcome may be unknown. So the new files remain, and maintenance finds them as
+        # orphans.
         _refuse_other_rows(name, old, done)
         full = [file.record_count for files in written for file in files[:-1]]
         left = {COMPACTED_FILES_PROPERTY: str(len(tasks) - len(old) + len(new))}
@@ -121,12 +123,12 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
 
 
 def _refuse_other_rows(name: TableName, tasks: Sequence[FileScanTask], done: Compaction) -> None:
-    """A file with delete files holds rows that are gone; where there is none, the counts have to agree."""
+    """Raise if the row counts differ. Files with delete files may hold more rows than the result."""
     held = sum(task.file.record_count for task in tasks)
     if done.rows > held or (done.rows < held and not any(task.delete_files for task in tasks)):
         raise LastingError(
-            f"Merging files of {name} would make {done.rows} rows of {held}; nothing was changed.",
-            "Please report this; until then set foss.compact.at-files so high that it is not tried.",
+            f"Merging files of {name} would change {held} rows to {done.rows}. Nothing was changed.",
+            "Please report this. Until then, set foss.compact.at-files so high that no merge is tried.",
         )
 
 
@@ -139,13 +141,13 @@ def _swap(
         deletes = all_delete_files(table)
         tasks = list(table.scan().plan_files())
         standing = {task.file.file_path: task.file for task in tasks}
-        # what another engine deleted meanwhile is in the new files still
+        # The new files still contain rows that another engine has deleted meanwhile.
         if not paths <= standing.keys() or covering(tasks) != covered:
             raise PassingError(
-                f"Another commit replaced files of {name} while they were being merged; nothing was changed.",
-                "The next maintenance merges what is left.",
+                f"Another commit replaced files of {name} during the merge. Nothing was changed.",
+                "The next maintenance merges the remaining files.",
             )
-        # without a data file to merge, it is for delete files of which the data file is gone
+        # Without data files to merge, the commit removes delete files whose data files are gone.
         removed = [standing[path] for path in sorted(paths)] or deletes
         return Change(
             files=DataFiles(list(new), removed), properties=properties, summary={MAINTENANCE_SUMMARY: "compact"}
@@ -157,7 +159,7 @@ def _swap(
 def _groups(
     table: Table, tasks: Sequence[FileScanTask], policy: TablePolicy, at_least: int
 ) -> list[list[FileScanTask]]:
-    """The small files to merge, in groups: one a day for the newest days, one for all before them."""
+    """Return the small files to merge, in groups: one per day for the newest days, and one for all older days."""
     full_rows = int(table.properties.get(FULL_ROWS_PROPERTY, 0))
     small = [task for task in tasks if task.delete_files or _is_small(task.file, policy, full_rows)]
     if len(small) < at_least and not any(task.delete_files for task in small):
@@ -177,13 +179,13 @@ def _groups(
 
 
 def _enough(day: date | None, newest: date | None, at_least: int) -> int:
-    """How many small files of a day call for a merge: few where no more are to come.
+    """Return how many small files of a day trigger a merge. For a complete day, few are enough.
 
-    Left alone until the day was old, the last files of each of eight days made a table of 20,000 commits read 1.7 times
-    as slow as one written at once.
+    Before this rule, the last files of each of eight days remained until the day was old. A table of 20,000 commits
+    was then read 1.7 times as slowly as one written at once.
     """
     if day is None:
-        # that of all older days, which is rewritten as a whole
+        # The group of all older days, which is rewritten as a whole.
         return max(2, at_least // 4)
     return at_least if newest is None or day >= newest else 2
 
@@ -195,7 +197,7 @@ def _is_small(data_file: DataFile, policy: TablePolicy, full_rows: int) -> bool:
 
 
 def _last_day(table: Table, data_file: DataFile) -> date | None:
-    """The day (UTC) of the newest row in a file, by its statistics."""
+    """Return the day (UTC) of the newest row in a file, from its statistics."""
     column = table.properties.get(CLUSTER_PROPERTY)
     if column is None or column not in table.schema().column_names:
         return None
@@ -204,19 +206,20 @@ def _last_day(table: Table, data_file: DataFile) -> date | None:
     if bound is None or not isinstance(field.field_type, PrimitiveType):
         return None
     value = cast(int, from_bytes(field.field_type, bound))
-    # Iceberg's bounds: days since 1970 for a date, microseconds for a timestamp
+    # Iceberg's bounds are days since 1970 for a date, and microseconds for a timestamp.
     days = value if isinstance(field.field_type, DateType) else value // 86_400_000_000
     return _EPOCH + timedelta(days=days)
 
 
 def _rewrite(table: Table, group: Sequence[FileScanTask]) -> list[DataFile]:
-    """Write the rows of the files in order of the data's time, one new file at a time in memory."""
+    """Write the rows of the files in order of the data's time, with one new file at a time in memory."""
     rows = rows_of(table, group, AlwaysTrue())
     order = [table.properties[CLUSTER_PROPERTY]] if CLUSTER_PROPERTY in table.properties else []
     order += [column for column in key_of(table) if column not in order and column in table.schema().column_names]
     if not order:
         return write_data_files(table, rows)
-    # its own connection, without the extensions that take 0.3 s to load; what does not fit is spilled
+    # A separate connection, without the extensions that take 0.3 s to load. Rows that exceed the memory limit are
+    # spilled.
     with tempfile.TemporaryDirectory() as spill:
         return _sorted(table, rows, order, spill)
 
@@ -231,13 +234,13 @@ def _sorted(table: Table, rows: pa.RecordBatchReader, order: Sequence[str], spil
     except duckdb.Error as error:
         raise PassingError(
             f"Files of {'.'.join(table.name())} could not be merged: {_reason(error)}",
-            "Nothing was changed, and reading goes on as it is.",
+            "Nothing was changed, and the table is still readable.",
         ) from error
     finally:
         connection.close()
 
 
 def _reason(error: duckdb.Error) -> str:
-    """What a reader in Python raised stands at the end, behind its traceback."""
+    """Return the relevant line. An exception from a Python reader is at the end, after its traceback."""
     lines = str(error).strip().splitlines()
     return lines[-1] if "Traceback" in str(error) else lines[0]

@@ -1,4 +1,4 @@
-"""The files of dropped tables: spared by the clean-up of others, and removed when their time is over."""
+"""The files of dropped tables: kept during the maintenance of other tables, and deleted after their retention."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +15,7 @@ from foss_platform.lake.store.warehouse import Place
 
 
 def tables_in_place(catalog: Catalog, storage: Storage) -> Iterator[Table]:
-    """The dropped tables whose files are where a table's are, so that no clean-up of it takes them for garbage."""
+    """Yield the dropped tables in the same place as a table, so that the table's maintenance keeps their files."""
     for dropped in dropped_tables(catalog):
         table = _static(catalog, dropped)
         if table is None:
@@ -26,12 +26,12 @@ def tables_in_place(catalog: Catalog, storage: Storage) -> Iterator[Table]:
 
 
 def remove_for_good(catalog: Catalog, now: datetime, *, dry_run: bool = False) -> list[StoredFile]:
-    """Delete the files of the dropped tables whose time is over; returns them.
+    """Delete and return the files of the dropped tables whose retention has ended.
 
     Raises
     ------
     PassingError
-        If the store refuses; what is left goes with the next clean-up.
+        If the store refuses. The next cleanup deletes the rest.
     """
     gone: list[StoredFile] = []
     due = [dropped for dropped in dropped_tables(catalog) if dropped.keep_until <= now]
@@ -46,7 +46,8 @@ def remove_for_good(catalog: Catalog, now: datetime, *, dry_run: bool = False) -
             if files and (table := _static(catalog, dropped)) is not None:
                 storage = Storage(table)
                 last = storage.path_of(dropped.metadata)
-                # its metadata last: by it the next clean-up finds what is left, if this one is ended
+                # Delete the last metadata at the end: if this run is interrupted, the next cleanup needs it to find
+                # the rest.
                 for _ in storage.delete_all([file.path for file in files if file.path != last]):
                     pass
                 storage.delete(last)
@@ -55,7 +56,9 @@ def remove_for_good(catalog: Catalog, now: datetime, *, dry_run: bool = False) -
 
 
 def _own_files(catalog: Catalog, dropped: Dropped) -> list[StoredFile]:
-    """All files of a dropped table; none if another table is in its place, whose own clean-up removes them then."""
+    """Return all files of a dropped table. Empty if another table is in its place, whose own maintenance deletes them
+    then.
+    """
     table = _static(catalog, dropped)
     if table is None:
         return []
@@ -68,7 +71,7 @@ def _own_files(catalog: Catalog, dropped: Dropped) -> list[StoredFile]:
 
 
 def _static(catalog: Catalog, dropped: Dropped) -> Table | None:
-    """The table as its last metadata has it; None if that is gone."""
+    """Return the table from its last metadata, or None if the metadata is gone."""
     with lake_failures():
         try:
             return StaticTable.from_metadata(dropped.metadata, {key: str(v) for key, v in catalog.properties.items()})

@@ -1,8 +1,8 @@
-"""Tables that were dropped and can be restored: the catalog forgets them, and a record in the warehouse does not.
+"""Dropping and restoring tables: a dropped table leaves the catalog, and a record in the warehouse remains.
 
-The files stay where they are for as long as the table's policy promised to keep its past. After that the clean-up
-removes them, and the record last. What belongs here: dropping and restoring. What does not: the files
-(`lake.maintenance.dropped_files`), and whether a table may be dropped (`transform.makers`).
+The files remain for as long as the table's policy retains its past. Then the cleanup deletes the files, and finally
+the record. See `lake.maintenance.dropped_files` for the files, and `transform.makers` for whether a table may be
+dropped.
 """
 
 import json
@@ -35,7 +35,7 @@ class Dropped:
     metadata
         The location of its last metadata, from which it is restored.
     keep_until
-        When its files may go (UTC).
+        When its files may be deleted (UTC).
     """
 
     table: str
@@ -56,23 +56,23 @@ class Dropped:
         return f"{RECORDS}/{self.table}.{self.table_uuid}.json"
 
     def content(self) -> bytes:
-        """As the file holds it."""
+        """Return the content of the record file."""
         return json.dumps(asdict(self), indent=1, default=datetime.isoformat).encode()
 
 
 def keep_for(table: Table) -> timedelta:
-    """How long a dropped table can be restored: for as long as its policy keeps its past."""
+    """Return how long a dropped table can be restored: as long as its policy retains its past."""
     policy = policy_of(table.properties, ".".join(table.name()))
     return max(timedelta(days=policy.keep_days), timedelta(hours=policy.keep_hours), policy.spare)
 
 
 def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
-    """Take a table out of the catalog, and note how to restore it.
+    """Remove a table from the catalog, and record how to restore it.
 
     Raises
     ------
     ConfigurationError
-        If there is no such table, or the catalog does not tell where its warehouse is.
+        If the table does not exist, or the location of the warehouse is unknown.
     PassingError
         If the store or catalog fails.
     """
@@ -85,7 +85,8 @@ def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
             str(name), table.metadata.table_uuid.hex, table.metadata_location, table.location(), now, until
         )
         with lake_failures():
-            # the record first: a drop that is ended in between changes nothing, and one without it loses the table
+            # Write the record first: if the drop is interrupted, nothing has changed. A drop without a record would
+            # lose the table.
             place.write(dropped.file, dropped.content())
             if load_table(catalog, name).metadata_location == table.metadata_location:
                 catalog.drop_table(name.identifier)
@@ -93,7 +94,8 @@ def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
 
 
 def restore_table(catalog: Catalog, name: TableName) -> Dropped:
-    """Register a dropped table again, as it was when it was dropped; of several of one name, the last one dropped.
+    """Register a dropped table again, in its state at the drop. If several have this name, restore the last one
+    dropped.
 
     Raises
     ------
@@ -107,7 +109,8 @@ def restore_table(catalog: Catalog, name: TableName) -> Dropped:
     if not found:
         kept = ", ".join(dropped.table for dropped in dropped_tables(catalog))
         raise ConfigurationError(
-            f"No dropped table {name} can be restored.", f"These can: {kept}." if kept else "There is none."
+            f"No dropped table {name} can be restored.",
+            f"Restorable tables: {kept}." if kept else "No table can be restored.",
         )
     dropped = found[-1]
     with lake_failures():
@@ -116,8 +119,8 @@ def restore_table(catalog: Catalog, name: TableName) -> Dropped:
             catalog.register_table(name.identifier, dropped.metadata)
         except TableAlreadyExistsError:
             raise ConfigurationError(
-                f"There is a table {name} again, so the one that was dropped cannot be restored.",
-                f"Drop the present one first: foss drop {name}.",
+                f"A table {name} exists again, so the dropped one cannot be restored.",
+                f"Drop the existing table first: foss drop {name}.",
             ) from None
         except FileNotFoundError:
             raise LastingError(
@@ -128,7 +131,7 @@ def restore_table(catalog: Catalog, name: TableName) -> Dropped:
 
 
 def dropped_tables(catalog: Catalog) -> list[Dropped]:
-    """All that can still be restored, the last one dropped at the end.
+    """Return all tables that can still be restored, in the order in which they were dropped.
 
     Raises
     ------
@@ -141,7 +144,7 @@ def dropped_tables(catalog: Catalog) -> list[Dropped]:
 
 
 def _is_in_catalog(catalog: Catalog, dropped: Dropped) -> bool:
-    """Whether the drop was ended before the catalog forgot the table, or a restoring before the record was removed."""
+    """Whether a drop was interrupted before the catalog change, or a restore before the record was deleted."""
     try:
         table = find_table(catalog, dropped.name)
     except NoSuchTableError:
@@ -159,12 +162,12 @@ def _records(catalog: Catalog) -> list[Dropped]:
 
 
 def read_record(place: Place, name: str) -> Dropped | None:
-    """A record by its file's name; None if it is gone meanwhile.
+    """Return a record by its file name, or None if it has been deleted meanwhile.
 
     Raises
     ------
     LastingError
-        If it is not a record.
+        If the file is not a record.
     """
     content = place.read(f"{RECORDS}/{name}")
     if content is None:
@@ -176,22 +179,22 @@ def read_record(place: Place, name: str) -> Dropped | None:
     except (ValueError, KeyError, TypeError):
         raise LastingError(
             f"The record of a dropped table, {place.location}/{RECORDS}/{name}, cannot be read.",
-            "Restore it from a backup. Nothing of a dropped table is removed meanwhile.",
+            "Restore it from a backup. Until then, no files of dropped tables are deleted.",
         ) from None
 
 
 def warehouse(catalog: Catalog) -> Place:
-    """Where the records are.
+    """Return the place of the records.
 
     Raises
     ------
     ConfigurationError
-        If the catalog does not tell.
+        If the location of the warehouse is unknown.
     """
     place = warehouse_of(catalog)
     if place is None:
         raise ConfigurationError(
-            "The catalog does not tell where its warehouse is, so a dropped table could not be noted.",
+            "The catalog does not say where its warehouse is, so a dropped table cannot be recorded.",
             "Set PYICEBERG_CATALOG__LAKE__WAREHOUSE.",
         )
     return place

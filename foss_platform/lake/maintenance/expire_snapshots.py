@@ -10,12 +10,12 @@ from foss_platform.lake.table.tables import load_table
 
 
 def expire(catalog: Catalog, name: TableName) -> None:
-    """Expire the snapshots that the policy keeps no longer, with pins of what is promised; one commit, or none.
+    """Expire the snapshots that the policy no longer keeps, after pinning retained states. Makes one commit or none.
 
     Raises
     ------
     PassingError
-        When others kept winning, or the store or catalog failed.
+        If others kept committing first, or the store or catalog failed.
     """
 
     def change(table: Table, transaction: Transaction) -> None:

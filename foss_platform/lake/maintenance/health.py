@@ -1,6 +1,7 @@
-"""How a table is doing: what its metadata says, and what care it needs. Not here: giving that care.
+"""The health of a table from its metadata, and the maintenance that it needs.
 
-Reads the table's metadata and manifests, no data and no listing: some milliseconds, whatever the table's size.
+Reads the table's metadata and manifests, but no data and no listing. It takes some milliseconds, whatever the table's
+size.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from foss_platform.lake.store.failures import damage, lake_failures
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS, policy_of
 from foss_platform.lake.table.statistics import table_size
 
-# so many times the files that call for a compaction; eight days of one fewer than that each are usual
+# A compaction is overdue at this multiple of the files that trigger it. Eight days with one file less than the
+# trigger are usual.
 _OVERDUE = 10
 _MANIFESTS = 200
 
@@ -34,9 +36,9 @@ class TableHealth:
     metadata_bytes
         Size of the metadata file that every commit reads and writes.
     oldest_live
-        The first moment that a live snapshot holds; pinned states reach further back.
+        The earliest moment in a live snapshot. Pinned states reach further back.
     needs
-        What care the table needs, in words; empty where it is well.
+        The maintenance that the table needs, in words. Empty if it needs none.
     """
 
     rows: int
@@ -53,26 +55,26 @@ class TableHealth:
 
     @property
     def average_file_bytes(self) -> int:
-        """Mean size of a data file."""
+        """The mean size of a data file."""
         return self.data_bytes // self.data_files if self.data_files else 0
 
     @property
     def small_share(self) -> float:
-        """Share of the data files that are small."""
+        """The share of small files among the data files."""
         return self.small_files / self.data_files if self.data_files else 0.0
 
 
 def table_health(table: Table) -> TableHealth:
-    """Look at a table.
+    """Determine the health of a table.
 
     Raises
     ------
     ConfigurationError
-        When its policy cannot be read.
+        If its policy is invalid.
     LastingError
-        When its metadata is damaged.
+        If its metadata is damaged.
     PassingError
-        When the store does not answer.
+        If the store does not answer.
     """
     with damage(".".join(table.name())), lake_failures():
         return _look(table)
@@ -113,7 +115,7 @@ def _look(table: Table) -> TableHealth:
         needs += _needs_for_deletes(table, deletes, policy.compact_at_files)
     surplus = len(surplus_snapshots(table))
     if surplus >= SURPLUS_OVERDUE:
-        needs.append(f"{surplus} snapshots are kept no longer and wait to expire")
+        needs.append(f"{surplus} snapshots are outside the policy and wait to expire")
     if live > MAX_LIVE_SNAPSHOTS:
         remedy = ": remove tags" if tags else ""
         needs.append(f"{live} live snapshots, {tags} of them tagged, slow down every commit{remedy}")

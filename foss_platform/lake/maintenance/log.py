@@ -1,4 +1,4 @@
-"""`ops.maintenance_log`: what was done to which table, when, how long it took, what it freed."""
+"""`ops.maintenance_log`: each maintenance of a table, with its time, duration and freed bytes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ MAINTENANCE_LOG = TableName("ops", "maintenance_log")
 
 
 class Action(StrEnum):
-    """What maintenance does to a table."""
+    """A kind of maintenance."""
 
     COMPACT = "compact"
     REMOVE_FILES = "remove_files"
@@ -32,13 +32,13 @@ class Maintenance:
     Attributes
     ----------
     trigger
-        What asked for it: `commit`, `maintenance` (the job) or `command`.
+        The origin of the request: `commit`, `maintenance` (the job) or `command`.
     files_before, files_after
-        Data files of a compaction; for a removal the files that went, and 0.
+        Data files before and after a compaction. For a removal, the number of deleted files, and 0.
     bytes_freed
-        Bytes that no longer lie in the store; of a compaction none, since what it replaced is spared first.
+        Bytes deleted from the store. A compaction frees none, because the replaced files are retained for a while.
     detail
-        In words, what the numbers do not say; for a failure, why.
+        Details that the numbers do not show. For a failure, the reason.
     """
 
     table: str
@@ -53,24 +53,26 @@ class Maintenance:
 
 
 _SCHEMA = Schema(
-    NestedField(1, "table", StringType(), required=True, doc="what was cared for"),
+    NestedField(1, "table", StringType(), required=True, doc="the maintained table"),
     NestedField(2, "action", StringType(), required=True, doc="compact, remove_files or rollback"),
-    NestedField(3, "trigger", StringType(), required=True, doc="what asked for it: commit, maintenance or command"),
-    NestedField(4, "started_at", TimestamptzType(), required=True, doc="when it began"),
-    NestedField(5, "duration_seconds", DoubleType(), required=True, doc="how long it took"),
-    NestedField(6, "files_before", LongType(), required=True, doc="data files merged, or files removed"),
-    NestedField(7, "files_after", LongType(), required=True, doc="data files that came of them"),
-    NestedField(8, "bytes_freed", LongType(), required=True, doc="bytes that no longer lie in the store"),
-    NestedField(9, "detail", StringType(), required=True, doc="what the numbers do not say"),
+    NestedField(
+        3, "trigger", StringType(), required=True, doc="the origin of the request: commit, maintenance or command"
+    ),
+    NestedField(4, "started_at", TimestamptzType(), required=True, doc="start time"),
+    NestedField(5, "duration_seconds", DoubleType(), required=True, doc="duration in seconds"),
+    NestedField(6, "files_before", LongType(), required=True, doc="data files merged, or files deleted"),
+    NestedField(7, "files_after", LongType(), required=True, doc="data files after the merge"),
+    NestedField(8, "bytes_freed", LongType(), required=True, doc="bytes deleted from the store"),
+    NestedField(9, "detail", StringType(), required=True, doc="details that the numbers do not show"),
 )
 
 
 def maintenance_log_spec() -> TableSpec:
-    """The table of the log."""
+    """Return the specification of the log table."""
     return TableSpec(
         MAINTENANCE_LOG,
         _SCHEMA,
-        "What maintenance did to which table, how long it took and what it freed.",
+        "Maintenance of each table, with its duration and the freed bytes.",
         key=("table", "action", "started_at"),
         cluster_by="started_at",
     )
@@ -82,7 +84,7 @@ def log_maintenance(catalog: Catalog, done: Sequence[Maintenance]) -> None:
     Raises
     ------
     PassingError
-        When the store or catalog failed.
+        If the store or catalog failed.
     """
     if not done:
         return

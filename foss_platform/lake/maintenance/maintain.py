@@ -1,8 +1,7 @@
-"""Caring for a table: merge small files, let go of what no promise needs, remove what nothing refers to.
+"""Maintaining a table: compact small files, expire snapshots outside the policy, and delete unreferenced files.
 
-What belongs here: the order of these steps and what is logged of them. What does not: how each works, or
-what asks for it (a schedule, a check, `foss cleanup`). A run that ends anywhere leaves a table that can be
-read, and the next run does what is left.
+This module defines the order of these operations and their log rows. A run that is interrupted at any point leaves a
+readable table, and the next run does the rest.
 """
 
 import time
@@ -26,12 +25,12 @@ from foss_platform.lake.table.tables import load_table
 
 @dataclass(frozen=True)
 class TableMaintenance:
-    """What was done to a table, or would be.
+    """The maintenance of a table, done or planned.
 
     Attributes
     ----------
     compaction
-        Of a dry run what a compaction would merge is not worked out; it frees nothing by itself.
+        The compaction. A dry run does not determine it, because a compaction frees nothing by itself.
     """
 
     name: TableName
@@ -54,22 +53,22 @@ def maintain(
     Parameters
     ----------
     now
-        From which moment promises and spared times count (UTC).
+        The time from which retention is counted (UTC).
     trigger
-        What asked for it, for the log: `maintenance` or `command`.
+        The origin of the request, for the log: `maintenance` or `command`.
     spare
-        Instead of the policy's: how long a file that nothing refers to is spared.
+        How long an unreferenced file is retained, instead of the policy's value.
     dry_run
-        Change nothing; tell what would go.
+        Change nothing, and report what would be deleted.
     progress
-        Called after each file that is gone.
+        Called after each deleted file.
 
     Raises
     ------
     LastingError
-        When the table cannot be cared for without risk; nothing of it is removed then.
+        If maintaining the table would be unsafe. None of its files are deleted then.
     PassingError
-        When the store, the catalog or another writer was in the way; the next run does what is left.
+        If the store or catalog failed, or another writer was in the way. The next run does the rest.
     """
     policy = policy_of(load_table(catalog, name).properties, str(name))
     if dry_run:
@@ -79,16 +78,17 @@ def maintain(
     compaction = compact(catalog, name)
     if compaction.files_before:
         seconds, counts = time.monotonic() - began, (compaction.files_before, compaction.files_after)
-        # before the removal, which may be refused
+        # Log before the removal, which may be refused.
         _log(catalog, Maintenance(str(name), Action.COMPACT, trigger, now, seconds, *counts, bytes_freed=0))
-    # after the merge, whose commit does the same; of what only other engines commit to, this is what expires
+    # The commit of a compaction also expires snapshots. For tables changed only by other engines, this call is the
+    # only expiry.
     expire(catalog, name)
     began = time.monotonic()
     removal = plan_removal(catalog, name, policy, now, spare)
     remove(catalog, name, removal, progress)
     if removal.files:
         points = sum(file.name.startswith(PINNED_PREFIX) for file in removal.files)
-        detail = f"{points} points that no promise needs any longer" if points else ""
+        detail = f"{points} pinned states outside the policy" if points else ""
         seconds = time.monotonic() - began
         counts = (len(removal.files), 0)
         _log(
@@ -99,6 +99,6 @@ def maintain(
 
 
 def _log(catalog: Catalog, done: Maintenance) -> None:
-    # the care of the log itself is not logged, or an idle lake would write its own garbage for ever
+    # Maintenance of the log itself is not logged. Otherwise an idle lake would create files to delete forever.
     if done.table != str(MAINTENANCE_LOG):
         log_maintenance(catalog, [done])

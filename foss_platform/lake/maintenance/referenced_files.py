@@ -1,7 +1,7 @@
-"""Which files a table refers to: what its metadata, and that of every pinned state, leads to.
+"""The files that a table refers to, from its metadata and the metadata of every pinned state.
 
-What belongs here: following references. What does not: listing or deleting. Whatever cannot be read is an
-error, never an empty answer: the caller deletes what is not in it.
+An unreadable file is an error, never an empty result, because the caller deletes all files that are not in the
+result.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,14 +18,14 @@ from foss_platform.lake.snapshots.points import Point, point_table
 
 @dataclass
 class References:
-    """Locations, each as `normalize` spells it.
+    """Referenced locations, in the spelling of `normalize`.
 
     Attributes
     ----------
     needed
-        Without one of these, some state of the table could not be read; with its size where metadata tells it.
+        Files that some state of the table needs, with their size if the metadata contains it.
     past
-        Older metadata files that the table's log names; no state needs them.
+        Older metadata files in the table's log. No state needs them.
     """
 
     needed: dict[str, int | None] = field(default_factory=dict)
@@ -33,17 +33,17 @@ class References:
 
 
 def references_of(table: Table, points: Iterable[Point], normalize: Callable[[str], str]) -> References:
-    """Everything that the table and its pinned states refer to.
+    """Return everything that the table and its pinned states refer to.
 
     Parameters
     ----------
     normalize
-        From a location as metadata spells it to the form that is compared with a listing.
+        Converts a location in metadata to the form used in a listing.
 
     Raises
     ------
     OSError, ValueError
-        When a metadata file, manifest list or manifest cannot be read.
+        If a metadata file, manifest list or manifest cannot be read.
     """
     found = References(past={normalize(entry.metadata_file) for entry in table.metadata.metadata_log})
     found.needed[normalize(table.metadata_location)] = None
@@ -81,7 +81,7 @@ def _walk_manifest(table: Table, manifest: ManifestFile, found: References, norm
     standing = [entry.data_file for entry in entries if entry.status != ManifestEntryStatus.DELETED]
     said = _count(manifest)
     if said is not None and said != len(standing):
-        raise ValueError(f"{manifest.manifest_path} names {len(standing)} files and should name {said}")
+        raise ValueError(f"{manifest.manifest_path} lists {len(standing)} files, but should list {said}")
     found.needed.update({normalize(file.file_path): file.file_size_in_bytes for file in standing})
 
 
@@ -91,19 +91,19 @@ def _count(manifest: ManifestFile) -> int | None:
 
 
 def _refuse_cut(table: Table, location: str, length: int | None = None) -> None:
-    """PyIceberg takes the end of an Avro file for the end of its entries, wherever it comes, or crashes."""
+    """Raise if an Avro file is cut off. PyIceberg treats the end of the file as the end of its entries, or crashes."""
     with table.io.new_input(location).open() as stream:
         content = stream.read()
     if length is not None and len(content) != length:
-        raise ValueError(f"{location} has {len(content)} bytes and should have {length}")
+        raise ValueError(f"{location} has {len(content)} bytes, but should have {length}")
     refuse_cut_avro(location, content)
 
 
 def _refuse_missing_manifests(snapshot: Snapshot, manifests: Sequence[ManifestFile]) -> None:
-    """A manifest list that was cut between two blocks is sound but for what the snapshot's summary says."""
+    """Raise if a manifest list was cut between two blocks. Only the snapshot's summary shows this."""
     totals = snapshot.summary.additional_properties if snapshot.summary is not None else {}
     for content, key in ((ManifestContent.DATA, "total-data-files"), (ManifestContent.DELETES, "total-delete-files")):
         counts = [_count(manifest) for manifest in manifests if manifest.content == content]
         known = [count for count in counts if count is not None]
         if key in totals and len(known) == len(counts) and sum(known) != int(totals[key]):
-            raise ValueError(f"{snapshot.manifest_list} leads to {sum(known)} files and should to {totals[key]}")
+            raise ValueError(f"{snapshot.manifest_list} leads to {sum(known)} files, but should lead to {totals[key]}")

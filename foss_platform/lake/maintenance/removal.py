@@ -1,15 +1,15 @@
-"""Removing files that nothing refers to. The most dangerous code of the project; read all of it before a change.
+"""Deleting unreferenced files. This is the most dangerous code of the project, so read all of it before a change.
 
-What nothing refers to may still be wanted: by a writer that has not committed yet, or by a reader of a snapshot
-that has just expired. So a file goes only when two looks at the table, at least the spared time apart, both found
-that nothing refers to it, and at the first of them it was older than the spared time: younger, a writer might have
-had it in hand, committed it, and let it go again between the two. The first look is noted beside the table's
-metadata. And:
+An unreferenced file may still be needed by a writer that has not committed yet, or by a reader of a snapshot that has
+just expired. So a file is deleted only if two looks at the table, at least the retention time apart, both found it
+unreferenced. At the first look, the file must be older than the retention time. A writer may still be using a younger
+file: it could commit the file and drop it again between the two looks. The first look is recorded beside the table's
+metadata. In addition:
 
-- the listing comes before the metadata is read, and the pinned states are listed again after it, so that what is
-  committed or pinned meanwhile is never taken for unreferenced;
-- whatever cannot be read, and whatever is referred to and missing, stops it before anything is deleted;
-- only files below the table's own location are looked at, and no table may lie within another.
+- The listing is made before the metadata is read, and the pinned states are listed again afterwards. So files
+  committed or pinned meanwhile never count as unreferenced.
+- An unreadable or missing referenced file stops the removal before anything is deleted.
+- Only files below the table's own location are considered, and no table may be inside another.
 """
 
 import json
@@ -33,26 +33,26 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.tables import load_table
 
-#: When each unreferenced file was first found to be: a JSON object of path to ISO time, below the location.
+#: When each unreferenced file was first seen as unreferenced: a JSON object of path to ISO time, below the location.
 NOTES = "metadata/unreferenced.json"
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What goes, or went, and what is spared for now.
+    """The files to delete, or already deleted, and the files retained for now.
 
     Attributes
     ----------
     files
-        Unreferenced files whose spared time is over; among them pinned states that no promise needs any longer.
+        Unreferenced files whose retention has ended, including pinned states outside the policy.
     spared
-        Unreferenced files that a later clean-up removes.
+        Unreferenced files that a later run deletes.
     first_seen
-        When a file was first found unreferenced, by path; not of those that a writer may still have in hand.
+        When each file was first seen as unreferenced, by path. Files that a writer may still be using are left out.
     next_at
-        When the first of the spared files can go; None where none is spared.
+        When the first retained file can be deleted. None if no file is retained.
     referenced_bytes
-        What all states that can be read take, together.
+        Total size of all readable states.
     """
 
     files: list[StoredFile] = field(default_factory=list)
@@ -63,31 +63,31 @@ class Removal:
 
     @property
     def bytes(self) -> int:
-        """What goes, in bytes."""
+        """The size of the files to delete."""
         return sum(file.size for file in self.files)
 
     @property
     def spared_bytes(self) -> int:
-        """What is spared, in bytes."""
+        """The size of the retained files."""
         return sum(file.size for file in self.spared)
 
 
 def plan_removal(
     catalog: Catalog, name: TableName, policy: TablePolicy, now: datetime, spare: timedelta | None = None
 ) -> Removal:
-    """Decide what of a table's files may go; reads only.
+    """Decide which files of a table to delete. Only reads.
 
     Parameters
     ----------
     spare
-        Instead of the policy's: how long a file that nothing refers to is spared.
+        How long an unreferenced file is retained, instead of the policy's value.
 
     Raises
     ------
     LastingError
-        When something cannot be read or is missing, or the table's location is not its own.
+        If a file cannot be read or is missing, or the table shares its location.
     PassingError
-        When the store or catalog does not answer.
+        If the store or catalog does not answer.
     """
     spare = policy.spare if spare is None else spare
     with damage(name), lake_failures():
@@ -97,28 +97,28 @@ def plan_removal(
         listed = {file.path: file for file in storage.list_files()}
         table = load_table(catalog, name)
         points = pinned_points(table)
-        # not the ages of files: while this clock is behind the newest commit, those of new files are negative
+        # Not used for file ages: while this clock is behind the newest commit, new files have negative ages.
         promised_from = not_before(table.metadata, now)
         surplus = {point.metadata_location for point in surplus_points(points, policy, promised_from)}
         kept = [point for point in points if point.metadata_location not in surplus]
         references = references_of(table, kept, storage.path_of)
         _refuse_damage(name, references, listed, storage)
-        # a table that was dropped and made anew is in the same place, and the dropped one can still be restored
+        # A dropped table can still be restored, even if a new table was created in the same place.
         dropped = set[str]()
         for other in tables_in_place(catalog, storage):
             dropped |= references_of(other, pinned_points(other), storage.path_of).needed.keys()
         noted = _read_notes(name, storage)
-    # a pinned state that came after the listing is not in it, and what it refers to is referred to by `kept`
+    # A state pinned after the listing is not in it, and its files are referenced by `kept`.
     known = references.needed.keys() | references.past | dropped | {f"{storage.root}/{NOTES}"}
-    # whose the files are is nobody's garbage, wherever a table's location is
+    # The ownership mark is never unreferenced, wherever a table's location is.
     loose = [file for path, file in listed.items() if path not in known and file.name != MARK]
-    # a young file may be a writer's that commits it yet: its time begins when it is older than any writer takes
+    # A writer may still commit a young file. Its retention starts when it is older than any writer takes.
     first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose if now - file.modified >= spare}
     due = [file for file in loose if not spare or now - first_seen.get(file.path, now) >= spare]
     gone = {file.path for file in due}
     spared = [file for file in loose if file.path not in gone]
     return Removal(
-        # pinned states before what they refer to, so that none is ever listed and cannot be read
+        # Pinned states come before their files, so that no listed pinned state is unreadable.
         sorted(due, key=lambda file: (not file.name.startswith(PINNED_PREFIX), file.path)),
         spared,
         first_seen,
@@ -128,24 +128,24 @@ def plan_removal(
 
 
 def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callable[[StoredFile], None]) -> None:
-    """Delete what a plan says, and note what it spares.
+    """Delete the planned files, and record the retained ones.
 
     Parameters
     ----------
     progress
-        Called after each file that is gone.
+        Called after each deleted file.
 
     Raises
     ------
     PassingError
-        When the store refuses; what is left goes with the next clean-up.
+        If the store refuses. The next run deletes the rest.
     """
     with lake_failures():
         storage = Storage(load_table(catalog, name))
-        # the notes first: a clean-up that ends in the middle must not forget since when the rest is spared
+        # Write the notes first: an interrupted run must not forget the retention start of the remaining files.
         notes = {path: moment.isoformat() for path, moment in sorted(removal.first_seen.items())}
         storage.write_whole(NOTES, json.dumps(notes, indent=0).encode())
-        # the plan's order holds between the two: all pinned states are gone before anything that they refer to goes
+        # Keep the plan's order between the two groups: all pinned states are deleted before any of their files.
         for _, files in groupby(removal.files, lambda file: file.name.startswith(PINNED_PREFIX)):
             by_path = {file.path: file for file in files}
             for path in storage.delete_all(list(by_path)):
@@ -155,19 +155,19 @@ def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callab
 def _refuse_damage(name: TableName, references: References, listed: Mapping[str, StoredFile], storage: Storage) -> None:
     outside = sorted(path for path in references.needed if not storage.is_own(path))
     if outside:
-        raise _refusal(name, f"it refers to a file outside of its own location, {outside[0]}")
+        raise _refusal(name, f"it refers to a file outside its own location, {outside[0]}")
     unseen = sorted(references.needed.keys() - listed.keys())
-    # what was committed after the listing is not in it and yet there
+    # Files committed after the listing exist although they are not in it.
     missing = storage.missing(unseen) if unseen else []
     if missing:
-        raise _refusal(name, f"{len(missing)} files that it refers to are missing, the first of them {missing[0]}")
+        raise _refusal(name, f"{len(missing)} files that it refers to are missing, e.g. {missing[0]}")
     for path, size in references.needed.items():
         if size is not None and path in listed and listed[path].size != size:
-            raise _refusal(name, f"{path} has {listed[path].size} bytes and should have {size}")
+            raise _refusal(name, f"{path} has {listed[path].size} bytes, but should have {size}")
 
 
 def _refuse_shared_location(catalog: Catalog, name: TableName, table: Table) -> None:
-    """No other table may lie where this one does; one that cannot be loaded is told by its metadata files."""
+    """Raise if another table is in the same place. Metadata files reveal tables that cannot be loaded."""
     own = Storage(table)
     unloadable = []
     for namespace in _namespaces(catalog, ()):
@@ -177,13 +177,13 @@ def _refuse_shared_location(catalog: Catalog, name: TableName, table: Table) -> 
             try:
                 other = Storage(catalog.load_table(identifier)).place
             except Exception:
-                # whatever its damage makes a library raise: the other tables are cared for all the same
+                # Damage makes libraries raise many types of exceptions. The other tables must still be maintained.
                 unloadable.append(".".join(identifier))
                 continue
             if f"{other}/".startswith(f"{own.place}/") or f"{own.place}/".startswith(f"{other}/"):
-                raise _refusal(name, f"{'.'.join(identifier)} lies in the same place, {other}")
+                raise _refusal(name, f"{'.'.join(identifier)} is in the same place, {other}")
     if unloadable and (foreign := _foreign_metadata(own, table)):
-        raise _refusal(name, f"{', '.join(unloadable)} cannot be loaded, and {foreign} may be of it")
+        raise _refusal(name, f"{', '.join(unloadable)} cannot be loaded, and {foreign} may belong to it")
 
 
 def _namespaces(catalog: Catalog, parent: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -193,7 +193,7 @@ def _namespaces(catalog: Catalog, parent: tuple[str, ...]) -> Iterator[tuple[str
 
 
 def _foreign_metadata(storage: Storage, table: Table) -> str | None:
-    """A metadata file below the location that is of another table."""
+    """Return a metadata file below the location that belongs to another table."""
     uuid = str(table.metadata.table_uuid).encode()
     for file in storage.list_files():
         if file.name.endswith(".metadata.json") and uuid not in (storage.read_path(file.path) or uuid):
@@ -209,12 +209,12 @@ def _read_notes(name: TableName, storage: Storage) -> dict[str, datetime]:
         noted = {path: datetime.fromisoformat(moment) for path, moment in json.loads(content).items()}
         return noted if all(moment.tzinfo is not None for moment in noted.values()) else {}
     except (ValueError, AttributeError, TypeError, RecursionError):
-        # as if never looked at: everything is spared once more
+        # Treat damaged notes as a first look: everything is retained again.
         return {}
 
 
 def _refusal(name: TableName, why: str) -> LastingError:
     return LastingError(
         f"Nothing of {name} was removed: {why}.",
-        "Restore what is missing from a backup, or move what is not the table's out of its folder, and run it again.",
+        "Restore missing files from a backup, or move foreign files out of the table's folder. Then run it again.",
     )

@@ -1,4 +1,4 @@
-"""Proving that a copied table is the same as its source. Not here: copying (`lake.move.copy`)."""
+"""Verifying that a copied table is identical to its source. See `lake.move.copy` for copying."""
 
 from dataclasses import dataclass
 
@@ -19,47 +19,47 @@ _MEMORY = "1GB"
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What rows a table holds, whatever their order and files: how many, and the sum of the hashes of all columns."""
+    """The content of a table, whatever its order and files: the row count, and the sum of the hashes of all rows."""
 
     rows: int
     hash: str
 
     def __str__(self) -> str:
-        """As the property holds it."""
+        """Return the text stored in the table property."""
         return f"{self.rows} rows, hash {self.hash}"
 
 
 def mismatch(copy: Table, source: Table, found: Fingerprint, wanted: Fingerprint) -> str:
-    """In what the copy differs from its source, in words; empty where it is the same."""
+    """Return in words how the copy differs from its source. Empty if it is identical."""
     if found != wanted:
         return f"the source holds {wanted}, the copy {found}"
     if copy.schema() != source.schema():
-        return "its columns are others"
+        return "its columns differ"
     if build_properties(copy.properties) != build_properties(source.properties):
-        return "its positions are others"
+        return "its positions differ"
     if copy.metadata.table_uuid != source.metadata.table_uuid:
-        return "its identity is another"
+        return "its UUID differs"
     if own_position(copy) < own_position(source):
-        return "its sequence numbers start anew"
+        return "its sequence numbers start again"
     return ""
 
 
 def fingerprint(table: Table) -> Fingerprint:
-    """Read all rows of the current state, a batch at a time, and let DuckDB hash them.
+    """Read all rows of the current state, one batch at a time, and hash them in DuckDB.
 
     Raises
     ------
     PassingError
-        When they cannot be read.
+        If the rows cannot be read.
     """
     columns = ", ".join(quote_name(field.name) for field in table.schema().fields)
-    # a hash needs no room to spill, and DuckDB's default would be the working directory
+    # A hash needs no spill space, and DuckDB's default would be the working directory.
     connection = open_duckdb({"memory_limit": _MEMORY, "temp_directory": ""})
     try:
         with lake_failures():
             tasks = list(table.scan().plan_files()) if table.current_snapshot() is not None else []
             connection.register("all_rows", rows_of(table, tasks, AlwaysTrue()))
-            # a sum, because a row that is there twice must count twice
+            # A sum, because duplicate rows must count twice.
             found = connection.execute(
                 f"select count(*), coalesce(sum(hash({columns})::hugeint), 0) from all_rows"
             ).fetchone()

@@ -1,11 +1,11 @@
 """Copying one table into another catalog and store.
 
-What belongs here: making the table there, and its rows. What does not: comparing (`lake.move.check`), which tables
-are copied (`lake.move.move_lake`), and what may be overwritten (`lake.move.plan`).
+See `lake.move.check` for the comparison, `lake.move.move_lake` for which tables are copied, and `lake.move.plan` for
+what may be overwritten.
 
-The copy keeps the table's UUID, columns with their ids, and last sequence number. Positions (`lake.table.positions`) name
-UUIDs and sequence numbers, and rows of bronze bear the number of the commit that brought them; so all of them stay
-true without being rewritten, and whatever is committed there has a higher number than every copied row.
+The copy keeps the table's UUID, its columns with their ids, and its last sequence number. Positions
+(`lake.table.positions`) refer to UUIDs and sequence numbers, and rows of bronze contain the number of their commit.
+So all of them remain valid unchanged, and every later commit has a higher number than the copied rows.
 """
 
 import time
@@ -30,19 +30,19 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import build_properties
 from foss_platform.lake.table.tables import ensure_namespace, load_table
 
-#: The source's metadata file that a table is the copy of; it says that a move made the table.
+#: The metadata file of the source. It marks a table as the result of a move.
 SOURCE_PROPERTY = "foss.move.source"
-#: The source's snapshot, set in the commit that brings the rows; also in that snapshot's summary.
+#: The source's snapshot, set in the commit of the rows and in that snapshot's summary.
 MOVED_PROPERTY = "foss.moved-from"
-#: Count and hash of the rows, the same on both sides: set last, so what has it is complete.
+#: Count and hash of the rows, equal on both sides. Set last, so that a table with this property is complete.
 VERIFIED_PROPERTY = "foss.move.verified"
 
-# where a table's files lie is the target's business, and what an earlier move noted is past
+# The target decides where files are stored, and notes of an earlier move are outdated.
 _LEFT_OUT = ("write.data.path", "write.metadata.path", SOURCE_PROPERTY, MOVED_PROPERTY, VERIFIED_PROPERTY)
 
 
 class Phase(StrEnum):
-    """How far the copy of a table has come."""
+    """The progress of a table's copy."""
 
     MADE = "made"
     COPYING = "copying"
@@ -52,7 +52,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a move, for whoever watches: a table, what was just done, and its files so far."""
+    """One progress report of a move: a table, the last phase, and its files so far."""
 
     name: TableName
     phase: Phase
@@ -64,25 +64,25 @@ Progress = Callable[[Step], None]
 
 
 def make_table(catalog: Catalog, name: TableName, source: Table) -> None:
-    """Make the table with the source's identity, columns and properties, and no row.
+    """Create the table with the source's identity, columns and properties, but without rows.
 
-    The positions come with the rows: until then nobody may believe that the table contains anything.
+    The positions are set together with the rows. Until then, no reader may assume that the table contains anything.
 
     Raises
     ------
     ConfigurationError
-        When its files would lie among the source's.
+        If its files would be stored among the source's files.
     PassingError
-        When the store or catalog fails, or another move made it meanwhile.
+        If the store or catalog fails, or another move created the table meanwhile.
     """
     with lake_failures():
         ensure_namespace(catalog, name.namespace)
-        # never committed: it only tells where the catalog wants the table to lie
+        # Never committed: it only shows where the catalog would store the table.
         location = catalog.create_table_transaction(name.identifier, source.schema()).table_metadata.location
         io = load_file_io(dict(catalog.properties), location)
         if _overlap(location, source) and io.new_input(source.metadata_location).exists():
             raise ConfigurationError(
-                f"{name} would come to lie at {location}, where the source's files are.", "Name another warehouse."
+                f"{name} would be stored in {location}, where the source's files are.", "Name another warehouse."
             )
         contained = build_properties(source.properties)
         kept = {k: v for k, v in source.properties.items() if k not in _LEFT_OUT and k not in contained}
@@ -109,17 +109,17 @@ def make_table(catalog: Catalog, name: TableName, source: Table) -> None:
 
 
 def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[str, str], progress: Progress) -> None:
-    """Copy all rows, one file of the source in memory at a time, and commit them at once.
+    """Copy all rows, with one file of the source in memory at a time, and commit them together.
 
     Parameters
     ----------
     notes
-        For the summary of the snapshot: what the source's snapshots held that is still needed.
+        Entries for the summary of the snapshot: information from the source's snapshots that is still needed.
 
     Raises
     ------
     PassingError
-        When a store or catalog fails, or another move was quicker; nothing was committed then.
+        If a store or catalog fails, or another move was first. Nothing was committed then.
     """
     added = []
     rows = 0
@@ -127,7 +127,7 @@ def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[s
         table = load_table(catalog, name)
         tasks = list(source.scan().plan_files()) if source.current_snapshot() is not None else []
         for number, task in enumerate(tasks, start=1):
-            # file by file also keeps the order and the sizes that the source's maintenance gave them
+            # Copying file by file also keeps the order and the sizes from the source's maintenance.
             written = write_data_files(table, rows_of(source, [task], AlwaysTrue()))
             added += written
             rows += sum(file.record_count for file in written)
@@ -148,15 +148,15 @@ def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[s
 
 
 def disturbed(name: TableName) -> PassingError:
-    """Somebody else is at work on a table of the target."""
+    """Return the error for a table of the target that another process is changing."""
     return PassingError(
-        f"Another process made or changed {name} at the target; nothing of it was overwritten.",
-        "Let one move run at a time, and nothing else at the target; then run it again.",
+        f"Another process created or changed {name} at the target. Nothing was overwritten.",
+        "Run only one move at a time, and nothing else at the target. Then run it again.",
     )
 
 
 def _overlap(location: str, source: Table) -> bool:
-    """Whether the places are the same or one lies in the other, as they are spelled; stores may still differ."""
+    """Whether the places are equal or nested, by their spelling. The stores may still differ."""
     here, there = (
         "/".join(PyArrowFileIO.parse_location(place.rstrip("/"), source.io.properties))
         for place in (location, source.location())

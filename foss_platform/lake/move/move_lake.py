@@ -1,8 +1,7 @@
-"""Moving a lake: its current state from one catalog and store into another, so that polling simply goes on there.
+"""Moving a lake: copying its current state into another catalog and store, so that polling continues there.
 
-What belongs here: carrying out a plan, table by table: made, rows copied, verified. What does not: the plan
-(`lake.move.plan`), copying a table (`lake.move.copy`), comparing (`lake.move.check`), naming the target
-(`lake.move.target`).
+This module carries out a plan, table by table: create, copy, verify. See `lake.move.plan` for the plan,
+`lake.move.copy` for copying a table, `lake.move.check` for the comparison, and `lake.move.target` for the target.
 """
 
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from foss_platform.lake.table.tables import find_table, load_table
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """The history of a table that a move does not carry: earlier live and pinned states, and the oldest moment."""
+    """A table's history that is not moved: the numbers of earlier live and pinned states, and the oldest moment."""
 
     name: TableName
     live: int
@@ -39,20 +38,20 @@ def move_tables(
     notes: Mapping[TableName, Mapping[str, str]],
     progress: Progress,
 ) -> dict[TableName, Fingerprint]:
-    """Carry out a plan; returns what was found equal on both sides, of the tables that were not complete yet.
+    """Carry out a plan, and return the fingerprints of the newly verified tables.
 
     Parameters
     ----------
     notes
-        By table, for the summary of the snapshot that holds its rows.
+        By table, entries for the summary of the snapshot with its rows.
 
     Raises
     ------
     LastingError
-        When a copy differs from its source, naming the table; the copy is dropped from the target's catalog.
+        If a copy differs from its source, with the table's name. The copy is dropped from the target's catalog.
     PassingError
-        When the source was written to meanwhile, or a catalog or store failed. What is complete stays, and the
-        same call with a new plan does the rest.
+        If the source was changed meanwhile, or a catalog or store failed. Complete tables remain, and the same call
+        with a new plan does the rest.
     """
     verified = {}
     for move in plan.tables:
@@ -72,14 +71,14 @@ def move_tables(
         progress(Step(name, Phase.VERIFIED, move.size.data_files, move.size.rows))
     if changed := [str(move.name) for move in plan.tables if _has_changed(source, move)]:
         raise PassingError(
-            f"The source was written to while it was being moved: {', '.join(changed)}.",
-            "Stop what polls and builds there, then run the move again: it copies these anew.",
+            f"The source was written to during the move: {', '.join(changed)}.",
+            "Stop polls and builds there, then run the move again: it copies these tables again.",
         )
     return verified
 
 
 def history_left_behind(plan: MovePlan) -> list[LeftBehind]:
-    """What history of the planned tables stays at the source; by metadata and a listing."""
+    """Return the history of the planned tables that is not moved. Uses metadata and a listing."""
     left = []
     for move in plan.tables:
         live, pinned = live_points(move.source), pinned_points(move.source)
@@ -95,14 +94,14 @@ def _verify(target: Catalog, move: TableMove) -> Fingerprint:
         _drop_copy(target, move.name)
         raise LastingError(
             f"The copy of {move.name} is not the same as the source: {difference}. It was dropped from the target.",
-            "Run the move again; if it happens again, check both stores for damaged files.",
+            "Run the move again. If this happens again, check both stores for damaged files.",
         )
     follow_properties(target, move.name, copy, {VERIFIED_PROPERTY: str(found)})
     return found
 
 
 def _drop_copy(target: Catalog, name: TableName) -> None:
-    # looked at once more: what was planned may be minutes ago
+    # Check again, because the plan may be minutes old.
     if went_on(load_table(target, name)):
         raise disturbed(name)
     with lake_failures():

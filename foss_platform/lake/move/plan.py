@@ -1,7 +1,7 @@
-"""Planning a move: one state of the source, how each table stands at the target, and what is refused.
+"""Planning a move: a consistent state of the source, the state of each table at the target, and refusals.
 
-What belongs here: looking. What does not: changing anything (`lake.move.move_lake`). The target's own properties say how far
-an earlier move came. Only what a move made, and nobody wrote to since, may ever be dropped.
+Planning changes nothing (see `lake.move.move_lake`). The target's own properties show how far an earlier move got. A
+table may be dropped only if a move created it and nobody has written to it since.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,18 +21,18 @@ _TRIES = 3
 
 
 class Standing(StrEnum):
-    """How a table stands at the target."""
+    """The state of a table at the target."""
 
     MISSING = "to copy"
-    EMPTY = "to copy: made by a move that was ended"
+    EMPTY = "to copy: created by an interrupted move"
     UNVERIFIED = "to verify"
-    STALE = "to copy anew: the source has changed"
+    STALE = "to copy again: the source has changed"
     COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
 class TableMove:
-    """One table: what is to be copied, pinned to one state, and how it stands at the target."""
+    """One table of a move: its source pinned to one state, and its state at the target."""
 
     name: TableName
     source: Table
@@ -42,12 +42,12 @@ class TableMove:
 
 @dataclass(frozen=True)
 class MovePlan:
-    """What a move is to do.
+    """The plan of a move.
 
     Attributes
     ----------
     sources
-        All tables of the source in one state, also those that were not asked for.
+        All tables of the source in one consistent state, including tables that were not selected.
     """
 
     tables: tuple[TableMove, ...]
@@ -55,32 +55,31 @@ class MovePlan:
 
 
 def plan_move(source: Catalog, target: Catalog | None, only: Collection[TableName] = ()) -> MovePlan:
-    """Look at both sides and refuse what cannot be moved safely; writes nothing.
+    """Inspect both sides and refuse an unsafe move. Writes nothing.
 
     Parameters
     ----------
     target
-        None where the target's catalog does not exist yet.
+        The target's catalog. None if it does not exist yet.
     only
-        Only these tables; all where empty.
+        The tables to move. Empty for all.
 
     Raises
     ------
     ConfigurationError
-        When there is nothing to move, or the target is the source or holds tables that no move made.
+        If there is nothing to move, or the target is the source or holds tables that no move created.
     LastingError
-        When the target was written to since it was moved to, and the source has changed as well; or a table is
-        partitioned.
+        If both the target and the source have changed since an earlier move, or a table is partitioned.
     PassingError
-        When the source is being written to, or a catalog or store does not answer.
+        If the source is being written to, or a catalog or store does not answer.
     """
     sources = _one_state(source)
     if unknown := sorted(str(name) for name in set(only) - sources.keys()):
         raise ConfigurationError(
-            f"The lake has no table {', '.join(unknown)}.", f"It has: {', '.join(map(str, sources))}."
+            f"The lake has no table {', '.join(unknown)}.", f"Known tables: {', '.join(map(str, sources))}."
         )
     if not sources:
-        raise ConfigurationError("The lake holds no table yet, so there is nothing to move.")
+        raise ConfigurationError("The lake has no table yet, so there is nothing to move.")
     if partitioned := [
         str(name)
         for name, table in sources.items()
@@ -88,7 +87,7 @@ def plan_move(source: Catalog, target: Catalog | None, only: Collection[TableNam
     ]:
         raise LastingError(
             f"Partitioned tables cannot be moved: {', '.join(partitioned)}.",
-            "No model or feed makes one; name the others with --table.",
+            "No model or feed creates partitioned tables. Select the other tables with --table.",
         )
     standing = {name: load_table(target, name) for name in list_tables(target)} if target is not None else {}
     _refuse_foreign(sources, standing)
@@ -100,7 +99,7 @@ def plan_move(source: Catalog, target: Catalog | None, only: Collection[TableNam
 
 
 def went_on(copy: Table) -> bool:
-    """Whether anything but a move has committed to the copy, if only a property."""
+    """Whether anything but a move has committed to the copy, even just a property."""
     commits = (MOVED_PROPERTY in copy.properties) + (VERIFIED_PROPERTY in copy.properties)
     return len(copy.metadata.metadata_log) > commits or any(
         snapshot.summary is None or MOVED_PROPERTY not in snapshot.summary.additional_properties
@@ -109,14 +108,14 @@ def went_on(copy: Table) -> bool:
 
 
 def _one_state(catalog: Catalog) -> dict[TableName, Table]:
-    """All tables as they stood at one moment: a derived table must not be newer than what it was made from."""
+    """Return all tables in the state of one moment, because a derived table must not be newer than its sources."""
     for _ in range(_TRIES):
         tables = {name: load_table(catalog, name) for name in list_tables(catalog)}
         again = {name: load_table(catalog, name).metadata_location for name in list_tables(catalog)}
         if again == {name: table.metadata_location for name, table in tables.items()}:
             return tables
     raise PassingError(
-        "The lake is being written to all the time, so there is no one state to move.", "Stop what polls and builds."
+        "The lake is written to constantly, so there is no consistent state to move.", "Stop polls and builds."
     )
 
 
@@ -132,8 +131,9 @@ def _refuse_foreign(sources: Mapping[TableName, Table], standing: Mapping[TableN
     ]
     if foreign:
         raise ConfigurationError(
-            f"The target holds tables that are no copies of this lake's: {', '.join(foreign)}. Nothing was changed.",
-            "Name an empty catalog, or drop them there if they are not needed.",
+            f"The target has tables that are not copies of this lake's tables: {', '.join(foreign)}. Nothing "
+            "was changed.",
+            "Name an empty catalog, or drop these tables there if they are not needed.",
         )
 
 
@@ -145,9 +145,9 @@ def _standing(name: TableName, source: Table, copy: Table | None) -> Standing:
         return Standing.COMPLETE
     if went_on(copy):
         raise LastingError(
-            f"{name} was written to at the target since it was moved there, and here as well. Nothing was changed.",
-            "Let only one of the two lakes poll. To move anew, drop the target's tables first: what came in only "
-            "there is lost then.",
+            f"{name} was written to both here and at the target since it was moved. Nothing was changed.",
+            "Let only one of the two lakes poll. To move again, drop the target's tables first. Data that only "
+            "the target received is then lost.",
         )
     if not of_this_state:
         return Standing.STALE

@@ -1,7 +1,7 @@
-"""Where a lake moves to: reading the file that names it, and opening that catalog and nothing else.
+"""The target of a move: reading the file that describes it, and opening exactly that catalog.
 
-Not here: what is moved (`lake.move.move_lake`). The configuration of the lake that this process works on must not be mixed
-in, as `load_catalog` would do by the catalog's name, which has to be the same in both: it stands in the catalog.
+The configuration of the current lake must not be mixed in. `load_catalog` would do so, because it selects by the
+catalog's name, which is stored in the catalog and must be the same in both.
 """
 
 import re
@@ -27,7 +27,7 @@ from foss_platform.lake.store.failures import lake_failures
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _SECRETS = re.compile(r"^([\w.+-]+://)?(?:.*@)?([^?#]*).*$", re.DOTALL)
-_SHAPE = "Write it like .pyiceberg.yaml: catalog, below it lake, below it type, uri, warehouse and so on."
+_SHAPE = "Write it like .pyiceberg.yaml: catalog, below it lake, and below that type, uri, warehouse and so on."
 
 
 @dataclass(frozen=True)
@@ -37,37 +37,37 @@ class MoveTarget:
     Attributes
     ----------
     properties
-        PyIceberg's properties of the catalog, environment variables expanded: they hold secrets.
+        PyIceberg's properties of the catalog with expanded environment variables. They contain secrets.
     """
 
     properties: Mapping[str, str] = field(repr=False)
     kind: CatalogType
 
     def __str__(self) -> str:
-        """Where it is, in words, without secrets."""
+        """Return a description of the location, without secrets."""
         store = without_secrets(self.properties.get(WAREHOUSE_LOCATION, "where the catalog says"))
         return f"{self.kind.value} catalog at {without_secrets(self.properties[URI])}, warehouse {store}"
 
     def variables(self) -> list[str]:
-        """The environment variables that would configure it as the lake, in order; names only."""
-        # PyIceberg turns every _ of a variable into -, so a property with _ can only stand in a file
+        """Return the names of the environment variables that would configure the target as the lake, in order."""
+        # PyIceberg replaces every _ in a variable with -, so a property with _ can only be set in a file.
         names = [name for name in self.properties if "_" not in name]
         stem = f"PYICEBERG_CATALOG__{CATALOG_NAME.upper()}__"
         return [stem + name.upper().replace(".", "__").replace("-", "_") for name in names]
 
 
 def read_target(file: Path, environment: Mapping[str, str]) -> MoveTarget:
-    """Read the file that names the target.
+    """Read the file that describes the target.
 
     Parameters
     ----------
     environment
-        Where `${NAME}` in a value is looked up.
+        The variables for `${NAME}` in a value.
 
     Raises
     ------
     ConfigurationError
-        When the file is missing or of another shape, or a variable is not set; no value is quoted.
+        If the file is missing or malformed, or a variable is not set. No value is quoted.
     """
     found = _properties(file)
     expanded = {name: _VARIABLE.sub(lambda v: environment.get(v[1], ""), text) for name, text in found.items()}
@@ -77,19 +77,21 @@ def read_target(file: Path, environment: Mapping[str, str]) -> MoveTarget:
             f"{file} refers to environment variables that are not set: {', '.join(unset)}.", "Set them and try again."
         )
     if PY_CATALOG_IMPL in expanded:
-        raise ConfigurationError(f"{file} names a catalog's class, which a move cannot open.", "Name its type.")
+        raise ConfigurationError(
+            f"{file} names a catalog's class, but a move needs the catalog's type.", "Set its type instead."
+        )
     if not expanded.get(URI):
-        raise ConfigurationError(f"{file} gives the catalog {CATALOG_NAME} no uri.", _SHAPE)
+        raise ConfigurationError(f"{file} has no uri for the catalog {CATALOG_NAME}.", _SHAPE)
     try:
         kind = CatalogType(expanded[TYPE].lower()) if expanded.get(TYPE) else infer_catalog_type("", {**expanded})
     except ValueError:
         kind = None
     if kind is None:
         known = ", ".join(sorted(kind.value for kind in CatalogType))
-        raise ConfigurationError(f"{file} does not say which type the catalog is of.", f"There are: {known}.")
+        raise ConfigurationError(f"{file} does not state the type of the catalog.", f"Known types: {known}.")
     if kind is CatalogType.SQL and not expanded.get(WAREHOUSE_LOCATION):
         raise ConfigurationError(
-            f"{file} gives the catalog no warehouse.", "Write s3://bucket/folder or file:///folder."
+            f"{file} has no warehouse for the catalog.", "Write s3://bucket/folder or file:///folder."
         )
     return MoveTarget(expanded, kind)
 
@@ -100,24 +102,24 @@ def open_target(target: MoveTarget, *, create: bool = True) -> Catalog | None:
     Parameters
     ----------
     create
-        Whether the tables of a SQL catalog are made where they are missing.
+        Whether to create missing tables of a SQL catalog.
 
     Returns
     -------
-    The catalog; None where it does not exist yet and is not to be made.
+    The catalog. None if it does not exist yet and `create` is false.
 
     Raises
     ------
     ConfigurationError
-        When it cannot be opened as configured.
+        If it cannot be opened as configured.
     PassingError
-        When it does not answer.
+        If it does not answer.
     """
     properties = dict(target.properties)
     if target.kind is CatalogType.SQL:
         exists = _database_exists(properties[URI])
         if not create:
-            # nothing is made, nor is an old catalog's schema brought up to date
+            # Create nothing, and do not upgrade the schema of an old catalog.
             properties = {**properties, "init_catalog_tables": "false", "schema_version": "v0"}
             if not exists:
                 return None
@@ -132,7 +134,7 @@ def open_target(target: MoveTarget, *, create: bool = True) -> Catalog | None:
             f"The target, {target}, does not answer: {error.problem}", "Check its file, and that its servers are up."
         ) from error
     except (ArgumentError, ValueError, NotInstalledError, ImportError) as error:
-        # their texts may quote a value
+        # The texts of these errors may quote a value.
         raise ConfigurationError(
             f"The target, {target}, cannot be opened: {type(error).__name__}{_missing(error)}.",
             "Check type and uri, and that the catalog's driver is installed.",
@@ -140,8 +142,8 @@ def open_target(target: MoveTarget, *, create: bool = True) -> Catalog | None:
 
 
 def without_secrets(location: str) -> str:
-    """A URI without user, password and query, each of which may be secret."""
-    # SQLAlchemy lets a password hold / and ?, so everything up to the last @ may be one
+    """Return a URI without user, password and query, each of which may be secret."""
+    # SQLAlchemy allows / and ? in a password, so everything up to the last @ may be part of it.
     return _SECRETS.sub(r"\1\2", location)
 
 
@@ -149,28 +151,28 @@ def _properties(file: Path) -> dict[str, str]:
     import yaml
 
     try:
-        # every value is text, as PyIceberg has it; BaseLoader makes nothing but text, lists and mappings
+        # Every value is text, as in PyIceberg. BaseLoader creates only text, lists and mappings.
         content = yaml.load(file.read_text(), yaml.BaseLoader)  # noqa: S506
     except OSError as error:
         raise ConfigurationError(
             f"{file} cannot be read: {error.strerror}.", "Name the file that describes the target."
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        # its own text quotes the lines, which may hold a secret
+        # The error's own text quotes the lines, which may contain a secret.
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark is not None else ""
-        raise ConfigurationError(f"{file}{where}: it is no YAML.", _SHAPE) from None
+        raise ConfigurationError(f"{file}{where}: this is not YAML.", _SHAPE) from None
     catalogs = content.get("catalog") if isinstance(content, dict) else None
     found = catalogs.get(CATALOG_NAME) if isinstance(catalogs, dict) else None
     if not isinstance(found, dict) or not found:
-        raise ConfigurationError(f"{file} describes no catalog named {CATALOG_NAME}.", _SHAPE)
+        raise ConfigurationError(f"{file} does not describe a catalog named {CATALOG_NAME}.", _SHAPE)
     if wrong := sorted(name for name, text in found.items() if not isinstance(text, str)):
         raise ConfigurationError(f"{file}: {', '.join(wrong)} of the catalog must be plain text.", _SHAPE)
     return found
 
 
 def _database_exists(uri: str) -> bool:
-    """Whether the file of a SQLite catalog is there; connecting to it would make it."""
+    """Whether the file of a SQLite catalog exists. Connecting would create it."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -183,13 +185,13 @@ def _database_exists(uri: str) -> bool:
     database = Path(url.database)
     if not database.parent.is_dir():
         raise ConfigurationError(
-            f"The target's catalog is to lie in {database.parent}, which is no folder.", "Make it."
+            f"The target's catalog should be in {database.parent}, which is not a folder.", "Create the folder."
         )
     return database.exists()
 
 
 def _has_tables(catalog: Catalog) -> bool:
-    """Whether a SQL catalog has been set up; of the others every one is."""
+    """Whether a SQL catalog has been set up. Other catalogs always are."""
     from pyiceberg.catalog.sql import SqlCatalog
     from sqlalchemy import inspect
 

@@ -1,1 +1,1 @@
-"""Which catalog a lake belongs to, and refusing changes by any other."""
+"""The catalog that owns a lake's files, and the refusal of changes by any other catalog."""

@@ -1,7 +1,8 @@
-"""Which catalog this is: what tells it from every other one, also from its own copy. Not here: whose a warehouse is.
+"""The identity of a catalog, which distinguishes it from every other catalog and from its own copies.
 
-A SQLite file is its real path, so that a copy is another one. A database of Postgres is its cluster's identifier, its
-name and its schema: a dump that is restored elsewhere differs in one of them, and any user may read all three.
+A SQLite catalog is identified by its real path, so a copy is another catalog. A Postgres catalog is identified by its
+cluster identifier, database name and schema. A dump restored elsewhere differs in at least one of them, and every
+user may read all three.
 """
 
 import os
@@ -18,16 +19,17 @@ from foss_platform.lake.store.warehouse import is_same_file
 
 @dataclass(frozen=True)
 class CatalogIdentity:
-    """A catalog, without secrets.
+    """The identity of a catalog, without secrets.
 
     Attributes
     ----------
     kind
         `sqlite`, `postgres`, `rest`, or the name of another database.
     name
-        What identifies it among its kind.
+        The name that is unique within this kind.
     address
-        Where it was reached, for people and to ask whether it is still there; no part of the identity.
+        The address at which the catalog was reached. It is shown to users and checked for existence. It is not part
+        of the identity.
     """
 
     kind: str
@@ -35,23 +37,23 @@ class CatalogIdentity:
     address: str = ""
 
     def is_same(self, other: "CatalogIdentity") -> bool:
-        """Whether both are one catalog."""
+        """Whether both identify the same catalog."""
         if self.kind != other.kind:
             return False
         return self.name == other.name or (self.kind == "sqlite" and is_same_file(self.name, other.name))
 
     def __str__(self) -> str:
-        """In words."""
+        """Return the text for users."""
         return self.name if self.kind == "sqlite" else f"{self.address or self.name}"
 
 
 def identity_of(catalog: Catalog) -> CatalogIdentity | None:
-    """The catalog's identity; None for one in memory or of no address, which nobody can copy.
+    """Return the catalog's identity. It is None for a catalog in memory or without an address, which nobody can copy.
 
     Raises
     ------
     sqlalchemy.exc.DBAPIError
-        If its database cannot be asked.
+        If the query to its database fails.
     """
     engine = getattr(catalog, "engine", None)
     if not isinstance(engine, Engine):
@@ -77,23 +79,23 @@ def _postgres_identity(engine: Engine, host: str) -> CatalogIdentity:
 
 def _rest_identity(properties: dict[str, Any]) -> CatalogIdentity:
     uri = urlsplit(str(properties.get("uri", "")))
-    # a user and password before an @ are no part of where it is
+    # User and password before an @ are not part of the address.
     address = f"{uri.scheme}://{uri.netloc.rpartition('@')[2]}{uri.path}".rstrip("/")
     return CatalogIdentity("rest", f"{address} {properties.get('warehouse', '')}".strip(), address)
 
 
 def is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | None:
-    """Whether a catalog that once was is there no longer, asked from another one; None if that cannot be told.
+    """Whether an earlier catalog no longer exists. None if this cannot be determined.
 
     Parameters
     ----------
     catalog
-        The catalog that asks: databases of its own cluster are known to it.
+        The catalog used to check. It knows the databases of its own cluster.
     """
     if original.kind == "sqlite":
         if os.path.lexists(original.name):
             return False
-        # a path of another machine says nothing here
+        # A path on another machine cannot be checked from here.
         return True if original.address in ("", platform.node()) else None
     if original.kind == "postgres":
         found = _database_is_gone(original, catalog)
@@ -102,7 +104,7 @@ def is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | None:
 
 
 def _database_is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | None:
-    """Of a database in the same cluster, whether it is gone; of one in the same database, whether its schema is."""
+    """Whether a database in the same cluster is gone, or a schema in the same database."""
     engine = getattr(catalog, "engine", None)
     if not isinstance(engine, Engine) or engine.url.get_backend_name() != "postgresql":
         return None
@@ -119,7 +121,7 @@ def _database_is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | Non
 
 
 def _is_silent(address: str) -> bool | None:
-    """Whether nothing listens at host:port; None if the address names no port."""
+    """Whether nothing listens at host:port. None if the address has no port."""
     import socket
 
     parts = urlsplit(f"//{address}")

@@ -1,6 +1,7 @@
-"""The places of a lake: its warehouse, and wherever else its tables are. Not here: whose they are (`lake.ownership.ownership`).
+"""The locations of a lake: its warehouse, and every other folder that holds its tables.
 
-A place is the folder of a table's namespace folder, as catalogs lay tables out: `<place>/<namespace>/<table>`.
+A place is the parent of a table's namespace folder, as catalogs lay out tables: `<place>/<namespace>/<table>`. See
+`lake.ownership.ownership` for who owns a place.
 """
 
 import re
@@ -18,13 +19,14 @@ _ANY = Schema(NestedField(1, "any", LongType(), required=False))
 
 
 def warehouse_of(catalog: Catalog) -> Place | None:
-    """Where the catalog makes tables; None if it does not tell."""
+    """Return where the catalog creates tables. None if the catalog does not say."""
     stated = str(catalog.properties.get("warehouse", ""))
     if _URL.match(stated) or stated.startswith("/"):
         return Place(stated, catalog.properties)
     if isinstance(getattr(catalog, "engine", None), Engine):
         return None
-    # a REST catalog may know its warehouse by a name; of a table that is never committed it tells the location
+    # A REST catalog may identify its warehouse by a name. It returns the location if a table is staged but never
+    # committed.
     namespaces = catalog.list_namespaces()
     if not namespaces:
         return None
@@ -34,14 +36,16 @@ def warehouse_of(catalog: Catalog) -> Place | None:
 
 
 def table_locations(catalog: Catalog) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Every table's identifier and the location of its metadata; from the catalog alone if it is a database."""
+    """Yield every table's identifier and metadata location. A database catalog is queried directly, without loading
+    tables.
+    """
     engine = getattr(catalog, "engine", None)
     if isinstance(engine, Engine):
         if not inspect(engine).has_table("iceberg_tables"):
             return
         asked = "select table_namespace, table_name, metadata_location from iceberg_tables where catalog_name = :name"
         if "iceberg_type" in {column["name"] for column in inspect(engine).get_columns("iceberg_tables")}:
-            # Trino's views are in the same table
+            # The same table holds Trino's views.
             asked += " and (iceberg_type is null or iceberg_type = 'TABLE')"
         with engine.connect() as connection:
             rows = connection.execute(text(f"{asked} order by 1, 2"), {"name": catalog.name}).all()
@@ -55,7 +59,7 @@ def table_locations(catalog: Catalog) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def places_of_tables(catalog: Catalog, warehouse: Place) -> list[Place]:
-    """The places where tables are, each once; of those below the warehouse only the warehouse."""
+    """Return the distinct places that hold tables. Every place below the warehouse counts as the warehouse."""
     found: dict[str, Place] = {}
     for _, metadata in table_locations(catalog):
         location = table_location(metadata)
@@ -69,12 +73,12 @@ def places_of_tables(catalog: Catalog, warehouse: Place) -> list[Place]:
 
 
 def table_location(metadata_location: str) -> str:
-    """A table's location by that of its metadata."""
+    """Return a table's location from its metadata location."""
     return metadata_location.rpartition("/metadata/")[0] or metadata_location.rpartition("/")[0]
 
 
 def namespaces_of(catalog: Catalog, parent: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """All namespaces, also nested ones."""
+    """Yield all namespaces, including nested ones."""
     for namespace in catalog.list_namespaces(parent):
         yield namespace
         yield from namespaces_of(catalog, namespace)

@@ -1,4 +1,4 @@
-"""The mark in a warehouse: which lake it is, and the one catalog that may change its files. Not here: judging by it."""
+"""The mark file in a warehouse: it names the lake and the only catalog that may change its files."""
 
 import json
 import uuid
@@ -10,26 +10,28 @@ from foss_platform.errors import ConfigurationError
 from foss_platform.lake.ownership.identity import CatalogIdentity
 from foss_platform.lake.store.warehouse import Place
 
-#: The mark's name, at the root of a warehouse. No clean-up removes a file of this name.
+#: The mark's file name at the root of a warehouse. Maintenance never deletes a file of this name.
 MARK = "foss-lake.json"
 
 
 class ForeignLakeError(ConfigurationError):
-    """The lake's files belong to another catalog, or to this one's former place: nothing is written or deleted."""
+    """The lake's files belong to another catalog, or to this catalog's former location. Nothing is written or
+    deleted.
+    """
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a warehouse says of its owner.
+    """A warehouse's statement of its owner.
 
     Attributes
     ----------
     lake
-        Identifies the lake, also after it was moved.
+        The lake's identifier, which stays the same after a move.
     catalog
-        The one catalog that may change the files.
+        The only catalog that may change the files.
     warehouse
-        Where the warehouse was when it was marked, as the catalog spelled it.
+        The warehouse's location when it was marked, as the catalog spelled it.
     """
 
     lake: str
@@ -38,17 +40,17 @@ class Mark:
     marked_at: str
 
     def content(self) -> bytes:
-        """As the file holds it."""
+        """Return the content of the mark file."""
         return json.dumps(asdict(self), indent=1).encode() + b"\n"
 
 
 def read_mark(place: Place) -> Mark | None:
-    """The mark of a place; None if it has none.
+    """Return the mark of a place, or None if it has none.
 
     Raises
     ------
     ForeignLakeError
-        If it is no mark.
+        If the file is not a mark.
     OSError
         If the store cannot be read.
     """
@@ -62,16 +64,16 @@ def read_mark(place: Place) -> Mark | None:
         return Mark(catalog=CatalogIdentity(**catalog), **known)
     except (ValueError, KeyError, TypeError):
         raise ForeignLakeError(
-            f"The mark {place.location}/{MARK} cannot be read, so whose these files are is not known.",
-            "Restore it from a backup. If no other catalog uses this warehouse, delete it: a new one is made.",
+            f"The mark {place.location}/{MARK} cannot be read, so the owner of these files is unknown.",
+            "Restore it from a backup. If no other catalog uses this warehouse, delete it: a new mark is then written.",
         ) from None
 
 
 def write_mark(place: Place, identity: CatalogIdentity, lake: str | None = None) -> None:
-    """Make a place this catalog's, whoever's it was."""
+    """Assign a place to this catalog, whatever its previous owner."""
     place.write(MARK, new_mark(place, identity, lake).content())
 
 
 def new_mark(place: Place, identity: CatalogIdentity, lake: str | None = None) -> Mark:
-    """The mark of a place for this catalog; a new lake's if none is named."""
+    """Return a mark of a place for this catalog. Without `lake`, it names a new lake."""
     return Mark(lake or str(uuid.uuid4()), identity, place.location, datetime.now(UTC).isoformat(timespec="seconds"))

@@ -1,11 +1,12 @@
-"""Whose a warehouse is: the mark in it names the lake and its catalog, and only that catalog may change the files.
+"""Ownership of a warehouse: its mark names the lake and its catalog, and only that catalog may change the files.
 
-Two catalogs over one warehouse destroy each other's tables: what only one of them refers to, the other's clean-up
-takes for garbage. A copied home once deleted 56 files of its original that way. So everything that writes or deletes
-asks `require_own` first: commits (`lake.connect.guard`), files (`lake.files.table_files`, `lake.files.data_files`), and runs before they begin.
+Two catalogs over one warehouse destroy each other's tables, because the maintenance of each treats the files of the
+other as unreferenced. A copied home once deleted 56 files of its original this way. So everything that writes or
+deletes calls `require_own` first: commits (`lake.connect.guard`), files (`lake.files.table_files`,
+`lake.files.data_files`), and runs before they start.
 
-What belongs here: refusing, and making the mark first. What does not: judging (`lake.ownership.standing`), or mending it
-(`lake.adopt.adopt`).
+This module refuses changes and writes the first mark. See `lake.ownership.standing` for the judgement, and
+`lake.adopt.adopt` for the remedy.
 """
 
 from collections.abc import Iterator
@@ -24,9 +25,10 @@ from foss_platform.lake.store.failures import lake_failures
 
 
 def require_own(catalog: Catalog) -> None:
-    """Refuse unless the catalog may change its tables' files; marks a warehouse that has no mark yet.
+    """Raise unless the catalog may change its tables' files. Mark a warehouse that has no mark yet.
 
-    Looked up once for each catalog that is opened: a few milliseconds on a folder, a request or two on a bucket.
+    The check runs once per opened catalog. It takes a few milliseconds on a folder, and one or two requests on a
+    bucket.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def require_own(catalog: Catalog) -> None:
 
 
 def judge(catalog: Catalog) -> Standing:
-    """As `standing_of`; what it finds in order `require_own` need not look up again.
+    """As `standing_of`, but remembers a positive result, so that `require_own` does not check again.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def judge(catalog: Catalog) -> Standing:
 
 @contextmanager
 def adopting(catalog: Catalog) -> Iterator[None]:
-    """Let the one who makes the files this catalog's own change them before they are."""
+    """Allow changes to files of another catalog while they are being adopted."""
     known = _known(catalog)
     known.is_being_adopted = True
     try:
@@ -79,10 +81,10 @@ def _mark_first(standing: Standing) -> None:
     assert standing.identity is not None
     with lake_failures():
         standing.warehouse.create(MARK, new_mark(standing.warehouse, standing.identity).content())
-        # read back: another process may have been quicker, with this catalog or with another
+        # Read the mark back: another process may have written one first, for this catalog or for another.
         mark = read_mark(standing.warehouse)
     if mark is None:
-        raise PassingError(f"The mark {MARK} of {standing.warehouse.location} was not there after it was written.")
+        raise PassingError(f"The mark {MARK} of {standing.warehouse.location} was missing after it was written.")
     if not mark.catalog.is_same(standing.identity):
         taken = replace(standing, owner=mark, place=standing.warehouse)
         raise ForeignLakeError(taken.problem, taken.remedy)

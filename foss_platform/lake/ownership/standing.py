@@ -1,7 +1,7 @@
-"""How a catalog stands to the files of its tables: they are its own, or it is a copy, or was moved.
+"""The relation of a catalog to the files of its tables: owner, copy, or moved lake.
 
-What belongs here: judging by the marks of every place where its tables are. What does not: refusing what writes
-(`lake.ownership.ownership`), or mending it (`lake.adopt.adopt`).
+The judgement uses the marks of every place that holds tables. See `lake.ownership.ownership` for refusing writes, and
+`lake.adopt.adopt` for the remedy.
 """
 
 from dataclasses import dataclass, replace
@@ -19,16 +19,16 @@ _EMBEDDED_CATALOG = "catalog.db"
 
 @dataclass(frozen=True)
 class Standing:
-    """How a catalog stands to the files of its tables.
+    """The relation of a catalog to the files of its tables.
 
     Attributes
     ----------
     owner
-        The mark that names another catalog; None if there is none.
+        The mark that names another catalog, or None.
     place
         The place that belongs to the owner.
     is_gone
-        Whether the owner's catalog is there no longer; None if that cannot be told.
+        Whether the owner's catalog no longer exists. None if this cannot be determined.
     can_read
         Whether the tables' files are where the catalog says.
     is_marked
@@ -53,7 +53,7 @@ class Standing:
 
     @property
     def problem(self) -> str:
-        """What is the matter, naming both places."""
+        """The problem, with both locations."""
         assert self.owner is not None
         here, there = str(self.identity), str(self.owner.catalog)
         if self.is_empty:
@@ -71,17 +71,17 @@ class Standing:
     def remedy(self) -> str:
         """What the user can do."""
         if self.is_empty:
-            return "Name another warehouse, or restore the catalog; nothing is written or deleted."
+            return "Name another warehouse, or restore the catalog. Until then nothing is written or deleted."
         if self.is_gone:
-            return "Run `foss adopt` to make them this catalog's own; until then nothing is written or deleted."
+            return "Run `foss adopt` to make them this catalog's own. Until then nothing is written or deleted."
         return (
-            "Run `foss adopt` to give it files of its own; until then it can only be read, and nothing is written or "
-            "deleted."
+            "Run `foss adopt` to give it files of its own. Until then it can only be read: nothing is written "
+            "or deleted."
         )
 
 
 def standing_of(catalog: Catalog) -> Standing:
-    """Judge a catalog by the marks of its warehouse and of every other place where its tables are; writes nothing.
+    """Judge a catalog by the marks of its warehouse and of every other place that holds its tables. Writes nothing.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def standing_of(catalog: Catalog) -> Standing:
         mark = read_mark(warehouse)
         standing = Standing(identity, warehouse, is_marked=mark is not None and mark.catalog.is_same(identity))
         is_cheap = hasattr(catalog, "engine")
-        # another kind of catalog is asked for each table: only while the mark does not settle it
+        # Other kinds of catalog need a request per table, so they are asked only if the mark does not decide.
         places = places_of_tables(catalog, warehouse) if is_cheap or not standing.is_marked else []
         outside = [place for place in places if not place.is_same(warehouse)]
         if mark is not None and not standing.is_marked:
@@ -131,7 +131,7 @@ def _foreign(catalog: Catalog, standing: Standing, owner: Mark, place: Place) ->
 
 
 def _is_replaced(catalog: Catalog, owner: Mark) -> bool:
-    """Whether another lake has been made since where the owner was: a home that was moved away, and started anew."""
+    """Whether a new lake was created at the owner's location: a home that was moved away and started anew."""
     found = read_mark(Place(owner.warehouse, catalog.properties))
     return bool(owner.lake) and found is not None and found.lake != owner.lake
 
@@ -142,7 +142,7 @@ def _is_there(catalog: Catalog, location: str) -> bool:
 
 
 def _unmarked_owner(place: Place, identity: CatalogIdentity) -> Mark | None:
-    """Of a warehouse from before there were marks: the embedded catalog that is beside it."""
+    """Return the embedded catalog beside a warehouse from before marks existed, as its owner."""
     above = place.above()
     if not place.is_local or above is None or not above.has(_EMBEDDED_CATALOG):
         return None
@@ -151,12 +151,12 @@ def _unmarked_owner(place: Place, identity: CatalogIdentity) -> Mark | None:
 
 
 def _first_seen(catalog: Catalog, standing: Standing, strange: list[Place], identity: CatalogIdentity) -> Standing:
-    """All tables are elsewhere, nothing is marked, and the catalog is a file: it is in another place than it was."""
+    """Judge an unmarked SQLite catalog whose tables are all elsewhere: the catalog file has probably been moved."""
     assert standing.warehouse is not None
     inside = any(place.is_same(standing.warehouse) for place in places_of_tables(catalog, standing.warehouse))
     place, above = strange[0], strange[0].above()
     if inside or identity.kind != "sqlite" or place.has() or above is None:
-        # configured to lie elsewhere, and nobody else says that it is theirs
+        # The location is configured on purpose, and nobody else claims the files.
         return standing
     beside = CatalogIdentity("sqlite", f"{above.root}/{_EMBEDDED_CATALOG}")
     return _foreign(catalog, standing, Mark("", beside, place.location, ""), place)

@@ -1,16 +1,16 @@
-"""ISO 8601 text of days and moments as Arrow counts them, also beyond Python's years 1 to 9999, and back.
+"""ISO 8601 text of Arrow's dates and times and back, also beyond Python's years 1 to 9999.
 
-A year above 9999 has a plus sign, and one before year 1 a minus sign, with year 0 for 1 BC: as ISO 8601 and Java do.
+As in ISO 8601 and Java, a year above 9999 has a plus sign, a year before 1 has a minus sign, and year 0 is 1 BC.
 """
 
 import re
 from datetime import date
 from functools import lru_cache
 
-#: How many of a unit make a second.
+#: Number of units in a second.
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
-# the calendar repeats every 400 years
+# The calendar repeats every 400 years.
 _CYCLE_DAYS, _CYCLE_YEARS = 146_097, 400
 _EPOCH = date(1970, 1, 1).toordinal() - 1
 _DAY = re.compile(r"([+-]?)(\d{1,9})-(\d\d)-(\d\d)")
@@ -19,7 +19,7 @@ _CLOCK = re.compile(r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?")
 
 @lru_cache(maxsize=10_000)
 def day_text(days: int) -> str:
-    """A day, counted from 1970-01-01."""
+    """Return a date, given as days since 1970-01-01."""
     cycles, rest = divmod(days + _EPOCH, _CYCLE_DAYS)
     day = date.fromordinal(rest + 1)
     year = day.year + cycles * _CYCLE_YEARS
@@ -28,7 +28,7 @@ def day_text(days: int) -> str:
 
 
 def clock_text(count: int, unit: str) -> str:
-    """A time of day; its fraction has six digits, or nine if it needs them, and is left out when it is 0."""
+    """Return a time of day. Its fraction has six digits, or nine if needed, and is omitted if it is 0."""
     seconds, fraction = divmod(count, PER_SECOND[unit])
     minutes, second = divmod(seconds, 60)
     text = f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
@@ -39,13 +39,13 @@ def clock_text(count: int, unit: str) -> str:
 
 
 def moment_text(count: int, unit: str, *, zoned: bool) -> str:
-    """A moment, counted from 1970; one with a zone is told in UTC."""
+    """Return a moment, counted from 1970. A moment with a zone is written in UTC."""
     days, rest = divmod(count, 86_400 * PER_SECOND[unit])
     return f"{day_text(days)}T{clock_text(rest, unit)}{'+00:00' if zoned else ''}"
 
 
 def interval_text(months: int, days: int, nanoseconds: int) -> str:
-    """An interval as ISO 8601 writes it, each part with its own sign."""
+    """Return an interval in ISO 8601, each part with its own sign."""
     years, months = _parts(months, 12)
     seconds, fraction = _parts(nanoseconds, PER_SECOND["ns"])
     minutes, second = _parts(seconds, 60)
@@ -60,12 +60,12 @@ def interval_text(months: int, days: int, nanoseconds: int) -> str:
 
 
 def parse_day(text: str) -> int:
-    """The days since 1970-01-01 of a date.
+    """Return the days from 1970-01-01 to a date.
 
     Raises
     ------
     ValueError
-        When it is not a date.
+        If the text is not a date.
     """
     found = _DAY.fullmatch(text)
     if found is None:
@@ -77,12 +77,12 @@ def parse_day(text: str) -> int:
 
 
 def parse_clock(text: str, unit: str) -> int:
-    """A time of day counted in a unit.
+    """Return a time of day as a count of a unit.
 
     Raises
     ------
     ValueError
-        When it is not a time.
+        If the text is not a time.
     """
     found = _CLOCK.fullmatch(text)
     if found is None:
@@ -93,6 +93,6 @@ def parse_clock(text: str, unit: str) -> int:
 
 
 def _parts(value: int, size: int) -> tuple[int, int]:
-    """Quotient and rest with the sign of the value."""
+    """Return quotient and remainder with the sign of the value."""
     whole, rest = divmod(abs(value), size)
     return (-whole, -rest) if value < 0 else (whole, rest)

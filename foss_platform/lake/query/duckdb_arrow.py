@@ -1,4 +1,4 @@
-"""A query's rows from DuckDB as Arrow, with every type that DuckDB has."""
+"""A DuckDB query's rows as Arrow, for every type of DuckDB."""
 
 import duckdb
 import pyarrow as pa
@@ -6,9 +6,10 @@ from duckdb.sqltypes import DuckDBPyType
 
 from foss_platform.lake.table.quoting import quote_name, quote_text
 
-# of Arrow's months, days and nanoseconds: 2^63 ns, beyond which DuckDB 1.5 exports another interval without an error
+# 2^63 ns, the limit of Arrow's interval of months, days and nanoseconds. Beyond it, DuckDB 1.5 exports a wrong
+# interval without an error.
 _INTERVAL_HOURS = 2_562_046
-# what DuckDB cannot export, or only as bytes without their meaning; WKT is what Trino gives too
+# Types that DuckDB cannot export, or only as bytes without meaning. Trino also returns WKT for a geometry.
 _CASTS = {"variant": "JSON", "type": "VARCHAR", "geometry": "VARCHAR"}
 
 
@@ -20,7 +21,7 @@ def arrow_rows(
     Parameters
     ----------
     exact
-        Types that Arrow does not have are its extension types; without it they are the nearest ones.
+        Whether types unknown to Arrow become Arrow extension types. Otherwise they become the nearest Arrow types.
     """
     if exact:
         connection.execute("set arrow_lossless_conversion = true")
@@ -28,11 +29,11 @@ def arrow_rows(
 
 
 def _exportable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The query itself, or around it the casts that its types need."""
+    """Return the query, wrapped in casts if its types need them."""
     (statement,) = connection.extract_statements(query)
     if statement.type != duckdb.StatementType.SELECT:
         return query
-    # binds the query, and runs nothing
+    # Binds the query without running it.
     relation = connection.sql(statement.query)
     casts = [
         _cast(f"c{place}", name, type_)
@@ -45,7 +46,7 @@ def _exportable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
         for place, (cast, name) in enumerate(zip(casts, relation.columns, strict=True))
     )
     names = ", ".join(f"c{place}" for place in range(len(casts)))
-    # a line of its own: a query may end in a comment
+    # The query is on lines of its own because it may end in a comment.
     return f"select {chosen} from (\n{statement.query.rstrip().rstrip(';')}\n) as asked({names})"
 
 
@@ -58,14 +59,14 @@ def _cast(column: str, name: str, type_: DuckDBPyType) -> str | None:
 
 
 def _target(type_: DuckDBPyType) -> str | None:
-    """The type to cast to; None for one that can be exported as it is."""
+    """Return the type to cast to. None if the type can be exported unchanged."""
     if type_.id in _CASTS:
         return _CASTS[type_.id]
     if type_.id not in ("list", "array", "struct", "map", "union"):
         return None
     parts = [(name, part) for name, part in type_.children if isinstance(part, DuckDBPyType)]
     if type_.id == "union":
-        # its tag comes first
+        # The tag of a union is its first part.
         parts = parts[1:]
     targets = [_target(part) for _, part in parts]
     if all(target is None for target in targets):

@@ -1,7 +1,6 @@
-"""DuckDB over Iceberg: a connection with a view per table, each pinned to one metadata file.
+"""DuckDB over Iceberg: a connection with one view per table, each pinned to one metadata file.
 
-What belongs here: the connection's settings, the extensions and the views. What does not: dbt, or
-the queries. DuckDB holds no state of its own.
+This module contains the connection's settings, the extensions and the views. DuckDB stores nothing itself.
 """
 
 import functools
@@ -19,25 +18,25 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.quoting import quote_name, quote_text
 from foss_platform.settings import Settings
 
-#: Table property: a JSON object of columns added after rows were written, with the kind of their values; what
-#: older rows hold of them lies in the JSON column `KEPT_COLUMN`, so that no row need be rewritten.
+#: Table property: a JSON object of columns added after rows were written, with the kind of their values. Older rows
+# keep these values in the JSON column `KEPT_COLUMN`, so no row must be rewritten.
 KEPT_PROPERTY = "foss.kept-fields"
 KEPT_COLUMN = "_unknown_fields"
 
-# in this order: iceberg needs avro, and would otherwise try to download it
+# The order matters: iceberg needs avro, and would otherwise try to download it.
 _EXTENSIONS = ("avro", "iceberg")
 
 
 @dataclass(frozen=True)
 class Pin:
-    """One table as a run sees it: the metadata file, and the snapshot where it is not the current one.
+    """One table as a run sees it: the metadata file, and the snapshot unless it is the current one.
 
     Attributes
     ----------
     kept
-        Columns that came late, with the SQL that finds their older values.
+        Columns added later, with the SQL expression for their older values.
     store
-        The object store it lies in; None for a folder.
+        The object store that holds the table. None for a folder.
     """
 
     name: TableName
@@ -48,7 +47,7 @@ class Pin:
 
     @property
     def relation(self) -> str:
-        """The DuckDB expression that reads it."""
+        """The DuckDB expression that reads the table."""
         snapshot = "" if self.snapshot_id is None else f", snapshot_from_id = {self.snapshot_id}"
         scan = f"iceberg_scan({quote_text(self.metadata_location)}{snapshot})"
         if not self.kept:
@@ -58,12 +57,12 @@ class Pin:
 
 
 def pin(name: TableName, table: Table, snapshot_id: int | None = None) -> Pin:
-    """Pin the table's current state, or that of a snapshot."""
+    """Pin the table's current state, or the state of a snapshot."""
     return Pin(name, table.metadata_location, snapshot_id, _kept(table, snapshot_id), store_of(table))
 
 
 def _kept(table: Table, snapshot_id: int | None) -> tuple[tuple[str, str], ...]:
-    """Late columns of the schema that is read; a snapshot from before them does not have them."""
+    """Return late columns of the schema that is read. Snapshots from before a column do not have it."""
     snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
     schema = table.schema() if snapshot is None or snapshot.schema_id is None else table.schemas()[snapshot.schema_id]
     older = []
@@ -78,7 +77,7 @@ def _kept(table: Table, snapshot_id: int | None) -> tuple[tuple[str, str], ...]:
 
 
 def _duckdb_type(iceberg_type: str) -> str:
-    """DuckDB's name of a primitive Iceberg type that a contract may hold."""
+    """Return DuckDB's name of a primitive Iceberg type in a contract."""
     return {"string": "varchar", "long": "bigint", "int": "integer"}.get(iceberg_type, iceberg_type)
 
 
@@ -88,7 +87,7 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     Raises
     ------
     ConfigurationError
-        When a setting is refused or an extension does not fit the installed DuckDB.
+        If a setting is refused, or an extension does not match the installed DuckDB.
     """
     try:
         connection = open_duckdb(connection_config(settings))
@@ -107,10 +106,10 @@ def _shared_database(settings: Settings) -> duckdb.DuckDBPyConnection:
 
 
 def reading_cursor(settings: Settings, *tables: Table) -> duckdb.DuckDBPyConnection:
-    """A cursor for reading `tables` by their pins, on a database that this process keeps.
+    """Return a cursor for reading `tables` by their pins, on a database shared within this process.
 
-    Opening DuckDB costs 0.3 s, for the signatures of its extensions; a cursor 0.1 ms. It makes no
-    views, so that one reader cannot see another's.
+    Opening DuckDB takes 0.3 s, because it verifies the signatures of its extensions. A cursor takes 0.1 ms. It
+    creates no views, so that one reader cannot see another's views.
     """
     cursor = _shared_database(settings).cursor()
     for store in {store_of(table) for table in tables}:
@@ -119,7 +118,7 @@ def reading_cursor(settings: Settings, *tables: Table) -> duckdb.DuckDBPyConnect
 
 
 def connection_config(settings: Settings) -> dict[str, Setting]:
-    """What `duckdb.connect` is given."""
+    """Return the configuration for `duckdb.connect`."""
     config: dict[str, Setting] = {
         "memory_limit": settings.duckdb_memory_limit,
         "temp_directory": str(settings.spill_directory),
@@ -132,19 +131,19 @@ def connection_config(settings: Settings) -> dict[str, Setting]:
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load the extensions and set the zone of a connection that dbt has opened."""
+    """Load the extensions and set the time zone of a connection opened by dbt."""
     use_same_session(connection)
     _load_extensions(connection)
 
 
 def _load_extensions(connection: duckdb.DuckDBPyConnection) -> None:
-    """From the installed packages and never from the network."""
+    """Load the extensions from the installed packages, never from the network."""
     for extension in _EXTENSIONS:
         connection.execute(f"load {quote_text(_extension_file(extension))}")
 
 
 def create_view(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> None:
-    """Make or move the view of one table onto what `pinned` names."""
+    """Create or replace the view of one table, for the state in `pinned`."""
     reach(connection, pinned.store)
     schema, name = quote_name(pinned.name.namespace), quote_name(pinned.name.name)
     connection.execute(f"create schema if not exists {schema}")
@@ -152,20 +151,20 @@ def create_view(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> None:
 
 
 def reach(connection: duckdb.DuckDBPyConnection, store: Store | None) -> None:
-    """Let a connection read from a store; None is a folder, which needs nothing.
+    """Let a connection read from a store. None is a folder, which needs nothing.
 
     Raises
     ------
     ConfigurationError
-        When DuckDB refuses the store's settings.
+        If DuckDB refuses the store's settings.
     """
-    # the extension for stores costs 0.3 s, so a lake in a folder does without it
+    # Loading the extension for stores takes 0.3 s, so a lake in a folder does not load it.
     if store is not None:
         open_store(connection, store, _extension_file("httpfs"))
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a DuckDB error: the rest quotes the whole statement."""
+    """Return the first line of a DuckDB error. The rest quotes the whole statement."""
     return str(error).strip().splitlines()[0]
 
 

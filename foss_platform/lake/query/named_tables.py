@@ -1,7 +1,4 @@
-"""What a query names, by DuckDB's own parser: tables of the lake, reference tables, files in an object store.
-
-What belongs here: reading the parsed statement. What does not: finding or opening what is named.
-"""
+"""The names in a query, from DuckDB's own parser: tables of the lake, reference tables, files in an object store."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,16 +11,16 @@ from foss_platform.lake.table.names import TableName
 
 @dataclass(frozen=True)
 class Named:
-    """What a query reads.
+    """The names in a query.
 
     Attributes
     ----------
     tables
-        Those named with a namespace, whether they are there or not.
+        Tables named with a namespace, whether they exist or not.
     files
-        Addresses in object stores, whoever reads them: `read_csv('s3://…')` or `from 's3://…'`.
+        Addresses in object stores, in any function: `read_csv('s3://…')` or `from 's3://…'`.
     reference
-        Whether a reference table is among them.
+        Whether the query names a reference table.
     """
 
     tables: frozenset[TableName]
@@ -35,9 +32,10 @@ NOTHING = Named(frozenset(), frozenset(), reference=False)
 
 
 def names_in(parsed: Any) -> Named:
-    """What a statement names, as `json_serialize_sql` gives it.
+    """Return the names in a statement parsed by `json_serialize_sql`.
 
-    `get_table_names` binds the query as well, which fails before the views are there, and takes aliases for names.
+    `get_table_names` is not used: it also binds the query, which fails before the views exist, and it returns
+    aliases.
     """
     nodes = list(_nodes(parsed))
     tables = [node for node in nodes if isinstance(node, dict) and node.get("type") == "BASE_TABLE"]

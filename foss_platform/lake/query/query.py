@@ -1,4 +1,4 @@
-"""Asking the lake in SQL: only what a query names, tables now or as they stood, and raw files. Not here: printing."""
+"""SQL queries on the lake: current or past states of the named tables, and raw files."""
 
 import difflib
 import json
@@ -27,15 +27,15 @@ from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 65_536
 
-# DuckDB's words for a store that refuses, is away or does not answer
+# DuckDB's wording for a store that refuses, is down or does not answer
 _OF_THE_STORE = re.compile(r"^HTTP Error|error for HTTP (HEAD|GET)")
 
-# and for a file that is not there, by its name or by a pattern
+# DuckDB's wording for a missing file, by name or by pattern
 _NOT_THERE = re.compile(r"HTTP 404|No files found")
 
 
 class QueryError(LastingError):
-    """The SQL is wrong: a name, a type or the syntax."""
+    """The SQL has an error: a name, a type or the syntax."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Answer:
     Attributes
     ----------
     points
-        With a moment given: the snapshot each named table was read at.
+        If a moment was given, the state of each named table.
     """
 
     reader: pa.RecordBatchReader
@@ -53,21 +53,21 @@ class Answer:
 
 
 def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None, *, exact: bool = False) -> Answer:
-    """Run one SELECT over the tables that it names; files in the object store are read by their address.
+    """Run one SELECT over the tables that it names. Files in the object store are read by their address.
 
     Parameters
     ----------
     at
-        Read each table of the lake as it stood at this moment (UTC); reference tables and files are as they are now.
+        Read the state of each table at this moment (UTC). Reference tables and files are read as they are now.
     exact
-        Types that Arrow does not have are its extension types and lose nothing, such as integers above 38 digits.
+        Whether types unknown to Arrow become Arrow extension types without loss, such as integers above 38 digits.
 
     Raises
     ------
     QueryError
-        In one line, for a wrong name or a syntax error.
+        If a name is wrong or the syntax has an error, in one line.
     LastingError
-        When a table is no longer kept as it stood at `at`.
+        If the state of a table at `at` is no longer retained.
     """
     connection = connect(settings)
     points: dict[str, Point] = {}
@@ -96,9 +96,9 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
 def _only_a_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     statements = connection.extract_statements(query)
     if len(statements) != 1:
-        raise QueryError(f"One statement is answered at a time, these are {len(statements)}.")
+        raise QueryError(f"Only one statement can be run at a time, but there are {len(statements)}.")
     if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise QueryError("Only a SELECT is answered: tables change through their pipelines.")
+        raise QueryError("Only SELECT is allowed. Tables are changed by their pipelines.")
 
 
 def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
@@ -117,20 +117,20 @@ def _named_tables(catalog: Catalog, named: Named) -> Sequence[tuple[TableName, T
         if table is not None:
             found.append((name, table))
         elif name.namespace in NAMESPACES:
-            raise QueryError(f"There is no table {name}.", what_there_is(catalog, str(name)))
+            raise QueryError(f"The table {name} does not exist.", what_there_is(catalog, str(name)))
     return found
 
 
 def what_there_is(catalog: Catalog, wanted: str) -> str:
-    """The remedy for a name that is not there: the nearest one, or all."""
+    """Return the remedy for an unknown name: the nearest name, or all names."""
     names = [str(name) for name in list_tables(catalog)]
     if near := difflib.get_close_matches(wanted, names, n=1):
         return f"Did you mean {near[0]}?"
-    return f"The lake holds: {', '.join(names) or 'no table yet'}."
+    return f"Known tables: {', '.join(names) or 'none yet'}."
 
 
 def _telling(rows: pa.RecordBatchReader, catalog: Catalog, named: Named) -> pa.RecordBatchReader:
-    """The same rows; what goes wrong only as they are read is said like what goes wrong at once."""
+    """Return the same rows. Errors during reading are translated like errors at the start."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
@@ -145,7 +145,8 @@ def _refuse(error: Exception, catalog: Catalog, named: Named) -> NoReturn:
     line = first_line(error)
     if _NOT_THERE.search(line) and (missing_files := sorted(file for file in named.files if file in line)):
         raise QueryError(
-            f"There is no file {', '.join(missing_files)}.", "Check the bucket and the path; a * stands for any name."
+            f"The file {', '.join(missing_files)} does not exist.",
+            "Check the bucket and the path. A * stands for any name.",
         ) from None
     if _OF_THE_STORE.search(line):
         raise store_failure(line) or PassingError(

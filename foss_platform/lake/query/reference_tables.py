@@ -1,7 +1,8 @@
-"""The reference tables on DuckDB: small tables that people keep, under the very name that Trino has for Postgres'.
+"""Reference tables on DuckDB: small tables maintained by people, under the same name as in Trino over Postgres.
 
-A table is two files of the dbt project: `reference/<name>.sql` says its columns, `reference/<name>.csv` its rows;
-`docker/postgres/reference.sql` takes the same two into Postgres. Silver and gold do not depend on them.
+A table consists of two files in the dbt project. `reference/<name>.sql` defines its columns, and
+`reference/<name>.csv` contains its rows. `docker/postgres/reference.sql` loads the same files into Postgres. Silver
+and gold do not depend on them.
 """
 
 import duckdb
@@ -11,20 +12,21 @@ from foss_platform.lake.query.duckdb_views import first_line
 from foss_platform.lake.table.quoting import quote_name, quote_text
 from foss_platform.settings import Settings
 
-#: The catalog, and in it the schema: `reference.reference.parking_sites`. Not `public`, where the lake's own
-#: catalog keeps its tables in the same Postgres, which Trino must not show.
+#: The name of the catalog and of its schema: `reference.reference.parking_sites`. The schema is not `public`,
+# because the lake's own catalog keeps its tables there in the same Postgres, and Trino must not show them.
 REFERENCE = "reference"
 
 
 def attach_reference(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Let a connection, and all cursors of its database, see the reference tables as its files hold them now.
+    """Make the reference tables visible to a connection and all cursors of its database, with the files' current
+    rows.
 
     Raises
     ------
     ConfigurationError
-        When a file cannot be read as its table.
+        If a file does not match its table.
     """
-    # where names without a schema go is a cursor's own affair
+    # `use` sets the default schema of a single cursor.
     cursor = connection.cursor()
     cursor.execute(f"attach ':memory:' as {REFERENCE}")
     cursor.execute(f"create schema {REFERENCE}.{REFERENCE}")
@@ -36,6 +38,6 @@ def attach_reference(connection: duckdb.DuckDBPyConnection, settings: Settings) 
             cursor.execute(f"copy {quote_name(columns.stem)} from {quote_text(str(rows))} (format csv, header true)")
         except duckdb.Error as error:
             raise ConfigurationError(
-                f"The reference table {columns.stem} cannot be made: {first_line(error)}",
-                f"Let {rows.name} hold the columns of {columns.name}, in that order.",
+                f"The reference table {columns.stem} cannot be created: {first_line(error)}",
+                f"Give {rows.name} the columns of {columns.name}, in the same order.",
             ) from None

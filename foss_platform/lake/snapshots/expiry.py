@@ -1,6 +1,7 @@
-"""Letting go of snapshots: which of them the policy keeps no longer, and what must be pinned of them first.
+"""Expiring snapshots: choosing those outside the policy, and pinning the states to retain first.
 
-What belongs here: the limit on live snapshots. What does not: how a state is pinned (`lake.snapshots.pins`), or removing files.
+This module enforces the limit on live snapshots. See `lake.snapshots.pins` for pinning a state, and
+`lake.maintenance` for deleting files.
 """
 
 from datetime import UTC, datetime
@@ -12,34 +13,35 @@ from foss_platform.lake.connect.commit_order import not_before
 from foss_platform.lake.snapshots.pins import pin_past_states
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS, policy_of
 
-#: So many more snapshots than are kept call for care: none of ours are, but other engines expire nothing.
+#: This many snapshots above the limit make maintenance due. The platform's commits never exceed the limit, but other
+# engines expire nothing.
 SURPLUS_OVERDUE = 20
 
 
 def surplus_snapshots(table: Table, coming: int = 0) -> list[int]:
-    """The oldest snapshots, without which as many stay live as the policy keeps.
+    """Return the oldest snapshots beyond the number that the policy keeps live.
 
     Parameters
     ----------
     coming
-        Snapshots of a commit that is being made, which count already.
+        Number of snapshots in the commit in progress, which already count.
     """
     keep = policy_of(table.properties, ".".join(table.name())).keep_commits
     protected = {reference.snapshot_id for reference in table.metadata.refs.values()}
     oldest_first = sorted(table.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
     free = [snapshot.snapshot_id for snapshot in oldest_first if snapshot.snapshot_id not in protected]
-    # the current snapshot is protected as the branch's head and is one of those to keep
+    # The current snapshot is protected as the branch's head, and counts toward the kept ones.
     room = min(keep - 1, MAX_LIVE_SNAPSHOTS - len(protected)) - coming
     return free[: max(0, len(free) - max(0, room))]
 
 
 def expire_surplus(transaction: Transaction, table: Table, coming: int = 0) -> None:
-    """Expire them in the transaction, which began with `table`; what is promised of them is pinned right now.
+    """Expire surplus snapshots in a transaction that began with `table`, after pinning the states to retain.
 
     Raises
     ------
     OSError
-        When the store refuses.
+        If the store refuses.
     """
     expired = surplus_snapshots(table, coming)
     if expired:

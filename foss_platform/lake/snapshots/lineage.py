@@ -1,15 +1,18 @@
-"""Which commit made a table's rows what they are. Not here: what follows where it is another than expected."""
+"""The commit that last changed a table's rows."""
 
 from pyiceberg.table import Table
 
-#: In a snapshot's summary: the kind of maintenance that made it, of which the rows are those of its parent.
+#: Key in a snapshot's summary: the kind of maintenance that created the snapshot. Its rows are the rows of its
+# parent.
 MAINTENANCE_SUMMARY = "foss.maintenance"
 
 
 def snapshot_of_rows(table: Table, snapshot_id: int | None) -> int | None:
-    """The snapshot that brought the rows of a snapshot: itself, or where maintenance made it, its nearest ancestor.
+    """Return the snapshot that last changed the rows of a snapshot: itself or, after maintenance, its nearest other
+    ancestor.
 
-    Two snapshots with the same one hold the same rows. It may have expired; None where there never was one.
+    Two snapshots with the same result hold the same rows. The returned snapshot may have expired. None if there never
+    was one.
     """
     while snapshot_id is not None and (snapshot := table.snapshot_by_id(snapshot_id)) is not None:
         if snapshot.summary is None or MAINTENANCE_SUMMARY not in snapshot.summary.additional_properties:
@@ -19,5 +22,5 @@ def snapshot_of_rows(table: Table, snapshot_id: int | None) -> int | None:
 
 
 def holds_rows_of(table: Table, snapshot_id: int | None) -> bool:
-    """Whether the table's rows are still those of a snapshot: compactions since then change none."""
+    """Whether the table still holds the rows of a snapshot. Compactions do not change rows."""
     return snapshot_of_rows(table, table.metadata.current_snapshot_id) == snapshot_of_rows(table, snapshot_id)

@@ -1,7 +1,7 @@
-"""Pinning states of a table: the one that a commit ends, and those that other engines' commits have ended.
+"""Pinning states of a table: the state that a commit ends, and states that commits of other engines have ended.
 
-What belongs here: which hour a state is pinned for, and what the pinned file holds. What does not: finding pinned
-states and choosing among them (`lake.snapshots.points`).
+This module decides for which hour a state is pinned, and what the pinned file contains. See `lake.snapshots.points`
+for finding and choosing pinned states.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,9 @@ from foss_platform.lake.table.positions import build_properties
 
 
 def pinnable_hour(table: Table, before: datetime) -> datetime | None:
-    """The last full hour before the moment at which a commit ends the current state, if it stood then already."""
+    """Return the last full hour before a commit ends the current state, or None if the state did not exist yet at
+    that hour.
+    """
     if table.current_snapshot() is None:
         return None
     hour = full_hour(before - timedelta(milliseconds=1))
@@ -36,12 +38,12 @@ def pinnable_hour(table: Table, before: datetime) -> datetime | None:
 
 
 def pin_state(table: Table, hour: datetime) -> Point:
-    """Pin the current state as that of a full hour at which it stood (`pinnable_hour`); a commit is to follow.
+    """Pin the current state for a full hour at which it existed (`pinnable_hour`), before a commit.
 
     Raises
     ------
     OSError
-        When the store refuses.
+        If the store refuses.
     """
     snapshot = table.current_snapshot()
     assert snapshot is not None
@@ -52,22 +54,22 @@ def pin_state(table: Table, hour: datetime) -> Point:
 
 
 def pin_past_states(table: Table, snapshot_ids: Collection[int], policy: TablePolicy, now: datetime) -> None:
-    """Pin what is promised of these live states, before they expire.
+    """Pin those of these live states that the policy retains, before they expire.
 
-    A commit of ours pins the state that it ends; another engine's does not. So what is found pinned stays as it is:
-    a pin of now can only hold those positions that the snapshot itself notes.
+    Commits of the platform pin the state that they end, but commits of other engines do not. Existing pins stay
+    unchanged, because a pin made now contains only the positions recorded in the snapshot itself.
 
     Raises
     ------
     OSError
-        When the store refuses.
+        If the store refuses.
     """
     ending = [
         (point, full_hour(point.until))
         for point, following in pairwise(live_points(table))
         if point.until is not None
         and full_hour(point.until) >= point.committed_at
-        # without the next one it could not be told until when a tagged one stood
+        # Without the next snapshot, the end of a tagged snapshot's state would be unknown.
         and not {point.snapshot_id, following.snapshot_id}.isdisjoint(snapshot_ids)
     ]
     if not ending:
@@ -88,7 +90,7 @@ def _pin_name(table: Table, snapshot: Snapshot, since: datetime, hour: datetime)
 
 
 def _as_of(metadata: TableMetadata, snapshot: Snapshot) -> TableMetadata:
-    """The metadata as if an older snapshot were the current one, with what that snapshot says of itself."""
+    """Return the metadata as if an older snapshot were current, with the positions recorded in that snapshot."""
     contained = build_properties(snapshot.summary.additional_properties) if snapshot.summary is not None else {}
     others = {
         key: value for key, value in metadata.properties.items() if key not in build_properties(metadata.properties)
@@ -105,7 +107,7 @@ def _as_of(metadata: TableMetadata, snapshot: Snapshot) -> TableMetadata:
 
 
 def _only(metadata: TableMetadata, snapshot: Snapshot) -> str:
-    """The metadata with its current snapshot alone: as a root it holds on to nothing else."""
+    """Return the metadata with only its current snapshot, so that it refers to no other files."""
     log = [entry for entry in metadata.snapshot_log if entry.snapshot_id == snapshot.snapshot_id]
     return metadata.model_copy(
         update={
@@ -122,7 +124,9 @@ def _only(metadata: TableMetadata, snapshot: Snapshot) -> str:
 
 
 def _since(table: Table) -> datetime:
-    """From when on the current snapshot is the table's state: somebody may have gone back to an older one."""
+    """Return since when the current snapshot is the table's state. A rollback may have made an older snapshot
+    current.
+    """
     snapshot = table.current_snapshot()
     assert snapshot is not None
     return moment_of(max([snapshot.timestamp_ms, *(entry.timestamp_ms for entry in table.history()[-1:])]))

@@ -1,11 +1,11 @@
-"""The moments at which a table can be read: its live snapshots, and the states that were pinned.
+"""The moments at which a table can be read: its live snapshots, and its pinned states.
 
-A live snapshot costs at every append, so few stay live. A state that was promised for longer is pinned:
-its metadata, with this one snapshot in it, is written to a file of its own beside the table's metadata
-before the commit that follows it. The file's name says which state it is and until when it stood, so that a
-listing finds it, and any reader of Iceberg can open it by its path.
+Each live snapshot makes every append slower, so few stay live. A state that is retained for longer is pinned: before
+the next commit, its metadata with this single snapshot is written to a separate file beside the table's metadata. The
+file name contains the state's id and its end, so that a listing finds it. Any Iceberg reader can open the file by its
+path.
 
-What belongs here: finding and choosing points. What does not: making them (`lake.snapshots.pins`), or removing files.
+This module finds and chooses points. See `lake.snapshots.pins` for creating them.
 """
 
 import re
@@ -24,10 +24,11 @@ from foss_platform.lake.store.failures import damage, lake_failures
 from foss_platform.lake.table.policy import TablePolicy
 
 PINNED_PREFIX = "pinned-"
-#: In a snapshot's summary: which engine made it, where Iceberg's Java library did; PyIceberg notes none.
+#: Key in a snapshot's summary: the engine that created it, if Iceberg's Java library did. PyIceberg records no
+# engine.
 ENGINE_SUMMARY = "engine-name"
 _PINNED = re.compile(r"pinned-(\d{8}T\d{2})Z-(\d+)-(\d+)-(\d+)-([0-9a-f]{8})\.metadata\.json")
-#: Where pinned states lie, below the table's location.
+#: Folder of pinned states, below the table's location.
 METADATA_FOLDER = "metadata"
 
 
@@ -38,14 +39,14 @@ class Point:
     Attributes
     ----------
     committed_at
-        From when on it was the table's state (UTC, to the millisecond).
+        When it became the table's state (UTC, to the millisecond).
     until
-        The last moment at which it is known to have been, of a live one the instant before the next commit; None
-        where it still is.
+        The last moment at which it is known to have been the state. For a live point, this is the instant before the
+        next commit. None if it is still the state.
     metadata_location
         The metadata file to read it from.
     is_pinned
-        Whether it is read from a pinned file rather than as a live snapshot.
+        Whether it is read from a pinned file instead of a live snapshot.
     """
 
     snapshot_id: int
@@ -61,7 +62,7 @@ class Point:
 
 
 def pinned_points(table: Table) -> list[Point]:
-    """The pinned states, oldest first; by the listing alone, without reading them."""
+    """Return the pinned states, oldest first. Uses only the listing and reads no file."""
     storage = Storage(table)
     with lake_failures():
         paths = [file.path for file in storage.list_files(METADATA_FOLDER)]
@@ -69,7 +70,7 @@ def pinned_points(table: Table) -> list[Point]:
     for path in paths:
         name = path.rpartition("/")[2]
         found = _PINNED.fullmatch(name) if path == f"{storage.root}/{METADATA_FOLDER}/{name}" else None
-        # a table that was dropped and made anew in the same place left pins that are not this one's
+        # If a table was dropped and created again in the same place, the pins of the earlier table remain.
         if found is not None and found[5] == short_uuid(table):
             hour = datetime.strptime(f"{found[1]}+0000", "%Y%m%dT%H%z")
             location = f"{storage.location}/{METADATA_FOLDER}/{name}"
@@ -78,7 +79,7 @@ def pinned_points(table: Table) -> list[Point]:
 
 
 def live_points(table: Table) -> list[Point]:
-    """The live states, oldest first, by the table's own log of its current snapshots."""
+    """Return the live states, oldest first, from the table's log of current snapshots."""
     live = {snapshot.snapshot_id: snapshot for snapshot in table.metadata.snapshots}
     log = [entry for entry in table.history() if entry.snapshot_id in live]
     points = []
@@ -89,7 +90,7 @@ def live_points(table: Table) -> list[Point]:
             until = None
         elif _follows(live[following.snapshot_id], live[entry.snapshot_id]):
             until = moment_of(following.timestamp_ms) - timedelta(microseconds=1)
-        # where the next one's parent has expired, only the instant of the commit itself is known
+        # If the parent of the next snapshot has expired, only the instant of the commit itself is known.
         sequence = live[entry.snapshot_id].sequence_number or 0
         location = table.metadata_location
         points.append(Point(entry.snapshot_id, sequence, committed_at, until, location, is_pinned=False))
@@ -97,16 +98,16 @@ def live_points(table: Table) -> list[Point]:
 
 
 def _follows(later: Snapshot, earlier: Snapshot) -> bool:
-    """Whether no other state lay between two that follow each other in the log."""
+    """Whether two successive entries of the log had no other state between them."""
     if later.parent_snapshot_id is not None:
         return later.parent_snapshot_id == earlier.snapshot_id
-    # what Trino's CREATE OR REPLACE makes has no parent, though it is the next in number
+    # A snapshot by Trino's CREATE OR REPLACE has no parent, but it has the next sequence number.
     engine = later.summary.additional_properties.get(ENGINE_SUMMARY) if later.summary is not None else None
     return engine is not None and later.sequence_number == (earlier.sequence_number or 0) + 1
 
 
 def all_points(table: Table) -> list[Point]:
-    """Every state that can be read, oldest first, each once."""
+    """Return every readable state once, oldest first."""
     chosen: dict[int, Point] = {point.snapshot_id: point for point in pinned_points(table)}
     for point in live_points(table):
         pinned = chosen.get(point.snapshot_id)
@@ -116,20 +117,21 @@ def all_points(table: Table) -> list[Point]:
 
 
 def point_at(table: Table, moment: datetime) -> Point:
-    """The state of `table` at `moment`.
+    """Return the state of `table` at `moment`.
 
     Raises
     ------
     ConfigurationError
         If the moment is in the future.
     LastingError
-        When that state is not kept, naming the nearest ones, or the table was empty then. It is never rounded.
+        If that state is not retained, with the nearest ones, or if the table was empty then. The moment is never
+        rounded.
     """
     points = all_points(table)
     name = ".".join(table.name())
     if not points:
-        raise LastingError(f"{name} has never held a row, so there is no state of it to read.")
-    # a commit may be ahead of a clock that was set back
+        raise LastingError(f"{name} has never held a row, so no state can be read.")
+    # A commit may be later than a clock that was set back.
     refuse_future(moment, points[-1].committed_at)
     holding = [point for point in points if point.holds(moment)]
     if holding:
@@ -137,9 +139,9 @@ def point_at(table: Table, moment: datetime) -> Point:
     if points[0].sequence_number == 1 and moment < points[0].committed_at:
         raise LastingError(
             f"{name} held no rows yet at {moment.isoformat()}.",
-            f"The oldest moment that can be read is {points[0].committed_at.isoformat()}.",
+            f"The oldest readable moment is {points[0].committed_at.isoformat()}.",
         )
-    raise LastingError(f"{name} is no longer kept as it was at {moment.isoformat()}.", _nearest(points, moment))
+    raise LastingError(f"The state of {name} at {moment.isoformat()} is no longer retained.", _nearest(points, moment))
 
 
 def refuse_future(moment: datetime, newest: datetime | None = None) -> None:
@@ -158,12 +160,12 @@ def refuse_future(moment: datetime, newest: datetime | None = None) -> None:
 
 
 def point_table(table: Table, point: Point) -> Table:
-    """The table as the point's metadata has it: its schema, properties and snapshot of then.
+    """Return the table with the schema, properties and snapshot of the point.
 
     Raises
     ------
     LastingError
-        When the pinned file cannot be read.
+        If the pinned file cannot be read.
     """
     if not point.is_pinned:
         return table
@@ -172,7 +174,9 @@ def point_table(table: Table, point: Point) -> Table:
 
 
 def promised_moments(policy: TablePolicy, now: datetime) -> list[datetime]:
-    """The moments that a policy promises beyond the newest commits: full hours and midnights (UTC), oldest first."""
+    """Return the moments that a policy retains beyond the newest commits: full hours and midnights (UTC), oldest
+    first.
+    """
     hour = full_hour(now)
     midnight = hour.replace(hour=0)
     hours = {hour - timedelta(hours=back) for back in range(policy.keep_hours + 1)}
@@ -181,12 +185,12 @@ def promised_moments(policy: TablePolicy, now: datetime) -> list[datetime]:
 
 
 def surplus_points(points: Sequence[Point], policy: TablePolicy, now: datetime) -> list[Point]:
-    """The pinned states that no promise needs any longer."""
+    """Return the pinned states that the policy no longer retains."""
     needed: set[str] = set()
     for moment in promised_moments(policy, now):
         holding = [point for point in points if point.holds(moment)]
         if holding:
-            # of two pins of one state the longer one holds more moments
+            # If a state has two pins, the longer one holds more moments.
             needed.add(max(holding, key=lambda point: (point.sequence_number, point.until)).metadata_location)
     return [point for point in points if point.metadata_location not in needed]
 
@@ -197,18 +201,18 @@ def _nearest(points: Sequence[Point], moment: datetime) -> str:
     parts = []
     if before:
         end = before[-1].until or before[-1].committed_at
-        parts.append(f"the last moment before it that can be read is {end.isoformat()}")
+        parts.append(f"the last readable moment before it is {end.isoformat()}")
     if after:
-        parts.append(f"the next moment that can be read is {after[0].committed_at.isoformat()}")
+        parts.append(f"the next readable moment is {after[0].committed_at.isoformat()}")
     text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]}; `foss history` lists all of them."
+    return f"{text[0].upper()}{text[1:]}. `foss history` lists all of them."
 
 
 def short_uuid(table: Table) -> str:
-    """What the names of a table's pinned states bear, to tell them from another table's in the same place."""
+    """Return the part of a pinned state's file name that distinguishes tables in the same place."""
     return table.metadata.table_uuid.hex[:8]
 
 
 def full_hour(moment: datetime) -> datetime:
-    """The full hour (UTC) that a moment lies in or on."""
+    """Return the full hour (UTC) that contains a moment."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

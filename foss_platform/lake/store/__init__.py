@@ -1,1 +1,1 @@
-"""The object store or folder below the tables: access, bulk requests, failures."""
+"""The object store or folder that holds the tables: access, bulk requests, failures."""

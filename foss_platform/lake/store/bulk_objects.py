@@ -1,19 +1,19 @@
-"""What PyArrow's file system cannot ask of an object store, through s3fs. Not here: which objects, or why.
+"""Requests to an object store that PyArrow's file system does not offer, through s3fs.
 
-s3fs tries again for minutes when a store accepts and never answers; here it makes one try within the time-outs
-that PyArrow has.
+If a store accepts connections and never answers, s3fs retries for minutes. This module makes one try, with the same
+timeouts as PyArrow.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: S3 takes up to 1000 keys in a request; MinIO deletes so many within the time-out when it has little to run on.
+#: S3 accepts up to 1000 keys per request. MinIO with few resources deletes this many within the timeout.
 BATCH = 500
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 8.0
 
-# all that is known here of how to reach the store; the last is PyArrow's alone, and there is one try anyway
+# All properties that this module can translate. The last one applies only to PyArrow, and s3fs makes one try anyway.
 _KNOWN = {
     "s3.endpoint",
     "s3.access-key-id",
@@ -28,20 +28,20 @@ _KNOWN = {
 _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "MissingContentMD5", "501", "405"}
 
 
-class NotOffered(Exception):  # noqa: N818  # it is a finding, not a failure
-    """The store does not delete several objects at once."""
+class NotOffered(Exception):  # noqa: N818  # a result, not a failure
+    """The store cannot delete several objects in one request."""
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """What came of deleting several objects at once.
+    """The result of deleting several objects in one request.
 
     Attributes
     ----------
     gone
-        Paths that the store says are gone.
+        Paths that the store reports as deleted.
     refused
-        By path, the store's reason why it is not.
+        The store's reason for each path that it did not delete.
     """
 
     gone: list[str]
@@ -49,7 +49,7 @@ class Deleted:
 
 
 def open_s3(properties: Mapping[str, Any]) -> Any:
-    """The store that the `s3.…` properties of a catalog name, by s3fs; asks it nothing yet."""
+    """Open the store that a catalog's `s3.…` properties describe, with s3fs. Sends no request yet."""
     import s3fs
 
     times = {
@@ -70,32 +70,32 @@ def open_s3(properties: Mapping[str, Any]) -> Any:
         use_listings_cache=False,
         skip_instance_cache=True,
     )
-    # its own tries, beside botocore's
+    # s3fs retries on its own, in addition to botocore.
     files.retries = 1
     return files
 
 
 def reaches_alike(properties: Mapping[str, Any]) -> bool:
-    """Whether s3fs reaches the same store as PyArrow does, in the same role: not with a property unknown here."""
+    """Whether s3fs reaches the same store as PyArrow, with the same role. False if a property is unknown here."""
     return {name for name in properties if name.startswith(("s3.", "client."))} <= _KNOWN
 
 
 def delete_objects(files: Any, paths: Sequence[str]) -> Deleted:
-    """Delete up to `BATCH` objects of one bucket in one request; one that is gone already is no failure.
+    """Delete up to `BATCH` objects of one bucket in one request. An object that is already gone is not a failure.
 
     Raises
     ------
     NotOffered
-        When the store does not know the request; nothing is deleted then.
+        If the store does not know the request. Nothing is deleted then.
     OSError
-        When the store does not answer or refuses all of it.
+        If the store does not answer or refuses the whole request.
     """
     (bucket,) = {path.partition("/")[0] for path in paths}
     keys = {path.partition("/")[2]: path for path in paths}
     try:
         answer = files.call_s3("delete_objects", Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]})
     except Exception as error:
-        # botocore's for what is not answered, s3fs's translation of what is refused, whose code is in its cause
+        # botocore raises if there is no answer. A refusal is translated by s3fs, and its code is in the cause.
         said = getattr(error.__cause__, "response", {}).get("Error", {})
         if said.get("Code") in _NOT_OFFERED:
             raise NotOffered from error
@@ -111,12 +111,16 @@ def delete_objects(files: Any, paths: Sequence[str]) -> Deleted:
 
 
 def create_object(files: Any, path: str, content: bytes) -> bool | None:
-    """Write an object unless there is one: whether this call wrote it, or None if the store knows no such condition.
+    """Write an object unless it exists.
+
+    Returns
+    -------
+    Whether this call wrote the object. None if the store does not support the condition.
 
     Raises
     ------
     OSError
-        When the store does not answer or refuses it for another reason.
+        If the store does not answer, or refuses for another reason.
     """
     bucket, _, key = path.partition("/")
     try:
@@ -125,7 +129,7 @@ def create_object(files: Any, path: str, content: bytes) -> bool | None:
         said = getattr(error, "response", None) or getattr(error.__cause__, "response", None) or {}
         code = str(said.get("Error", {}).get("Code", ""))
         status = said.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        # a conflict is another process that is creating it at this moment
+        # A conflict means that another process is creating the object at this moment.
         if status in (409, 412) or code in ("PreconditionFailed", "ConditionalRequestConflict"):
             return False
         if code in _NOT_OFFERED:

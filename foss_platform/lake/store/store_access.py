@@ -1,7 +1,7 @@
-"""The object store below the tables, for those who read files by path. Not here: which store; that is the catalog's.
+"""Access to the lake's object store for DuckDB, which reads files by path.
 
-PyIceberg reaches the store by the `s3.…` properties of catalog `lake`. DuckDB is given the same by a secret: as
-parameters of the statement, never in its text, which errors quote.
+PyIceberg reaches the store with the `s3.…` properties of catalog `lake`. DuckDB gets the same properties as a secret.
+They are passed as parameters of the statement and never in its text, because errors quote the text.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from foss_platform.errors import ConfigurationError
 
 _SCHEMES = ("s3", "s3a", "s3n")
 
-# with DuckDB's own, of 30 s and three more tries, a query on a frozen store ended after two minutes
+# With DuckDB's defaults of 30 s and three retries, a query on a frozen store took two minutes to fail.
 _TIME_OUTS = ("set global http_timeout = 8", "set global http_retries = 1")
 
 
 class OneTry(AwsStandardS3RetryStrategy):
-    """For `s3.retry-strategy-impl`: a store that never answers costs one time-out, not one a try.
+    """For `s3.retry-strategy-impl`: a store that never answers costs one timeout in total, not one per try.
 
-    Each step of the platform is tried again as a whole, by what knows whether it is already done.
+    The platform retries each operation as a whole, in code that knows whether it has already succeeded.
     """
 
     def __init__(self) -> None:
@@ -32,14 +32,14 @@ class OneTry(AwsStandardS3RetryStrategy):
 
 @dataclass(frozen=True)
 class Store:
-    """What DuckDB needs to read a bucket.
+    """The settings that DuckDB needs to read a bucket.
 
     Attributes
     ----------
     scope
-        The bucket's address with its scheme: the secret is for it alone.
+        The bucket's address with its scheme. The secret applies only to it.
     options
-        Of DuckDB's secret; never shown.
+        The options of DuckDB's secret. Never shown.
     """
 
     scope: str
@@ -47,29 +47,29 @@ class Store:
 
 
 def lies_in_a_store(address: str) -> bool:
-    """Whether a text is the address of something in an object store."""
+    """Whether a text is an address in an object store."""
     return address.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES))
 
 
 def store_of(table: Table) -> Store | None:
-    """The store in which a table's current metadata lies; None for a folder."""
+    """Return the store that holds a table's current metadata, or None for a folder."""
     return store_at(table.metadata_location, table.io.properties) if lies_in_a_store(table.metadata_location) else None
 
 
 def store_at(address: str, properties: Mapping[str, str]) -> Store:
-    """The store of an address, reached as the lake's own is: its keys decide what may be read.
+    """Return the store of an address, reached like the lake's own store. The keys decide what may be read.
 
     Parameters
     ----------
     properties
-        Of the catalog or of one of its tables.
+        The properties of the catalog or of one of its tables.
     """
     location = urlsplit(address)
     return Store(f"{location.scheme}://{location.netloc}/", _secret_options(properties))
 
 
 def open_store(connection: duckdb.DuckDBPyConnection, store: Store, extension: str) -> None:
-    """Let a connection, and all cursors of its database, read from the store.
+    """Let a connection and all cursors of its database read from the store.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def open_store(connection: duckdb.DuckDBPyConnection, store: Store, extension: s
     Raises
     ------
     ConfigurationError
-        When DuckDB refuses the store's settings.
+        If DuckDB refuses the store's settings.
     """
     names = "".join(f", {option} ?" for option in store.options)
     try:
@@ -92,13 +92,13 @@ def open_store(connection: duckdb.DuckDBPyConnection, store: Store, extension: s
         )
     except duckdb.Error as error:
         raise ConfigurationError(
-            f"DuckDB cannot be given the store {store.scope}: {str(error).splitlines()[0]}",
+            f"DuckDB refused the settings of the store {store.scope}: {str(error).splitlines()[0]}",
             "Check the s3.… properties of catalog 'lake'.",
         ) from None
 
 
 def _secret_name(store: Store) -> str:
-    # bytes.hex: a bucket's name has characters of which SQL and DuckDB's secret manager make something else
+    # bytes.hex: SQL and DuckDB's secret manager interpret some characters of bucket names.
     return f"store_{store.scope.encode().hex()}"
 
 

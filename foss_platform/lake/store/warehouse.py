@@ -1,7 +1,8 @@
-"""The platform's own small files at the root of a warehouse, beside the tables: reading, listing and writing whole.
+"""The platform's own small files at the root of a warehouse: reading, listing and writing them whole.
 
-What belongs here: a file that two processes may create at once is created by one of them. What does not: what the
-files mean (`lake.ownership.ownership`, `lake.maintenance.dropped_tables`), or the files of a table (`lake.files.table_files`).
+If two processes create a file at once, exactly one succeeds. See `lake.ownership.ownership` and
+`lake.maintenance.dropped_tables` for the content of these files, and `lake.files.table_files` for the files of a
+table.
 """
 
 import os
@@ -18,12 +19,12 @@ from foss_platform.lake.store.bulk_objects import create_object, open_s3, reache
 
 
 class Place:
-    """A folder of a warehouse, by its location: local, or in an object store.
+    """A folder of a warehouse, local or in an object store.
 
     Parameters
     ----------
     properties
-        Of the catalog: how the store is reached.
+        The catalog's properties, which say how to reach the store.
     """
 
     def __init__(self, location: str, properties: Mapping[str, Any]) -> None:
@@ -36,11 +37,11 @@ class Place:
 
     @property
     def real(self) -> str:
-        """Its path with symbolic links resolved, which tells two places apart."""
+        """The path with symbolic links resolved, for comparing two places."""
         return os.path.realpath(self.root) if self.is_local else self.root
 
     def is_same(self, other: "Place") -> bool:
-        """Whether both are one place, also when one of them is reached by a link or a bind mount."""
+        """Whether both are the same place, even if one is reached through a link or a bind mount."""
         if self.is_local != other.is_local:
             return False
         if self.real == other.real:
@@ -48,17 +49,17 @@ class Place:
         return self.is_local and is_same_file(self.root, other.root)
 
     def above(self) -> "Place | None":
-        """The folder that holds this one; None for a bucket or the root of a file system."""
+        """Return the parent folder. None for a bucket or the root of a file system."""
         parent = self.location.rpartition("/")[0]
         is_top = posixpath.dirname(self.root) in ("", "/", self.root)
         return None if is_top or not parent else Place(parent, self.properties)
 
     def has(self, name: str = "") -> bool:
-        """Whether there is a file or folder of this name."""
+        """Whether a file or folder of this name exists."""
         return self.files.get_file_info(self._path(name)).type != fs.FileType.NotFound
 
     def read(self, name: str) -> bytes | None:
-        """A file; None if there is none.
+        """Return the content of a file, or None if it does not exist.
 
         Raises
         ------
@@ -76,17 +77,18 @@ class Place:
         return content
 
     def names(self, folder: str) -> list[str]:
-        """The names of the files in a folder of it, sorted; hidden ones are left out."""
+        """Return the sorted names of the files in a subfolder, without hidden files."""
         selector = fs.FileSelector(self._path(folder), allow_not_found=True)
         found = [info.base_name for info in self.files.get_file_info(selector) if info.type == fs.FileType.File]
         return sorted(name for name in found if not name.startswith("."))
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless it exists; of several processes at once, one succeeds.
+        """Write a file unless it exists. If several processes try at once, one succeeds.
 
         Returns
         -------
-        Whether this call wrote it. A store without conditional writes always says yes: read it back.
+        Whether this call wrote the file. A store without conditional writes always returns True, so read the file
+        back.
         """
         if self.is_local:
             return self._create_local(Path(self._path(name)), content)
@@ -100,7 +102,7 @@ class Place:
         return True
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, in place of one that is there; it is there whole or not at all."""
+        """Write or replace a file atomically."""
         path = self._path(name)
         if not self.is_local:
             with self.files.open_output_stream(path) as stream:
@@ -110,7 +112,7 @@ class Place:
         staged.replace(path)
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is gone already is no failure."""
+        """Delete a file. A file that is already gone is not a failure."""
         try:
             self.files.delete_file(self._path(name))
         except FileNotFoundError:
@@ -124,12 +126,13 @@ class Place:
             return False
         staged = _stage(file, content)
         try:
-            # a link, unlike a rename, fails if the name is taken; and unlike an exclusive open it never shows half
+            # Unlike a rename, a link fails if the name is taken. Unlike an exclusive open, it never shows a partial
+            # file.
             os.link(staged, file)
         except FileExistsError:
             return False
         except OSError:
-            # a file system without hard links
+            # The file system has no hard links.
             try:
                 with file.open("xb") as stream:
                     stream.write(content)
@@ -141,7 +144,7 @@ class Place:
 
 
 def is_same_file(one: str, other: str) -> bool:
-    """Whether both paths lead to one file or folder that exists."""
+    """Whether both paths lead to the same existing file or folder."""
     try:
         return Path(one).samefile(other)
     except OSError:

@@ -8,18 +8,18 @@ from foss_platform.lake.connect.duckdb_session import open_duckdb
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """A moment as a user writes it: ISO 8601 with a zone, `now`, or an interval such as `2 hours ago`.
+    """Parse a moment: ISO 8601 with a zone, `now`, or an interval such as `2 hours ago`.
 
     Raises
     ------
     ConfigurationError
-        If it is neither.
+        If the text is neither.
     """
     if text.strip() == "now":
         return now.astimezone(UTC)
     if ago := re.fullmatch(r"\s*(.+?)\s+ago\s*", text):
         length = re.sub(r"(?<=\d),(?=\d{3})", "", ago[1])
-        # in UTC: a month is as long as the calendar of the session's zone says
+        # In UTC, because the length of a month depends on the calendar of the session's zone.
         with open_duckdb() as connection:
             found = connection.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
         moment = found[0] if found else None
@@ -30,7 +30,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
             moment = None
     if moment is None or moment.tzinfo is None:
         raise ConfigurationError(
-            f"{text!r} is no moment.", "Write it as 2026-11-20T08:00:00Z, with its zone, or as '2 hours ago'."
+            f"{text!r} is not a moment.", "Write it as 2026-11-20T08:00:00Z, with its zone, or as '2 hours ago'."
         )
     in_utc: datetime = moment.astimezone(UTC)
     return in_utc

@@ -1,4 +1,4 @@
-"""Names of namespaces and tables. Nothing else, so that who only needs a name imports no Iceberg."""
+"""Names of namespaces and tables, importable without Iceberg."""
 
 from dataclasses import dataclass
 
@@ -17,5 +17,5 @@ class TableName:
 
     @property
     def identifier(self) -> tuple[str, str]:
-        """As PyIceberg wants it."""
+        """The name as a PyIceberg identifier."""
         return (self.namespace, self.name)

@@ -1,8 +1,7 @@
-"""What a table promises and how it is cared for: the policy, and the table properties that hold it.
+"""A table's retention and maintenance policy, and the table properties that store it.
 
-What belongs here: the fields, their defaults, bounds and properties. What does not: acting on them.
-Properties have Iceberg's own names where it has one for the purpose
-(https://iceberg.apache.org/docs/latest/configuration/), so that other engines' maintenance reads the same.
+Properties have Iceberg's own names if Iceberg has one for the purpose
+(https://iceberg.apache.org/docs/latest/configuration/). So the maintenance of other engines follows the same values.
 """
 
 from collections.abc import Mapping
@@ -12,31 +11,31 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from foss_platform.errors import ConfigurationError
 
-#: No table has more live snapshots than this, tags included: an append costs 15 ms at 10 of them, 50 ms at
-#: 100, over 1 s at 1,500.
+#: Upper limit of live snapshots in a table, including tags. An append takes 15 ms with 10 live snapshots, 50 ms with
+# 100, and over 1 s with 1,500.
 MAX_LIVE_SNAPSHOTS = 60
 
 _MEGABYTE = 1024 * 1024
 
 
 class TablePolicy(BaseModel):
-    """How far back and how finely a table can be read, and how its files are kept.
+    """How far back and how finely a table can be read, and how its files are maintained.
 
     Attributes
     ----------
     keep_commits
-        The newest commits of which each can be read.
+        Number of newest commits that can each be read.
     keep_hours
-        For so long, the state at each full hour can be read.
+        Number of hours for which the state at each full hour can be read.
     keep_days
-        For so long, the state at each midnight (UTC) can be read.
+        Number of days for which the state at each midnight (UTC) can be read.
     target_file_mb
-        How large a compacted data file gets, in megabytes. A file is written from at most 192 MB of rows in
-        memory, which for the parking feed make 10 to 20 MB, so that more than this need not come of it.
+        Target size of a compacted data file in megabytes. A file is written from at most 192 MB of rows in memory.
+        For the parking feed that gives files of 10 to 20 MB, so a larger target may not be reached.
     compact_at_files
-        So many small files of one day are compacted into one.
+        Number of small files of one day that triggers a compaction.
     spare_hours
-        How long a file that nothing refers to any longer is spared: longer than any reader or writer takes.
+        How long an unreferenced file is retained. Must be longer than any reader or writer takes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,16 +54,16 @@ class TablePolicy(BaseModel):
 
     @property
     def small_file_bytes(self) -> int:
-        """Below this a file is small: half the target, so that no file is compacted for ever."""
+        """The size below which a file is small: half the target, so that no file is compacted again and again."""
         return self.target_file_bytes // 2
 
     @property
     def spare(self) -> timedelta:
-        """How long a file that nothing refers to is spared."""
+        """How long an unreferenced file is retained."""
         return timedelta(hours=self.spare_hours)
 
     def properties(self) -> dict[str, str]:
-        """The policy as table properties."""
+        """Return the policy as table properties."""
         return {
             "history.expire.min-snapshots-to-keep": str(self.keep_commits),
             "history.expire.max-snapshot-age-ms": str(self.keep_days * 86_400_000),
@@ -76,7 +75,7 @@ class TablePolicy(BaseModel):
 
 
 def policy_of(properties: Mapping[str, str], table: str) -> TablePolicy:
-    """The policy that a table's properties hold; what they do not say is the default.
+    """Return the policy in a table's properties, with defaults for missing ones.
 
     Parameters
     ----------
@@ -86,7 +85,7 @@ def policy_of(properties: Mapping[str, str], table: str) -> TablePolicy:
     Raises
     ------
     ConfigurationError
-        When a property holds no number, or one out of bounds.
+        If a property is not a number or is out of bounds.
     """
     standard = TablePolicy()
     stated = {**standard.properties(), **properties}
@@ -102,6 +101,6 @@ def policy_of(properties: Mapping[str, str], table: str) -> TablePolicy:
     except (ValueError, ValidationError) as error:
         wrong = {name: stated[name] for name in standard.properties() if stated[name] != standard.properties()[name]}
         raise ConfigurationError(
-            f"The maintenance properties of {table} cannot be read: {wrong}.",
-            "Set whole numbers within the bounds that docs/PIPELINES.md names, or remove the property.",
+            f"The maintenance properties of {table} are invalid: {wrong}.",
+            "Set whole numbers within the bounds in docs/PIPELINES.md, or remove the property.",
         ) from error

@@ -1,8 +1,8 @@
-"""How far a table has read what it is made from, and by which logic. What belongs here: the properties that say so.
+"""The table properties that record how far a table has read its sources, and with which logic.
 
-A position is the sequence number up to which a source's rows are contained in a derived table. It
-is a table property, set in the commit that brings the rows, so that it is right after a crash at any
-instant and survives snapshot expiry and compaction, which a snapshot's summary does not.
+A position is a source's sequence number up to which a derived table contains the source's rows. It is a table
+property, set in the commit that adds the rows. So it is correct after a crash at any instant, and it survives
+snapshot expiry and compaction. A snapshot's summary does not survive them.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from pyiceberg.table import Table
 
 from foss_platform.lake.table.names import TableName
 
-#: What lies here comes from outside; all else is made from it.
+#: Tables in these namespaces contain external data. All other tables are derived from them.
 SOURCE_NAMESPACES = ("bronze", "ops")
 POSITION_PREFIX = "foss.position."
 #: The hash of the model's logic that built the whole table.
@@ -19,13 +19,13 @@ LOGIC_PROPERTY = "foss.logic"
 
 
 def own_position(table: Table) -> int:
-    """The newest sequence number in a table: what a reader of all of it has read."""
-    # format version 1, the only one without sequence numbers, is never written here
+    """Return the newest sequence number of a table, which is the position of a reader of the whole table."""
+    # Format version 1, the only one without sequence numbers, is never written here.
     return int(getattr(table.metadata, "last_sequence_number", 0))
 
 
 def consumed_positions(table: Table) -> dict[str, tuple[str, int]]:
-    """By source table, its UUID and the sequence number up to which `table` contains it."""
+    """Return by source table its UUID and the sequence number up to which `table` contains it."""
     positions = {}
     for key in position_keys(table):
         source_uuid, _, number = table.properties[key].partition(":")
@@ -34,9 +34,10 @@ def consumed_positions(table: Table) -> dict[str, tuple[str, int]]:
 
 
 def known_positions(name: TableName, tables: Mapping[str, Table]) -> dict[str, tuple[str, int]]:
-    """By source, how far a table has read it: itself for bronze and ops, which come from outside.
+    """Return by source how far a table has read it. Tables in bronze and ops, which hold external data, are their own
+    source.
 
-    Without those whose source was replaced or turned back since, since what was read cannot be told then.
+    Sources that were replaced or rolled back since are left out, because their position is unknown.
 
     Parameters
     ----------
@@ -56,15 +57,15 @@ def known_positions(name: TableName, tables: Mapping[str, Table]) -> dict[str, t
 
 
 def position_keys(table: Table) -> list[str]:
-    """The table properties that hold its positions."""
+    """Return the table properties that hold positions."""
     return [key for key in table.properties if key.startswith(POSITION_PREFIX)]
 
 
 def build_properties(properties: Mapping[str, str]) -> dict[str, str]:
-    """Of a table's properties those that say what its rows were made from, and how."""
+    """Return the table properties that describe the sources and the logic of the rows."""
     return {key: value for key, value in properties.items() if key.startswith(POSITION_PREFIX) or key == LOGIC_PROPERTY}
 
 
 def position_properties(positions: Mapping[str, tuple[str, int]]) -> dict[str, str]:
-    """The table properties that record `positions` (source table to UUID and sequence number)."""
+    """Return the table properties that record `positions` (source table to UUID and sequence number)."""
     return {f"{POSITION_PREFIX}{source}": f"{uuid}:{number}" for source, (uuid, number) in positions.items()}

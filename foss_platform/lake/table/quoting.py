@@ -2,10 +2,10 @@
 
 
 def quote_name(name: str) -> str:
-    """A SQL identifier, whatever it holds."""
+    """Return a text as a SQL identifier. It may contain any character."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quote_text(text: str) -> str:
-    """A SQL string literal, whatever it holds."""
+    """Return a text as a SQL string literal. It may contain any character."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""What Iceberg knows of a table without reading its rows: counts, and the bounds of columns by its files."""
+"""Iceberg's statistics of a table: counts, and bounds of columns by file. No rows are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class TableSize:
 
 
 def table_size(table: Table) -> TableSize:
-    """From the current snapshot's summary, at no cost."""
+    """Return the size from the current snapshot's summary, at no cost."""
     snapshot = table.current_snapshot()
     if snapshot is None or snapshot.summary is None:
         return TableSize()
@@ -32,17 +32,17 @@ def table_size(table: Table) -> TableSize:
 
 
 def rows_by(totals: Mapping[str, str]) -> int | None:
-    """The rows of a state by its snapshot's summary, less those that delete files take away; None if it is silent."""
+    """Return the row count from a snapshot's summary, without deleted rows. None if the summary has no count."""
     if "total-records" not in totals:
         return None
     return max(0, int(totals["total-records"]) - int(totals.get("total-position-deletes", 0)))
 
 
 def newest_value(table: Table, column: str) -> Any:
-    """The largest value of a column by the statistics of the data files; None where there is none.
+    """Return the largest value of a column from the statistics of the data files. None if there is none.
 
-    Reads manifests, no data: `max` over 100 million rows takes 0.4 s, this some milliseconds.
-    Exact for times and numbers; a text's bound may be cut.
+    Reads manifests but no data. It takes some milliseconds, while `max` over 100 million rows takes 0.4 s. The result
+    is exact for times and numbers. The bound of a text may be truncated.
     """
     if table.current_snapshot() is None:
         return None

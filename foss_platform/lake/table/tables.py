@@ -1,4 +1,4 @@
-"""What a table is: its default properties, and making sure it exists. Not here: its rows and snapshots."""
+"""The specification of a table with its default properties, and creating or loading tables."""
 
 import json
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ CLUSTER_PROPERTY = "foss.cluster-by"
 
 DEFAULT_PROPERTIES = {
     "format-version": "2",
-    # PyIceberg's retry rebases a commit without asking whether its batch has meanwhile arrived,
-    # so commits are retried by lake.commit, which asks again
+    # PyIceberg's retry rebases a commit without checking whether its batch has been committed meanwhile. So
+    # lake.commit retries commits and checks again.
     "commit.retry.num-retries": "0",
     "commit.manifest-merge.enabled": "true",
-    # every manifest is a file to open for each reader: a scan of 23 data files took twice as long with 16 of them
+    # Each reader opens every manifest: a scan of 23 data files took twice as long with 16 manifests.
     "commit.manifest.min-count-to-merge": "5",
-    # an older metadata file may be what a reader has just opened; the clean-up removes it when it was spared
+    # A reader may have just opened an older metadata file. Maintenance deletes it after the retention time.
     "write.metadata.delete-after-commit.enabled": "false",
     "write.metadata.previous-versions-max": "20",
     "write.parquet.compression-codec": "zstd",
@@ -34,18 +34,18 @@ DEFAULT_PROPERTIES = {
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What a table must be like.
+    """The specification of a table.
 
     Attributes
     ----------
     schema
         The columns, with their docs.
     key
-        The columns that tell a row from all others.
+        The columns that identify a row.
     cluster_by
-        The column of time by whose days files are kept apart, so that a read of some days prunes the rest.
+        The time column by whose days files are separated, so that a read of some days prunes the rest.
     properties
-        Beyond the defaults, the key and the clustering.
+        Properties beyond the defaults, the key and the clustering.
     """
 
     name: TableName
@@ -57,14 +57,14 @@ class TableSpec:
     properties: dict[str, str] = field(default_factory=dict)
 
     def all_properties(self) -> dict[str, str]:
-        """All that the table is made with."""
+        """Return all properties of a new table."""
         layout = layout_properties(self.key, self.cluster_by)
         comment = {"comment": self.description} if self.description else {}
         return {**DEFAULT_PROPERTIES, **self.policy.properties(), **layout, **comment, **self.properties}
 
 
 def layout_properties(key: tuple[str, ...], cluster_by: str | None) -> dict[str, str]:
-    """Key and clustering as table properties."""
+    """Return key and clustering as table properties."""
     return {
         **({KEY_PROPERTY: json.dumps(key)} if key else {}),
         **({CLUSTER_PROPERTY: cluster_by} if cluster_by else {}),
@@ -72,7 +72,7 @@ def layout_properties(key: tuple[str, ...], cluster_by: str | None) -> dict[str,
 
 
 def key_of(table: Table) -> tuple[str, ...]:
-    """The columns that tell a row of the table from all others; empty where nobody said."""
+    """Return the columns that identify a row. Empty if no key is declared."""
     return tuple(json.loads(table.properties.get(KEY_PROPERTY, "[]")))
 
 
@@ -82,19 +82,19 @@ def load_table(catalog: Catalog, name: TableName) -> Table:
     Raises
     ------
     ConfigurationError
-        When there is no such table.
+        If the table does not exist.
     """
     with lake_failures():
         try:
             return catalog.load_table(name.identifier)
         except NoSuchTableError:
             raise ConfigurationError(
-                f"There is no table {name} yet.", "A first `foss run` of its pipeline makes it."
+                f"The table {name} does not exist yet.", "A first `foss run` of its pipeline creates it."
             ) from None
 
 
 def find_table(catalog: Catalog, name: TableName) -> Table | None:
-    """Load a table, or None where it does not exist."""
+    """Load a table, or return None if it does not exist."""
     with lake_failures():
         try:
             return catalog.load_table(name.identifier)
@@ -103,7 +103,7 @@ def find_table(catalog: Catalog, name: TableName) -> Table | None:
 
 
 def list_tables(catalog: Catalog) -> list[TableName]:
-    """All tables of the platform's namespaces, in the order bronze, silver, gold, ops."""
+    """Return all tables in the platform's namespaces, in the order bronze, silver, gold, ops."""
     with lake_failures():
         present = {namespace[0] for namespace in catalog.list_namespaces()}
         return [
@@ -115,7 +115,7 @@ def list_tables(catalog: Catalog) -> list[TableName]:
 
 
 def ensure_table(catalog: Catalog, spec: TableSpec) -> Table:
-    """Load the table of `spec`; create it where it does not exist, with what others made meanwhile respected."""
+    """Load the table of `spec`, or create it. Another process may create it at the same time."""
     found = find_table(catalog, spec.name)
     if found is not None:
         return found
@@ -128,7 +128,7 @@ def ensure_table(catalog: Catalog, spec: TableSpec) -> Table:
 
 
 def ensure_namespace(catalog: Catalog, namespace: str) -> None:
-    """Create the namespace unless it exists, also when another process does the same now."""
+    """Create the namespace unless it exists, even if another process does the same."""
     from sqlalchemy.exc import IntegrityError
 
     if catalog.namespace_exists(namespace):
@@ -136,6 +136,6 @@ def ensure_namespace(catalog: Catalog, namespace: str) -> None:
     try:
         catalog.create_namespace(namespace)
     except (NamespaceAlreadyExistsError, IntegrityError):
-        # PyIceberg's SqlCatalog lets the database's own refusal through when two create it at once
+        # If two processes create it at once, PyIceberg's SqlCatalog raises the database's own error.
         if not catalog.namespace_exists(namespace):
             raise

@@ -1,1 +1,1 @@
-"""The lake through Trino: the connection, queries, types and failures."""
+"""Access to the lake through Trino: connection, queries, types and failures."""

@@ -1,7 +1,7 @@
-"""A connection to Trino, which sees the same Iceberg tables, and its failures in words. Not here: what is asked of it.
+"""Connections to Trino, which reads the same Iceberg tables, and the translation of its failures.
 
-How Trino is reached is settings (`FOSS_TRINO_…`). The client's own time-outs bound every request, and its own
-retries take a coordinator that is briefly busy.
+The settings `FOSS_TRINO_…` define how Trino is reached. The client's own timeouts limit every request. Its own
+retries handle a coordinator that is briefly busy.
 """
 
 import logging
@@ -19,10 +19,10 @@ from foss_platform.settings import Settings, trino_problems
 if TYPE_CHECKING:
     from trino.dbapi import Connection
 
-#: Seconds until a request is given up: to connect, and between two bytes of an answer. A query may take any
-#: time, since the client asks again and again and the coordinator answers each within a second.
+#: Timeouts of a request in seconds: to connect, and between two bytes of an answer. A query may take any time,
+# because the client polls and the coordinator answers each poll within a second.
 REQUEST_SECONDS = (5.0, 20.0)
-#: How often a request is tried that nobody answers.
+#: Number of tries for a request without an answer.
 ATTEMPTS = 2
 
 # https://trino.io/docs/current/develop/client-protocol.html: errorType of a failed query
@@ -32,32 +32,32 @@ _PASSING_NAMES = re.compile(
     r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
     r"|GENERIC_INSUFFICIENT_RESOURCES"
 )
-# which of them it is depends on who notices first: the coordinator, or a worker that waits for the other's pages
+# The name depends on who notices first: the coordinator, or a worker that waits for another worker's pages.
 _WORKER_NAMES = re.compile(r"REMOTE_HOST_GONE|REMOTE_TASK_|PAGE_TRANSPORT_|TOO_MANY_REQUESTS_FAILED")
-# a store that is away while a table's metadata is read has no name of its own either
+# A store that fails while a table's metadata is read has no error name of its own either.
 _STORE_NAMES = re.compile(r"GENERIC_INTERNAL_ERROR|ICEBERG_INVALID_METADATA")
 _STORE_WORDS = re.compile(
     r"Error (processing|accessing) metadata|SdkClientException|S3Exception|Failed to open S3 file"
 )
-# a catalog in Postgres, whose driver's failures have no name of their own
+# A catalog in Postgres: failures of its driver have no error name of their own.
 _CATALOG_WORDS = re.compile(r"PSQLException|UncheckedSQLException|SQLTransientConnectionException")
 _MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
 
 
 def quiet_client() -> None:
-    """Keep the client from telling on the terminal what it does without; it sets its level when it is imported."""
+    """Stop the client from printing what it works without. It sets its log level when it is imported."""
     from trino.logging import get_logger
 
     get_logger("trino", logging.WARNING)
 
 
 def refuse_without_trino(settings: Settings) -> None:
-    """One error that names all that is missing.
+    """Raise one error that lists all missing settings.
 
     Raises
     ------
     ConfigurationError
-        When the settings do not say how Trino is reached.
+        If the settings do not say how Trino is reached.
     """
     if problems := trino_problems(settings):
         raise ConfigurationError(
@@ -67,7 +67,7 @@ def refuse_without_trino(settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class Coordinator:
-    """Where Trino is reached, and as whom."""
+    """Address and user of Trino."""
 
     host: str
     port: int
@@ -76,12 +76,12 @@ class Coordinator:
 
 
 def coordinator(settings: Settings) -> Coordinator:
-    """What the settings say of it; keeps the client quiet, which whoever asks for this is about to use.
+    """Return the coordinator from the settings, and silence the client, which the caller is about to use.
 
     Raises
     ------
     ConfigurationError
-        When the settings do not say how Trino is reached.
+        If the settings do not say how Trino is reached.
     """
     refuse_without_trino(settings)
     quiet_client()
@@ -91,19 +91,19 @@ def coordinator(settings: Settings) -> Coordinator:
 
 
 def connect_trino(settings: Settings, *, catalog: str | None = None, raw_values: bool = False) -> "Connection":
-    """A connection in UTC; nothing is asked of the server yet.
+    """Return a connection with time zone UTC. Sends no request yet.
 
     Parameters
     ----------
     catalog
-        Trino's name of the catalog that names without one mean; the lake's unless given.
+        Trino's name of the default catalog. Without it, the lake's catalog.
     raw_values
-        Values are as the protocol sends them, instead of as Python's types, which hold fewer.
+        Whether values are returned as in the protocol, instead of as Python types with smaller ranges.
 
     Raises
     ------
     ConfigurationError
-        When the settings do not say how Trino is reached.
+        If the settings do not say how Trino is reached.
     """
     server = coordinator(settings)
     from trino.auth import BasicAuthentication
@@ -134,11 +134,11 @@ def trino_failures(settings: Settings) -> Iterator[None]:
     Raises
     ------
     PassingError
-        When Trino is away, loses a worker or its catalog, or is full.
+        If Trino is down or full, or loses a worker or its catalog.
     ConfigurationError
-        When it refuses us, or its certificate cannot be trusted.
+        If Trino refuses access, or its certificate is not trusted.
     LastingError
-        For a query that is wrong.
+        If the query is wrong.
     """
     import requests
     from trino.exceptions import Error, HttpError, TrinoQueryError
@@ -156,14 +156,14 @@ def trino_failures(settings: Settings) -> Iterator[None]:
 
 
 def is_about_certificate(text: str) -> bool:
-    """Whether a failure of TLS tells of the certificate, rather than of a server that ended in the middle of it."""
+    """Whether a TLS failure is about the certificate, instead of a server that closed the connection."""
     return (
         re.search(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|doesn't match|not valid for", text) is not None
     )
 
 
 def untrusted(settings: Settings) -> ConfigurationError:
-    """The error for a certificate that is not what it should be."""
+    """Return the error for a certificate that is not trusted."""
     return ConfigurationError(
         f"Trino's certificate at {settings.trino_url} cannot be trusted.",
         "Let FOSS_TRINO_CA_FILE name the certificate that signed it, and FOSS_TRINO_URL its host name.",
@@ -171,7 +171,7 @@ def untrusted(settings: Settings) -> ConfigurationError:
 
 
 def away(settings: Settings) -> PassingError:
-    """The error for a coordinator that does not answer."""
+    """Return the error for a coordinator that does not answer."""
     by_way = through(settings.trino_url or "")
     remedy = f" {REMEDY}" if by_way else ""
     return PassingError(
@@ -180,7 +180,7 @@ def away(settings: Settings) -> PassingError:
 
 
 def http_failure(settings: Settings, text: str) -> FossError:
-    """The error for an answer that is no result, or for none, by the client's words."""
+    """Return the error for an HTTP failure, from the client's text."""
     if is_about_certificate(text):
         return untrusted(settings)
     if re.search(r"\b401\b|Invalid credentials|Unauthorized", text):
@@ -194,14 +194,14 @@ def http_failure(settings: Settings, text: str) -> FossError:
 
 
 def query_failure(name: str, message: str) -> FossError:
-    """The error for a query that Trino gave up.
+    """Return the error for a query that Trino aborted.
 
     Parameters
     ----------
     name
         Trino's error name, such as `SYNTAX_ERROR`.
     message
-        Its text; the first line is shown.
+        The error text. Only its first line is shown.
     """
     line = message.strip().splitlines()[0] if message.strip() else name
     if name == "GENERIC_INTERNAL_ERROR" and _CATALOG_WORDS.search(line):

@@ -1,6 +1,7 @@
-"""Asking the lake in SQL through Trino, now or at a live snapshot. Not here: printing, or how Trino is reached.
+"""SQL queries on the lake through Trino, on current states or live snapshots.
 
-Trino knows a moment only as a snapshot of the table, so what is pinned outside the live ones is DuckDB's to read.
+Trino reads past states only as snapshots of the table. Pinned states that are no longer live can be read only with
+DuckDB.
 """
 
 import re
@@ -26,31 +27,31 @@ from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 10_000
 
-# DuckDB's ways to read a file, of which Trino would say that its grammar is wrong
+# DuckDB's functions for reading files. Trino would report a syntax error for them.
 _FILE_FUNCTIONS = ("read_", "parquet_", "iceberg_scan", "delta_scan")
 
-# https://trino.io/docs/current/sql/explain.html; with ANALYZE what follows is run, so it has to be a query as well
+# https://trino.io/docs/current/sql/explain.html. With ANALYZE, the statement is run, so it must be a query as well.
 _EXPLAIN = re.compile(
     r"\s*explain\b\s*(\(\s*(?:type|format)\b[^()]*\)\s*|analyze\b\s*(?:verbose\b\s*)?)?", re.IGNORECASE
 )
 
 
 def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | None = None) -> Answer:
-    """Run one SELECT of Trino's dialect, with the lake's tables as `namespace.table`.
+    """Run one SELECT in Trino's dialect, with the lake's tables as `namespace.table`.
 
     Parameters
     ----------
     at
-        Read each table as it stood at this moment (UTC).
+        Read each table in its state at this moment (UTC).
 
     Raises
     ------
     QueryError
-        When it is no single query, names a table that is not there, or reads a file.
+        If it is not a single query, names a table that does not exist, or reads a file.
     LastingError
-        When a table's state at `at` is no live snapshot, or Trino refuses the query.
+        If a table's state at `at` is not a live snapshot, or Trino refuses the query.
     PassingError
-        When Trino is away.
+        If Trino is down.
     """
     explain = found[0] if (found := _EXPLAIN.match(query)) else ""
     asked = query[len(explain) :].strip().rstrip(";")
@@ -62,14 +63,14 @@ def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | N
     for node, name in list(_named_tables(settings, parsed)):
         table = find_table(catalog, name)
         if table is None:
-            raise QueryError(f"There is no table {name}.", what_there_is(catalog, str(name)))
+            raise QueryError(f"The table {name} does not exist.", what_there_is(catalog, str(name)))
         if at is None:
             continue
         point = points[str(name)] = point_at(table, at)
         if table.snapshot_by_id(point.snapshot_id) is None:
             raise LastingError(
-                f"{name} as it stood at {at.isoformat()} is not a live snapshot, and Trino reads no other.",
-                "Ask with --engine duckdb, or for a later moment.",
+                f"The state of {name} at {at.isoformat()} is not a live snapshot, and Trino reads no other states.",
+                "Use --engine duckdb, or a later moment.",
             )
         node.set("when", exp.Version(this="VERSION", expression=exp.Literal.number(point.snapshot_id), kind="AS OF"))
     statement = asked if at is None else parsed.sql(dialect="trino")
@@ -82,10 +83,10 @@ def _only_a_query(query: str) -> exp.Expr:
     except SqlglotError as error:
         raise QueryError(f"{str(error).splitlines()[0]}") from None
     if len(statements) != 1:
-        raise QueryError(f"One statement is answered at a time, these are {len(statements)}.")
+        raise QueryError(f"Only one statement can be run at a time, but there are {len(statements)}.")
     statement = statements[0]
     if not isinstance(statement, exp.Query):
-        raise QueryError("Only a SELECT is answered: tables change through their pipelines.")
+        raise QueryError("Only SELECT is allowed. Tables are changed by their pipelines.")
     return statement
 
 
@@ -95,27 +96,27 @@ def _refuse_files(parsed: exp.Expr) -> None:
         called = read.name if isinstance(read, exp.Anonymous) else read.sql_name() if isinstance(read, exp.Func) else ""
         if called.lower().startswith(_FILE_FUNCTIONS) or "://" in node.name:
             raise QueryError(
-                f"Trino reads no files: {called.lower() or node.name} is DuckDB's.",
-                "Ask with --engine duckdb, which reads the same tables beside the file.",
+                f"Trino reads no files: {called.lower() or node.name} is a function of DuckDB.",
+                "Use --engine duckdb, which reads the same tables and files.",
             )
 
 
 def _named_tables(settings: Settings, parsed: exp.Expr) -> Iterator[tuple[exp.Table, TableName]]:
-    """The lake's tables among those that a query names, without Trino's metadata tables and other catalogs."""
+    """Yield the lake's tables in a query, without Trino's metadata tables and other catalogs."""
     for node in parsed.find_all(exp.Table):
-        # names are in whatever case, quoted or not
+        # Names may have any case, quoted or not.
         namespace, name, catalog = node.db.lower(), node.name.lower(), node.catalog.lower()
         if namespace in NAMESPACES and catalog in ("", settings.trino_catalog.lower()) and "$" not in name:
             yield node, TableName(namespace, name)
 
 
 def _refuse_without_moment(settings: Settings, parsed: exp.Expr) -> None:
-    """Of the lake what has no moment, and would be read as it is now: metadata tables, and other catalogs' tables."""
+    """Refuse names that would be read in their current state: metadata tables, and tables of other catalogs."""
     pinned = {id(node) for node, _ in _named_tables(settings, parsed)}
     for node in parsed.find_all(exp.Table):
         if node.db.lower() in NAMESPACES and id(node) not in pinned:
             raise QueryError(
-                f"{node.sql(dialect='trino')} cannot be read as it stood.",
+                f"{node.sql(dialect='trino')} cannot be read in a past state.",
                 "Name a table as namespace.table, or ask without --at.",
             )
 

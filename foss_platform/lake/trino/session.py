@@ -1,10 +1,10 @@
-"""The HTTP session of Trino's client. Nothing else; it is a module of its own since `requests` is imported late."""
+"""The HTTP session of Trino's client, in a separate module because `requests` is imported late."""
 
 import requests
 
 
 class TrinoSession(requests.Session):
-    """Trusts whom it is told to trust."""
+    """An HTTP session that trusts only the given certificates."""
 
     def __init__(self, verify: str | bool) -> None:
         """Trust the certificates of a file, or the public ones."""
@@ -12,5 +12,5 @@ class TrinoSession(requests.Session):
         self.verify = verify
 
     def request(self, *arguments: object, **named: object) -> requests.Response:
-        """As any; `requests` alone would let `REQUESTS_CA_BUNDLE` win over what the session is told."""
+        """As `requests.Session.request`, but `REQUESTS_CA_BUNDLE` does not override the session's certificates."""
         return super().request(*arguments, **{"verify": self.verify, **named})  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""Trino's types as Arrow's, and its values as its protocol sends them, so that either engine's answer leaves alike.
+"""Trino's types as Arrow types, so that both engines return the same types.
 
-The client's own conversion is not used: it fails beyond the years 1 to 9999 and rounds below a microsecond. What Arrow
-has no type for is text: times with a zone, intervals (ISO 8601), more than nine decimals of a second, geometries.
+The client's own conversion is not used, because it fails beyond the years 1 to 9999 and rounds below a microsecond.
+Types that Arrow lacks become text: times with a zone, intervals (ISO 8601), more than nine decimals of a second,
+geometries.
 """
 
 import re
@@ -24,7 +25,7 @@ _PLAIN: Mapping[str, pa.DataType] = {
     "json": pa.json_(),
     "uuid": pa.uuid(),
     "unknown": pa.null(),
-    # sketches, which are bytes to everybody else
+    # Sketches, which are plain bytes for every other program.
     "hyperloglog": pa.binary(),
     "p4hyperloglog": pa.binary(),
     "setdigest": pa.binary(),
@@ -40,7 +41,7 @@ _MOMENT = re.compile(r"(time|timestamp)(?:\((\d+)\))?( with time zone)?")
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """The Arrow type of a column of Trino's, by the name that Trino gives."""
+    """Return the Arrow type for Trino's name of a column type."""
     if (plain := _PLAIN.get(name.lower())) is not None:
         return plain
     if found := _DECIMAL.fullmatch(name):
@@ -54,7 +55,7 @@ def arrow_type(name: str) -> pa.DataType:
         if outer == "array":
             return pa.list_(arrow_type(parts[0]))
         if outer == "map":
-            # the protocol sends keys as text, from which those of a nested type cannot be read
+            # The protocol sends keys as text, and keys of a nested type cannot be parsed from it.
             key = pa.string() if arguments(parts[0]) is not None else arrow_type(parts[0])
             return pa.map_(key, arrow_type(parts[1]))
         if outer == "row":
@@ -73,7 +74,7 @@ def _moment_type(found: re.Match[str]) -> pa.DataType:
 
 
 def arguments(name: str) -> tuple[str, list[str]] | None:
-    """The outer name and the parts of a nested type; None for another."""
+    """Return the outer name and the parts of a nested type. None for other types."""
     found = re.fullmatch(r"(array|map|row)\((.*)\)", name, re.DOTALL)
     if found is None:
         return None
@@ -90,7 +91,7 @@ def arguments(name: str) -> tuple[str, list[str]] | None:
 
 
 def field_of(part: str) -> tuple[str, str]:
-    """A row's field: its name, empty if it has none, and its type."""
+    """Return the name and type of a row's field. The name may be empty."""
     if found := re.fullmatch(r'"((?:[^"]|"")*)" (.+)', part, re.DOTALL):
         return found[1].replace('""', '"'), found[2]
     if part.lower() in _PLAIN or _DECIMAL.fullmatch(part) or _MOMENT.fullmatch(part) or _TEXTS.fullmatch(part):

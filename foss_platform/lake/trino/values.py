@@ -1,4 +1,4 @@
-"""Trino's values, as its protocol sends them, as Arrow holds them. See `lake.trino.types` for the types."""
+"""Trino's protocol values as Arrow values. See `lake.trino.types` for the types."""
 
 import base64
 import re
@@ -15,23 +15,23 @@ from foss_platform.lake.trino.types import arguments, arrow_type, field_of
 _YEARS = re.compile(r"(-?)(\d+)-(\d+)")
 _DAYS = re.compile(r"(-?)(\d+) (\d+):(\d\d):(\d\d)\.(\d+)")
 _ZONE = re.compile(r"([+-])(\d\d):(\d\d)")
-# the calendar, and with it the rules of a zone, repeats every 400 years
+# The calendar, including the rules of a zone, repeats every 400 years.
 _CYCLE = 400
 
 
 def arrow_array(name: str, values: list[Any]) -> Any:
-    """Values of the protocol, of a type of that name, as Arrow holds them.
+    """Return protocol values of the named type as an Arrow array.
 
     Raises
     ------
     ValueError
-        When Arrow cannot hold one of them, such as a year 3000 in nanoseconds.
+        If Arrow cannot hold a value, such as the year 3000 in nanoseconds.
     """
     return _array(arrow_type(name), name, values)
 
 
 def _array(type_: Any, name: str, values: list[Any]) -> Any:
-    # a map's key of a nested type is text
+    # A map key of a nested type is text.
     outer, parts = (None if pa.types.is_string(type_) else arguments(name)) or ("", [])
     if pa.types.is_list(type_):
         inner = _array(type_.value_type, parts[0], [item for value in values if value is not None for item in value])
@@ -59,7 +59,7 @@ def _array(type_: Any, name: str, values: list[Any]) -> Any:
 
 
 def _offsets(values: list[Any]) -> Any:
-    """Where each list begins; null for a list that is null."""
+    """Return the offset of each list, and null for a null list."""
     places: list[int | None] = []
     place = 0
     for value in values:
@@ -69,7 +69,7 @@ def _offsets(values: list[Any]) -> Any:
 
 
 def _key(type_: Any, key: Any) -> Any:
-    """A map's key, which JSON has as text, as a value of its type."""
+    """Return a map's key in its type. JSON has keys as text."""
     if pa.types.is_boolean(type_):
         return key in (True, "true")
     return int(key) if pa.types.is_integer(type_) else key
@@ -98,12 +98,12 @@ def _reader(type_: Any, name: str) -> Any:
 
 
 def _moment(text: str, unit: str) -> int:
-    """A timestamp, such as `2020-01-02 03:04:05.678 Europe/Oslo`, in a unit since 1970."""
+    """Return a timestamp, such as `2020-01-02 03:04:05.678 Europe/Oslo`, as a count of a unit since 1970."""
     day, clock, *zone = text.split(" ")
     local = parse_day(day) * 86_400 * PER_SECOND[unit] + parse_clock(clock, unit)
     count = local - (_offset_seconds(day, clock, zone[0]) if zone else 0) * PER_SECOND[unit]
     if not -(2**63) <= count < 2**63:
-        raise ValueError(f"{text} is out of the range of a timestamp of 64 bits")
+        raise ValueError(f"{text} is out of the range of a 64-bit timestamp")
     return count
 
 
@@ -113,7 +113,7 @@ def _offset_seconds(day: str, clock: str, zone: str) -> int:
     if found := _ZONE.fullmatch(zone):
         seconds = int(found[2]) * 3600 + int(found[3]) * 60
         return -seconds if found[1] == "-" else seconds
-    # in a year that Python has and in which the zone's rules are the same
+    # Use a year within Python's range in which the zone's rules are the same.
     sign, year, rest = re.fullmatch(r"([+-]?)(\d+)(-.+)", day).groups()  # type: ignore[union-attr]
     known = 1 if sign == "-" or int(year) < 1 else int(year) if int(year) < 9999 else 9200 + int(year) % _CYCLE
     local = datetime.fromisoformat(f"{known:04d}{rest}T{clock[:8]}")
@@ -122,7 +122,9 @@ def _offset_seconds(day: str, clock: str, zone: str) -> int:
 
 
 def _precise(text: str) -> str:
-    """A timestamp with more decimals than Arrow has, as ISO 8601 and in UTC if it has a zone."""
+    """Return a timestamp with more decimals than Arrow supports as ISO 8601. If it has a zone, it is converted to
+    UTC.
+    """
     day, clock, *zone = text.split(" ")
     if not zone:
         return f"{day}T{clock}"
@@ -132,7 +134,7 @@ def _precise(text: str) -> str:
 
 
 def _interval(text: str) -> str:
-    """`1-2` are years and months, `3 04:05:06.789` days and a time."""
+    """Return an interval as ISO 8601: `1-2` is years and months, `3 04:05:06.789` is days and a time."""
     if found := _YEARS.fullmatch(text):
         months = int(found[2]) * 12 + int(found[3])
         return interval_text(-months if found[1] else months, 0, 0)

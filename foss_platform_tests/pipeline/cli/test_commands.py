@@ -84,7 +84,7 @@ def test_replay_then_ask_then_replay_again(foss: Foss, recording: Path, settings
     code, _, err = foss("sql", "select count(*) from silver.parking_readings", "--at", "1 hour ago")
     assert code == 1
     assert "silver.parking_readings held no rows yet" in err
-    assert "The oldest moment that can be read is" in err
+    assert "The oldest readable moment is" in err
 
 
 def test_the_commands_of_the_readme_work_as_typed(foss: Foss, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:

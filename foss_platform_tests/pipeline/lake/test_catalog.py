@@ -192,6 +192,6 @@ def test_a_home_of_any_name_holds_catalog_and_warehouse(tmp_path: Path, folder: 
 
 @pytest.mark.parametrize("folder", ["a#b", "a?b"])
 def test_a_home_that_no_location_can_name_is_refused(tmp_path: Path, folder: str) -> None:
-    with pytest.raises(ConfigurationError, match="No lake can lie at"):
+    with pytest.raises(ConfigurationError, match="The lake cannot be stored in"):
         open_catalog(Settings(home=tmp_path / folder))
     assert list(tmp_path.iterdir()) == []

@@ -172,7 +172,7 @@ def test_who_never_wins_gives_up_with_nothing_written(catalog: Catalog, monkeypa
         put(catalog, (asked, DAY))
         return Change(rows((99, DAY)), properties={"lost": "1"})
 
-    with pytest.raises(PassingError, match=r"silver\.things changed under 3 tries"):
+    with pytest.raises(PassingError, match=r"silver\.things changed during 3 tries"):
         commit(catalog, NAME, plan)
     assert ids(catalog) == [1, 2, 3]
     assert "lost" not in catalog.load_table(NAME.identifier).properties

@@ -78,7 +78,7 @@ def test_an_expired_state_is_refused_and_the_oldest_named(settings: Settings) ->
     table = expire(settings, grown, 0, 1)
     assert [p.snapshot_id for p in live_points(table)] == [p.snapshot_id for p in points[2:]]
     for moment in (points[0].committed_at, points[1].committed_at, points[2].committed_at - MILLISECOND):
-        with pytest.raises(LastingError, match="no longer kept as it was") as caught:
+        with pytest.raises(LastingError, match="no longer retained") as caught:
             point_at(table, moment)
         assert points[2].committed_at.isoformat() in caught.value.remedy
     assert rows_at(table, points[2].committed_at) == 3
@@ -91,9 +91,9 @@ def test_a_gap_behind_a_tagged_state_is_refused_too(settings: Settings) -> None:
     table = expire(settings, load_table(open_catalog(settings), NAME), 1, 2)
     assert rows_at(table, points[0].committed_at) == 1
     for moment in (points[1].committed_at, points[2].committed_at, points[3].committed_at - MILLISECOND):
-        with pytest.raises(LastingError, match="no longer kept as it was") as caught:
+        with pytest.raises(LastingError, match="no longer retained") as caught:
             point_at(table, moment)
-        assert f"next moment that can be read is {points[3].committed_at.isoformat()}" in caught.value.remedy
+        assert f"next readable moment is {points[3].committed_at.isoformat()}" in caught.value.remedy
     assert rows_at(table, points[3].committed_at) == 4
     assert rows_at(table, points[4].committed_at - MILLISECOND) == 4
 
@@ -103,9 +103,9 @@ def test_a_gap_in_the_middle_that_tags_made(settings: Settings) -> None:
     points = live_points(grown)
     tag(grown, points[1])
     table = expire(settings, load_table(open_catalog(settings), NAME), 0, 2, 3)
-    with pytest.raises(LastingError, match="no longer kept"):
+    with pytest.raises(LastingError, match="no longer retained"):
         point_at(table, points[0].committed_at)
-    with pytest.raises(LastingError, match="no longer kept"):
+    with pytest.raises(LastingError, match="no longer retained"):
         point_at(table, points[2].committed_at)
     assert rows_at(table, points[4].committed_at) == 5
 

@@ -69,11 +69,11 @@ def test_time_travel_works_for_every_spelling_of_a_table(foss: Foss, trino: Trin
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("delete from gold.parking_latest", "Only a SELECT is answered"),
-        ("explain analyze delete from bronze.stavanger_parking", "Only a SELECT is answered"),
-        ("EXPLAIN ANALYZE VERBOSE delete from bronze.stavanger_parking", "Only a SELECT is answered"),
-        ("explain (type logical) insert into ops.polls select * from ops.polls", "Only a SELECT is answered"),
-        ("/* */ explain analyze delete from bronze.stavanger_parking", "Only a SELECT is answered"),
+        ("delete from gold.parking_latest", "Only SELECT is allowed"),
+        ("explain analyze delete from bronze.stavanger_parking", "Only SELECT is allowed"),
+        ("EXPLAIN ANALYZE VERBOSE delete from bronze.stavanger_parking", "Only SELECT is allowed"),
+        ("explain (type logical) insert into ops.polls select * from ops.polls", "Only SELECT is allowed"),
+        ("/* */ explain analyze delete from bronze.stavanger_parking", "Only SELECT is allowed"),
         ("select 1; select 2", "One statement is answered at a time, these are 2."),
         ("select * from gold.nope", "There is no table gold.nope."),
         ("select 1/0", "DIVISION_BY_ZERO"),
