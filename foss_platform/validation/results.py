@@ -62,8 +62,8 @@ class Check:
     description
         What the check requires of the service, in one sentence.
     remedy
-        The remedy of failures that have none of their own, and of time-outs. It may be a function of the trial, because
-        the advice depends on the configuration: a file needs other advice than a server.
+        Used after a time-out, or if a failure has no remedy of its own. It may be a function of the trial, because a
+        file needs other advice than a server.
     needs
         Names of the checks that must pass before this check can run.
     seconds

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
 #: The text added for the end of a run, by Dagster's name of the run's status.
-_ENDS = {"SUCCESS": "", "FAILURE": "; the run failed", "CANCELED": "; the run was cancelled"}
+_ENDS = {"SUCCESS": "", "FAILURE": "; the run failed", "CANCELED": "; the run was canceled"}
 _UNDER_WAY = "; the run is in progress"
 
 

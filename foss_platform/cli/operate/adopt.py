@@ -55,7 +55,7 @@ def _show(plan: "Adoption") -> None:
     rows = []
     for table in plan.tables:
         target = Relocation(table.name, table.metadata, table.places, {}).moved(table.metadata)
-        what = "paths are rewritten; missing files are copied" if table.places else "stays in place"
+        what = "paths are rewritten, missing files are copied" if table.places else "stays in place"
         rows.append((escape(table.name), what, escape(table_location(target))))
     show_table(("table", "action", "location"), rows)
 

@@ -59,7 +59,7 @@ def _print_table(results: "list[Result]") -> None:
         for result in results
     ]
     console = output()
-    console.print(table_of("", ("service", "check", "result", "s", "what was found"), rows, right=("s",)))
+    console.print(table_of("", ("service", "check", "result", "s", "finding"), rows, right=("s",)))
     for result in results:
         if result.remedy:
             console.print(f"\n[bold]{result.name}[/]: {escape(result.detail)}", soft_wrap=True)

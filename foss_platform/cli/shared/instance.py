@@ -32,7 +32,7 @@ def open_instance(settings: Settings) -> "DagsterInstance":
     Raises
     ------
     ConfigurationError
-        If its folder cannot be written. Dagster writes more there than it is asked to.
+        If its folder cannot be written. Dagster also stores files there on its own.
     PassingError
         If its storage cannot be opened.
     """

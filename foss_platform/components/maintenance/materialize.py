@@ -56,7 +56,7 @@ def maintain_lake(
     Raises
     ------
     dagster.Failure
-        At the end, if tables could not be maintained. It names them, and is not retried if a retry helps none.
+        At the end, if tables could not be maintained. The failure names them. It is not retried if no retry can help.
     """
     try:
         catalog = open_catalog(platform.settings)

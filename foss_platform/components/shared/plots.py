@@ -125,7 +125,7 @@ def _label_axes(plot: LinePlot, axes: Any) -> None:
 
 
 def _small_png(pixels: Any) -> bytes:
-    """Return the image with a reduced palette. It is stored with each materialization, and this saves four fifths."""
+    """Return the image with few colors. It is stored with each materialization, and few colors save four fifths."""
     from PIL import Image
 
     picture = io.BytesIO()

@@ -33,7 +33,7 @@ def postgres_connection(trial: Trial) -> Iterator["Connection"]:
 
 
 def ask_rest(trial: Trial) -> "requests.Response":
-    """Return a REST catalog's first response, without credentials. PyIceberg asks the same without a time-out."""
+    """Return a REST catalog's first response, without credentials. PyIceberg's own request has no time-out."""
     import requests
 
     uri = str(trial.properties["uri"]).rstrip("/")
@@ -50,7 +50,7 @@ def catalog_answers(trial: Trial) -> Finding:
     from foss_platform.lake.store.failures import lake_failures
 
     if trial.has_no_lake_yet:
-        return skipped(f"there is no lake at {trial.database.parent} yet, and the first run makes it", blocks=True)
+        return skipped(f"there is no lake at {trial.database.parent} yet. The first run creates it", blocks=True)
     with lake_failures():
         if trial.kind is CatalogKind.REST:
             answer = ask_rest(trial)

@@ -21,7 +21,7 @@ _REMEDY = "Synchronize the clocks of both machines with NTP."
 
 
 def catalog_clock_agrees(trial: Trial) -> Finding:
-    """Postgres is asked for its time. A REST catalog sends it with each response. A file has no clock."""
+    """Postgres returns its time in a query. A REST catalog sends it with each response. A file has no clock."""
     if trial.kind is CatalogKind.SQLITE:
         return skipped("a file has no clock")
     began = datetime.now(UTC)

@@ -40,9 +40,9 @@ def home_is_writable(trial: Trial) -> Finding:
         above = next(folder for folder in home.parents if folder.exists())
         if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
             return failed(
-                f"{home} cannot be made: {above} cannot be written", "Make it, or set FOSS_HOME to another folder."
+                f"{home} cannot be created: {above} cannot be written", "Create it, or set FOSS_HOME to another folder."
             )
-        return skipped(f"{home} does not exist yet, and the first run makes it")
+        return skipped(f"{home} does not exist yet. The first run creates it")
     try:
         with tempfile.TemporaryFile(dir=home) as file:
             file.write(b"probe")

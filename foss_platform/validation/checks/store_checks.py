@@ -5,7 +5,7 @@ from foss_platform.validation.checks.table_checks import standing_in
 from foss_platform.validation.results import Check, Finding, Service, failed, passed, skipped
 from foss_platform.validation.trial import Trial
 
-_CONTENT = b"a probe of foss validate; it may be deleted"
+_CONTENT = b"a probe of foss validate, which may be deleted"
 _OBJECT = "object"
 
 # a part of an error's text, and the remedy for it
@@ -30,7 +30,7 @@ def store_takes_objects(trial: Trial) -> Finding:
     if files is None:
         return skipped("only the REST catalog knows the warehouse's location, so the lake's own checks write there")
     if trial.is_embedded and trial.has_no_lake_yet:
-        return skipped(f"there is no lake at {trial.settings.home} yet, and the first run makes it", blocks=True)
+        return skipped(f"there is no lake at {trial.settings.home} yet. The first run creates it", blocks=True)
     standing = standing_in(trial)
     if standing is not None and not standing.is_own:
         return skipped("the warehouse belongs to another catalog, so nothing is written there", blocks=True)
