@@ -1,4 +1,4 @@
-"""Dagster's configuration of a home on one machine: writing it, and what an older one lacks."""
+"""Dagster's configuration of a home on one machine: writes it, and finds missing settings in older files."""
 
 import os
 from contextlib import nullcontext, suppress
@@ -8,16 +8,16 @@ from typing import Any
 
 _NAME = "dagster.yaml"
 CONFIGURATION = """\
-# Written by foss, which renews it as long as nobody changes it; yours to change.
+# Written by foss, and updated by foss until you change it. You may change it.
 telemetry: {enabled: false}
-# its dialog would cover the page at the first visit
+# the dialog would cover the page at the first visit
 nux: {enabled: false}
 concurrency:
-  # one writer a table, one dbt build at a time; at `op` a waiting run would start and spin on a core of its own
+  # one writer per table, one dbt build at a time. With `op`, a waiting run would start and keep a core busy
   pools: {granularity: run, default_limit: 1}
-# a queued run waits up to this long; 5 unless told
+# a queued run waits up to this long; the default is 5
 run_queue: {dequeue_interval_seconds: 1}
-# of a run, the terminal gets what it logs and its errors, not each event
+# of a run, the terminal shows log messages and errors, not each event
 python_logs: {python_log_level: INFO}
 # a run that hangs is ended after its job's dagster/max_runtime, or after 4 hours
 run_monitoring:
@@ -26,19 +26,20 @@ run_monitoring:
   free_slots_after_run_end_seconds: 5
   max_runtime_seconds: 14400
 run_retries: {enabled: true, max_retries: 2}
-# ticks, of which sensors and schedules make thousands a day; runs are pruned by the job prune_history
+# retention of ticks: sensors and schedules make thousands a day. The job prune_history deletes old runs
 retention:
   schedule: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
   sensor: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
   auto_materialize: {purge_after_days: {skipped: 1, success: 3, failure: 30, started: 3}}
 """
-#: Of what earlier versions wrote: SHA-256.
+#: SHA-256 of the files that earlier versions wrote.
 _EARLIER = frozenset(
     {
         "fc0f38fcdb85d53666496503639cb07e20e3df78c2daa74c6c7975962be620cb",
         "0e20859b3a0a7fb9544e60289a7c0b6d966872980032f963171dc085ec4d6294",
         "1840679e6d950b5583d497f42774b4ec99838621e68f8d5b93731f2350afa386",
         "30b22302f821509b1bc195e676ee22783570e20e251676d66ba74b45793b0575",
+        "0807cf6109ffcf38b72cfc0c85c5ee24af7de355ff7da385d01cfb24bd2b85e1",
     }
 )
 _RELIED_ON: dict[tuple[str, ...], Any] = {
@@ -50,12 +51,12 @@ _RELIED_ON: dict[tuple[str, ...], Any] = {
 
 
 def write_configuration(folder: Path) -> None:
-    """Write `dagster.yaml` where there is none, or where an earlier version's is as that version wrote it."""
+    """Write `dagster.yaml` if there is none, or if the existing file is unchanged from an earlier version."""
     file = folder / _NAME
     exists = file.exists()
     if exists and sha256(file.read_bytes()).hexdigest() not in _EARLIER:
         return
-    # an old one in a folder that cannot be written still serves for reading
+    # an old file in a read-only folder is good enough for reading
     with suppress(OSError) if exists else nullcontext():
         draft = file.with_name(f".{_NAME}.{os.getpid()}")
         draft.write_text(CONFIGURATION)
@@ -63,7 +64,7 @@ def write_configuration(folder: Path) -> None:
 
 
 def configuration_lacks(folder: Path) -> list[str]:
-    """Settings that the platform relies on and the file in the folder does not have, as it should say them."""
+    """Return the settings that the platform needs and the folder's file lacks, as lines to add."""
     import yaml
 
     file = folder / _NAME

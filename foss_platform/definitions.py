@@ -1,4 +1,4 @@
-"""The code location: put together in `build_defs`, which tests and production both call."""
+"""The code location. Tests and production both build it with `build_defs`."""
 
 import dagster as dg
 
@@ -13,18 +13,18 @@ from foss_platform.settings import load_settings
 
 
 def build_defs(platform: Platform) -> dg.Definitions:
-    """All that the pages in `defs/` describe, made with these settings, this clock and this HTTP.
+    """Build the definitions of all pages in `defs/` with this platform's settings, clock and HTTP session.
 
     Raises
     ------
     FossError
-        If the dbt project cannot be read. A broken page disables its own assets only.
+        If the dbt project cannot be read. A broken page disables only its own assets.
     """
     try:
         with loading_with(platform):
             pages = load_pages(pages_package)
     except Exception as error:
-        # Dagster's server shows what is raised here: one line and its remedy, not the frames of three frameworks
+        # Dagster's server shows this error: one line and its remedy, without the frames of three frameworks
         if (own := own_error(error)) is None:
             raise
         raise own.with_traceback(None) from None
@@ -33,7 +33,7 @@ def build_defs(platform: Platform) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `workspace.yaml` loads: code servers and the processes of runs call it, before they do anything else."""
+    """The definitions that `workspace.yaml` loads. Code servers and the processes of runs call this first."""
     keep_loopback_direct()
     settings = load_settings()
     end_with_parent()

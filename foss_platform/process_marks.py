@@ -1,8 +1,9 @@
-"""Marks of living processes: files that a process holds locked for as long as it lives.
+"""Marks of running processes: files that a process keeps locked until it ends.
 
-Whether a process lives cannot be told by its number: containers count their own, and numbers come again. The kernel
-releases a lock whenever and however its holder ends, so anybody who sees the folder can ask. Processes on other hosts
-keep their marks in another folder, which its name in each address tells: nothing is said about them.
+A process number does not show whether a process is running: each container has its own numbers, and numbers are
+reused. The kernel releases a lock however its process ends, so anyone with access to the folder can check the lock.
+Processes on other hosts have their marks in other folders. Each address contains the id of its folder, and processes
+of other folders are not judged.
 """
 
 import contextlib
@@ -25,16 +26,16 @@ _PLACE = "place"
 
 @dataclass(frozen=True)
 class Mark:
-    """What a process says of itself.
+    """What a process publishes about itself.
 
     Attributes
     ----------
     started
-        When it made the mark, in seconds since the epoch.
+        When the process made the mark, in seconds since the epoch.
     serves
-        Whether it may execute runs of others, as a code server does; a run's own process does not.
+        Whether the process may execute runs of others, as a code server does. A run's own process does not.
     run
-        The run that it executes, if it is known.
+        The run that the process executes, if it is known.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Mark:
 
 
 class Marks:
-    """The marks in one folder, which is made if it does not exist.
+    """The marks in one folder. The folder is made if it does not exist.
 
     Raises
     ------
@@ -60,33 +61,33 @@ class Marks:
         self.place = self._read_place()
 
     def own(self) -> Mark:
-        """The mark of this process, made at the first call."""
-        # a fork has the variable of its parent, and neither its lock nor its number
+        """Return the mark of this process. The first call makes it."""
+        # a forked process inherits this attribute, but has neither its parent's lock nor its number
         if self._own is None or self._own[0].process != os.getpid():
             serves = multiprocessing.parent_process() is None
             self._own = self._make(Mark(uuid.uuid4().hex, os.getpid(), time.time(), serves))
         return self._own[0]
 
     def address(self) -> str:
-        """Where others find the mark of this process: `place.name`."""
+        """Return the address by which others find the mark of this process: `place.name`."""
         return f"{self.place}.{self.own().name}"
 
     def note_run(self, run_id: str) -> None:
-        """Say which run this process executes."""
+        """Record in the mark which run this process executes."""
         mark = replace(self.own(), run=run_id)
         assert self._own is not None
         self._own = (mark, self._own[1])
         _write(self._own[1], mark)
 
     def is_dead(self, address: str) -> bool | None:
-        """Whether the process has ended; None if its mark is in another folder."""
+        """Whether the process has ended. None if its mark is in another folder."""
         place, _, name = address.partition(".")
         if place != self.place or not name.isalnum():
             return None
         return self._read(name) is None
 
     def living(self) -> list[Mark]:
-        """The marks of processes that live. Those of others are removed."""
+        """Return the marks of running processes. Marks of ended processes are deleted."""
         found = []
         for file in self._folder.glob("*.mark"):
             mark = self._read(file.stem)
@@ -98,14 +99,14 @@ class Marks:
 
     def _read(self, name: str) -> Mark | None:
         if self._own is not None and self._own[0].name == name and self._own[0].process == os.getpid():
-            # not opened: closing any descriptor of a file releases the process's locks on it
+            # the file must not be opened: closing any descriptor of a file releases the process's locks on it
             return self._own[0]
         with contextlib.suppress(FileNotFoundError), (self._folder / f"{name}.mark").open("r+") as file:
             if _lock(file.fileno()):
                 return None
             with contextlib.suppress(ValueError, TypeError):
                 return Mark(**json.load(file))
-            # locked and not written yet
+            # already locked, but not written yet
             return Mark(name, 0, 0.0, serves=True)
         return None
 
@@ -114,7 +115,7 @@ class Marks:
         while True:
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.lockf(descriptor, fcntl.LOCK_EX)
-            # another process may have removed it between the two calls
+            # another process may have deleted the file between the two calls
             with contextlib.suppress(FileNotFoundError):
                 if os.fstat(descriptor).st_ino == file.stat().st_ino:
                     break
@@ -127,7 +128,7 @@ class Marks:
         if not file.exists():
             draft = self._folder / f"{_PLACE}.{uuid.uuid4().hex}"
             draft.write_text(uuid.uuid4().hex)
-            # the first of several wins, and none is read half written
+            # if several processes do this, the first wins, and no process reads a partial file
             with contextlib.suppress(FileExistsError):
                 file.hardlink_to(draft)
             draft.unlink()
@@ -144,7 +145,7 @@ def _lock(descriptor: int) -> bool:
 
 def _write(descriptor: int, mark: Mark) -> None:
     content = json.dumps(asdict(mark)).encode()
-    # it only grows: a reader never sees an old end
+    # the content only grows, so a reader never sees the end of older content
     os.pwrite(descriptor, content, 0)
 
 
@@ -152,7 +153,9 @@ _MARKS: dict[Path, Marks] = {}
 
 
 def marks_of(settings: Settings) -> Marks:
-    """The marks of those who share Dagster's home. One object a folder: two would release each other's locks.
+    """Return the marks of the processes that share Dagster's home.
+
+    There is one object per folder, because two objects would release each other's locks.
 
     Raises
     ------
@@ -167,10 +170,10 @@ def marks_of(settings: Settings) -> Marks:
 
 
 def end_with_parent() -> None:
-    """End this process as soon as the process that started it is gone, if `multiprocessing` started it.
+    """End this process as soon as its parent process has ended, if `multiprocessing` started it.
 
-    A run whose code server is gone is ended rather than left to finish: nobody watches over it, and it would write
-    beside its retry. Commits are whole or not at all, so it loses only its own work.
+    A run is ended if its code server has ended, because nothing monitors it and it would write at the same time as its
+    retry. Commits are atomic, so only the run's own work is lost.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

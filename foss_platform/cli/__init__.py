@@ -1,1 +1,1 @@
-"""The `foss` command: one module a verb, each a thin caller of the core or of the asset graph."""
+"""The `foss` command: one module per verb. Each verb is a thin caller of the core or of the asset graph."""

@@ -1,6 +1,6 @@
-"""The `foss` command: its verbs, and how errors look. Not here: what a verb does.
+"""The `foss` command: its verbs, and how errors are shown.
 
-Heavy imports (Dagster, dbt, Iceberg) stay inside the verbs, so that `foss --help` and completion are quick.
+Heavy imports (Dagster, dbt, Iceberg) stay inside the verbs, so that `foss --help` and completion are fast.
 """
 
 import sys
@@ -36,7 +36,7 @@ from foss_platform.proxies import keep_loopback_direct
 
 
 class _Commands(TyperGroup):
-    """All verbs. A Ctrl-C ends any of them in the same way; Typer would end without a word."""
+    """All verbs. Ctrl-C ends each verb in the same way. Typer alone would end without a message."""
 
     def invoke(self, ctx: Context) -> Any:
         """Run the verb."""
@@ -49,7 +49,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     name="foss",
-    help="The FOSS Data Platform: REST feeds into Iceberg, refined with dbt, run by Dagster.",
+    help="The FOSS Data Platform: polls REST feeds into Iceberg tables, transforms them with dbt, and runs on Dagster.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,18 +66,18 @@ app.add_typer(quarantine, name="quarantine", rich_help_panel="Repair")
 
 
 def run() -> None:
-    """The entry point: a known error is one line; 2 if the user can correct it, 130 for Ctrl-C, else 1."""
+    """The entry point. A known error is one line. Exit code 2: the user can correct it. 130: Ctrl-C. 1: others."""
     keep_loopback_direct()
     try:
         app()
     except FossError as error:
         _end_with(error)
     except BrokenPipeError:
-        # the reader, such as `head`, has had enough; closing stderr keeps Python from saying so
+        # the reader, such as `head`, has closed the pipe. Closing stderr keeps Python from reporting it
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        # a file that the user named, or a home that cannot be written: their business, not a fault of the program
+        # a file named by the user, or a home that cannot be written: not a fault of the program
         where = f"{error.filename}: " if error.filename else ""
         _end_with(
             own_error(error)

@@ -1,1 +1,1 @@
-"""The vocabulary of the pages in `defs/`: Dagster components, a thin shell over lake, ingest and transform."""
+"""Dagster components that the pages in `defs/` use: a thin shell over lake, ingest and transform."""

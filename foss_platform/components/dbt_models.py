@@ -1,7 +1,7 @@
-"""`DbtModels`: the dbt project's models, seeds and tests as assets and checks of the one graph.
+"""`DbtModels`: the dbt project's models, seeds and tests as assets and checks of one graph.
 
-What belongs here: the Dagster objects and turning dbt's results into events. What does not: running
-dbt (`transform`), or what a node looks like in Dagster (`components.models.dbt_translator`).
+It turns dbt's results into Dagster events. See `transform` for running dbt, and `components.models.dbt_translator` for
+how a node appears in Dagster.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,28 +30,28 @@ from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
-#: Run tag or op tag that asks for everything anew.
+#: Run tag or op tag that requests a build from scratch.
 REBUILD_TAG = "foss/rebuild"
 
 
 class DbtModels(dg.Component, dg.Model, dg.Resolvable):
-    """All of the dbt project, built in process."""
+    """The whole dbt project, built in process."""
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The assets, the checks on their logic and health, and the job that rebuilds them."""
+        """Return the assets, the checks of their logic and health, and the jobs that build and rebuild them."""
         platform = current_platform()
         manifest = read_manifest(platform.settings)
         assets = dbt_asset(platform, manifest)
         build_job = dg.define_asset_job(
             "build",
             selection=dg.AssetSelection.assets(assets),
-            description="Bring silver and gold up to bronze.",
+            description="Update silver and gold from bronze.",
             executor_def=run_executor,
         )
         rebuild_job = dg.define_asset_job(
             "rebuild",
             selection=dg.AssetSelection.assets(assets),
-            description="Build silver and gold anew from bronze, with the logic as it is now.",
+            description="Build silver and gold from scratch from bronze, with the current logic.",
             tags={REBUILD_TAG: "true"},
             executor_def=run_executor,
         )
@@ -60,7 +60,7 @@ class DbtModels(dg.Component, dg.Model, dg.Resolvable):
 
 
 def dbt_asset(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
-    """The multi-asset of all models and seeds, with dbt's tests as checks."""
+    """Return the multi-asset of all models and seeds, with dbt's tests as checks."""
 
     @dbt_assets(
         manifest=manifest,
@@ -94,8 +94,8 @@ def _build(
         if notice.unique_id in (*assets, *checks):
             context.log.warning(str(notice))
     with closing(build(platform.settings, names, full_refresh=full_refresh)) as results:
-        # a step takes seconds: previews and pictures wait until gold is committed instead of competing with it;
-        # a rebuild takes longer than anybody waits without seeing it move
+        # an incremental build takes seconds: previews and plots wait until gold is committed, to not slow it down
+        # a rebuild takes long, so each table is shown as soon as it is built
         for result in results if full_refresh else list(results):
             waiting.discard(result.unique_id)
             if result.unique_id in checks:
@@ -104,7 +104,7 @@ def _build(
                 try:
                     metadata = _metadata(platform, catalog, manifest, result)
                 except FossError as error:
-                    # the models after it are built in any case
+                    # dbt builds the downstream models in any case
                     lasting = isinstance(error, LastingError)
                     failed.append(replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting))
                 else:
@@ -116,7 +116,7 @@ def _build(
             forbid_retries(context)
         raise dg.Failure(description="dbt: " + "\n".join(f"{r.unique_id}: {r.message}" for r in failed))
     if waiting:
-        raise dg.Failure(description=f"dbt left out what it was asked for: {', '.join(sorted(waiting))}")
+        raise dg.Failure(description=f"dbt did not build these requested nodes: {', '.join(sorted(waiting))}")
 
 
 def _unique_id(context: dg.AssetExecutionContext, key: dg.AssetKey) -> str:

@@ -1,7 +1,7 @@
-"""Loading the pages of `defs/` one by one, so that a broken page disables its own assets only.
+"""Loads the pages of `defs/` one by one, so that a broken page disables only its own assets.
 
-Dagster's `load_from_defs_folder` loads all folders or none: one misspelt key would leave no assets at all. A component
-tree reads every page below its root, so each page gets a tree of its own.
+Dagster's `load_from_defs_folder` loads all folders or none, so one misspelled key would leave no assets at all. A
+component tree reads every page below its root, so each page gets its own tree.
 """
 
 import importlib
@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 
 def load_pages(package: ModuleType) -> list[dg.Definitions]:
-    """The definitions of each page and of each Python module in the package `defs`.
+    """Return the definitions of each page and of each Python module in the package `defs`.
 
     A page that cannot be read or built becomes an asset that names its problems (`broken_page`).
     """
@@ -36,15 +36,15 @@ def _build(package: str, defs: Path, folder: str) -> dg.Definitions:
     name = ".".join([package, *Path(folder).with_suffix("").parts])
     try:
         with warnings.catch_warnings():
-            # what Dagster marks as beta or preview: as its own `load_from_defs_folder`
+            # ignore Dagster's beta and preview warnings, as `load_from_defs_folder` does
             warnings.simplefilter("ignore", dg.BetaWarning)
             warnings.simplefilter("ignore", dg.PreviewWarning)
             return _load(importlib.import_module(name), defs, folder)
     except Exception as error:
         if own_error(error) is not None:
-            # not the page: the dbt project, or the settings
+            # the cause is not the page, but the dbt project or the settings
             raise
-        # a component of the team's own may raise anything
+        # a team's own component may raise anything
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         _logger.warning("The page %s cannot be loaded.", folder, exc_info=True)
         return broken_page(folder, [f"{defs.name}/{folder}: {type(error).__name__}: {' '.join(lines[:3])}"])
@@ -57,7 +57,7 @@ def _load(module: ModuleType, defs: Path, folder: str) -> dg.Definitions:
 
 
 def _without_tree(found: dg.Definitions) -> dg.Definitions:
-    """The same definitions, free to be merged: Dagster merges at most one component tree."""
+    """Return the same definitions without their component tree, because Dagster merges at most one tree."""
     return dg.Definitions(
         assets=found.assets,
         asset_checks=found.asset_checks,
@@ -71,7 +71,7 @@ def _without_tree(found: dg.Definitions) -> dg.Definitions:
 
 
 def _python_modules(defs: Path) -> Iterator[str]:
-    """The children of `defs` that hold Python definitions and no page."""
+    """Yield the children of `defs` that contain Python definitions and no page."""
     for child in sorted(defs.iterdir()):
         if child.name.startswith((".", "__")):
             continue

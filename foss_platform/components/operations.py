@@ -1,4 +1,4 @@
-"""`Operations`: what the platform as a whole has in the graph: the poll log, maintenance, and what runs by itself."""
+"""`Operations`: the platform's own assets: the poll log, maintenance, their schedules and sensors."""
 
 from typing import Any, Self
 
@@ -29,31 +29,31 @@ class Operations(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[OperationsPage]:
-        """The model of the page's attributes."""
+        """Return the model of the page's attributes."""
         return OperationsPage
 
     @classmethod
     def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> Self:
-        """Take the validated page."""
+        """Create the component from the validated page."""
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The `ops` assets, their jobs and schedules, and the sensors."""
+        """Return the `ops` assets, their jobs and schedules, and the sensors."""
         platform = current_platform()
         automation = platform.settings.automation is Switch.ON
         poll_log = dg.AssetSpec(
             POLL_LOG_ASSET,
-            description="One row per attempt to poll a feed, failed ones too. Every pipeline's poll writes it.",
+            description="One row per attempt to poll a feed, also if it failed. Every pipeline's poll writes it.",
             group_name="ops",
             owners=list(self.page.owners),
             kinds={"iceberg"},
         )
         automatic = dg.AutomationConditionSensorDefinition(
-            # the name by which Dagster knows that no sensor of its own is wanted
+            # with a sensor of this name, Dagster does not add its own
             "default_automation_condition_sensor",
             target=dg.AssetSelection.all(),
             default_status=dg.DefaultSensorStatus.RUNNING if automation else dg.DefaultSensorStatus.STOPPED,
-            description="Builds models that several pipelines feed, and catches up after failures.",
+            description="Builds models that several pipelines feed, and builds models that were missed after failures.",
         )
         feeds = [feed for page in read_pages(platform.settings.defs_folder) for feed in page.feeds]
         maintenance = maintenance_job()
@@ -71,7 +71,7 @@ class Operations(dg.Component):
 
 
 def poll_log_check(platform: Platform) -> dg.AssetChecksDefinition:
-    """The check of the poll log's table. Each poll gives its verdict; by itself it runs only when asked for by hand."""
+    """Return the check of the poll log's table. Each poll yields its verdict. The step itself only runs manually."""
 
     @dg.multi_asset_check(name="poll_log_health", specs=[health_check_spec(POLL_LOG_ASSET)])
     def check(context: dg.AssetCheckExecutionContext) -> Any:

@@ -1,6 +1,6 @@
-"""`PlatformHealth`: what `foss validate` finds, as checks on the asset `ops/platform_health`.
+"""`PlatformHealth`: the checks of `foss validate` as checks of the asset `ops/platform_health`.
 
-What belongs here: the Dagster objects. What does not: the checks themselves (`validation`).
+See `validation` for the checks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,28 +23,28 @@ _JOB = "validate_platform"
 
 
 class PlatformHealth(dg.Component):
-    """The services' health: an asset with a check for each question, its job and schedule."""
+    """The health of the services: an asset with its checks, its job and its schedule."""
 
     def __init__(self, page: PlatformHealthPage) -> None:
         self.page = page
 
     @classmethod
     def get_model_cls(cls) -> type[PlatformHealthPage]:
-        """The model of the page's attributes."""
+        """Return the model of the page's attributes."""
         return PlatformHealthPage
 
     @classmethod
     def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> Self:
-        """Take the validated page."""
+        """Create the component from the validated page."""
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """The asset, its checks, its job and its schedule."""
+        """Return the asset, its checks, its job and its schedule."""
         platform = current_platform()
         job = dg.define_asset_job(
             _JOB,
             selection=dg.AssetSelection.assets(PLATFORM_HEALTH_ASSET),
-            description="Ask every service once whether it does what the platform needs.",
+            description="Check once that every service does what the platform needs.",
             executor_def=run_executor,
         )
         automation = platform.settings.automation is Switch.ON
@@ -62,12 +62,12 @@ class PlatformHealth(dg.Component):
 
 
 def platform_health_asset(platform: Platform, owners: Sequence[str]) -> dg.AssetsDefinition:
-    """The asset; it is materialized whatever the checks find."""
+    """Return the asset. It is materialized whatever the checks find."""
     spec = dg.AssetSpec(
         PLATFORM_HEALTH_ASSET,
         description=(
-            "Whether each service does what the platform asks of it, as `foss validate` finds it: "
-            "catalog, store, engine, Dagster and clocks. A probe table is committed, read and dropped."
+            "Whether each service does what the platform needs, with the checks of `foss validate`: "
+            "catalog, store, engine, Dagster and clocks. The checks commit, read and drop a probe table."
         ),
         group_name="ops",
         owners=list(owners),
@@ -106,7 +106,7 @@ def _validate(
 
 
 def verdict(result: Result) -> dg.AssetCheckResult:
-    """A result as Dagster shows it: what could not be judged is a warning, what need not be judged has passed."""
+    """Return a result as Dagster shows it: a check that could not run is a warning. One that is not needed passes."""
     failed = result.status is Status.FAILED
     skipped = result.status is Status.SKIPPED
     description = f"{'skipped: ' if skipped else ''}{result.detail}"
@@ -129,7 +129,7 @@ def _table(results: Sequence[Result]) -> dg.MetadataValue:
                     "check": result.name,
                     "result": str(result.status),
                     "seconds": result.seconds,
-                    "what was found": result.detail,
+                    "finding": result.detail,
                     "remedy": result.remedy,
                 }
             )

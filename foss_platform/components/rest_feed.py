@@ -1,7 +1,6 @@
-"""`RestFeed`: a page that describes a REST feed becomes its bronze assets, checks, job and schedule.
+"""`RestFeed`: the bronze assets, checks, job and schedule of a page that describes a REST feed.
 
-What belongs here: the Dagster objects. What does not: fetching, judging and committing (`ingest`), or
-what happens inside the asset (`components.feeds.polling`).
+See `ingest` for fetching, validating and committing, and `components.feeds.polling` for the body of the asset.
 """
 
 from typing import Any, Self
@@ -18,20 +17,19 @@ from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.settings import Settings, Switch
 
-#: The tag that carries a schedule's tick to the poll: the batch's identity.
+#: The tag that passes a schedule's tick to the poll, as the identity of the batch.
 TICK_TAG = "foss/tick"
-#: dbt models that more than one pipeline feeds: built by automation, not by one pipeline's schedule.
+#: Tag of dbt models that several pipelines feed. Automation builds them instead of one pipeline's schedule.
 SHARED_TAG = "foss/shared"
 
-# a poll and its step of the models take seconds, and the first build of 100 million rows 20 minutes
+# a poll and its incremental build take seconds, and the first build of 100 million rows 20 minutes
 _MAX_RUNTIME_SECONDS = 1800
 
 
 class RestFeed(dg.Component):
     """A REST feed polled into Iceberg bronze, with its quarantine, checks, job and schedule.
 
-    Its page is a `Feed`, validated as it stands: nothing in it is a template, since a `{{ cursor }}` in a
-    URL is the feed's own.
+    Its page is a `Feed`, validated without templates, because a `{{ cursor }}` in a URL belongs to the feed.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -39,16 +37,16 @@ class RestFeed(dg.Component):
 
     @classmethod
     def get_model_cls(cls) -> type[Feed]:
-        """What the page's attributes must be like; Dagster reports what is wrong with file and line."""
+        """Return the model of the page's attributes. Dagster reports validation errors with file and line."""
         return Feed
 
     @classmethod
     def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> Self:
-        """Take the validated page."""
+        """Create the component from the validated page."""
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """All Dagster objects of the feed."""
+        """Return all Dagster objects of the feed."""
         platform = current_platform()
         job = feed_job(self.feed)
         return dg.Definitions(
@@ -59,14 +57,14 @@ class RestFeed(dg.Component):
 
 
 def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
-    """The asset of one poll: bronze, its quarantine, and the checks on them."""
+    """Return the asset of one poll: bronze, its quarantine, and their checks."""
     bronze, rejected = asset_key(feed.bronze), asset_key(feed.rejected)
     shared: dict[str, Any] = {"group_name": "bronze", "owners": list(feed.owners), "kinds": {"iceberg", "python"}}
     specs = [
         dg.AssetSpec(bronze, description=feed.description.strip(), tags=feed.tags, **shared),
         dg.AssetSpec(
             rejected,
-            description=f"Quarantine: records of {feed.bronze} that broke its contract, whole, with the reason.",
+            description=f"Quarantine: complete records of {feed.bronze} that broke its contract, with the reason.",
             tags=feed.tags,
             **shared,
         ),
@@ -74,7 +72,7 @@ def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
 
     checks = [*check_specs(feed, bronze), health_check_spec(bronze), health_check_spec(rejected)]
 
-    # Dagster refuses to materialize one of several assets unless the function says that it can tell them apart
+    # Dagster refuses to materialize one of several assets unless the function declares that it can
     @dg.multi_asset(
         name=f"poll_{feed.name}", specs=specs, check_specs=checks, pool=f"bronze_{feed.name}", can_subset=True
     )
@@ -85,7 +83,7 @@ def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
 
 
 def feed_job(feed: Feed) -> Any:
-    """One run for a poll and all that depends on it: 10 s from tick to gold, against 20 s as two runs."""
+    """Return the job of a poll and everything downstream. One run takes 10 s from tick to gold. Two runs took 20 s."""
     downstream = dg.AssetSelection.assets(asset_key(feed.bronze)).downstream()
     seeds = dg.AssetSelection.kind("seed")
     shared = dg.AssetSelection.tag(SHARED_TAG, "true").downstream()
@@ -93,14 +91,14 @@ def feed_job(feed: Feed) -> Any:
     return dg.define_asset_job(
         feed.name,
         selection=selection,
-        description=f"Poll {feed.title or feed.name} once and build what depends on it.",
+        description=f"Poll {feed.title or feed.name} once and build the models that depend on it.",
         tags={"dagster/max_runtime": str(_MAX_RUNTIME_SECONDS)},
         executor_def=run_executor,
     )
 
 
 def feed_schedule(feed: Feed, job: Any, settings: Settings) -> dg.ScheduleDefinition:
-    """Polls at the page's cadence. The tick names the batch, so a retried run is the same batch."""
+    """Return the schedule of the page's cadence. The tick identifies the batch, so a retried run has the same batch."""
 
     @dg.schedule(
         job=job,
@@ -119,5 +117,5 @@ def feed_schedule(feed: Feed, job: Any, settings: Settings) -> dg.ScheduleDefini
     return every_tick
 
 
-#: The poll log is written by every pipeline's poll, so no single asset function can own it.
+#: Every pipeline's poll writes the poll log, so no single asset function can own it.
 POLL_LOG_ASSET = asset_key(POLLS)

@@ -1,5 +1,5 @@
-"""Validation of the services: whether each does what the platform asks of it, in the environment as configured.
+"""Validates the configured services: whether each service does what the platform needs.
 
-What belongs here: one module a kind of service, each a few small checks, and the suite that runs them. What does
-not: how results are shown (`cli.operate.validate`, `components.platform_health`). It leaves nothing behind.
+There is one module of small checks per kind of service, and a suite that runs them. Everything written is removed
+again. See `cli.operate.validate` and `components.platform_health` for how results are shown.
 """

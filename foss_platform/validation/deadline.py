@@ -1,7 +1,7 @@
-"""Doing something for a limited time, whatever it waits for. Not here: what is done.
+"""Runs a function with a time limit, whatever it waits for.
 
-Services that accept and never answer are met by time-outs of their own clients first; this is for where there is
-none, such as a library that tries again and again.
+The clients' own time-outs handle services that accept a connection and never answer. This limit is for clients without
+a time-out, such as a library that retries forever.
 """
 
 import threading
@@ -11,17 +11,17 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-class TooLate(Exception):  # noqa: N818  # it says what happened
-    """It had not ended in time; it goes on in a thread that no one waits for."""
+class TooLate(Exception):  # noqa: N818  # the name describes the event
+    """The function did not end in time. It continues in a thread that is not waited for."""
 
 
 def within(seconds: float, act: Callable[[], Value]) -> Value:
-    """What `act` returns or raises.
+    """Return what `act` returns, or raise what it raises.
 
     Raises
     ------
     TooLate
-        When it takes longer.
+        If it takes longer.
     """
     values: list[Value] = []
     errors: list[BaseException] = []
@@ -30,10 +30,10 @@ def within(seconds: float, act: Callable[[], Value]) -> Value:
         try:
             values.append(act())
         except BaseException as error:
-            # raised below, in the thread that asked
+            # raised below, in the calling thread
             errors.append(error)
 
-    # a daemon: a call that never returns must not keep the process from ending
+    # a daemon thread, because a call that never returns must not keep the process running
     thread = threading.Thread(target=run, daemon=True, name="validation")
     thread.start()
     thread.join(seconds)

@@ -1,6 +1,6 @@
-"""The probe: a table in a namespace of its own, made, filled, read and dropped. Not here: judging what happens.
+"""The probe: a table in its own namespace that is created, filled, read and dropped.
 
-The namespace is not one of the platform's, so that nothing which looks after those meets a table that is about to go.
+The namespace is not one of the platform's, so that maintenance never meets a table that is about to be dropped.
 """
 
 import threading
@@ -19,12 +19,12 @@ _TABLE = "probe"
 
 
 class Probe:
-    """What one validation writes.
+    """The objects that one validation writes.
 
     Attributes
     ----------
     files
-        Below the warehouse; None where its location is not known before a table is made.
+        The files in the warehouse. None if its location is not known before a table is created.
     """
 
     def __init__(self, settings: Settings, files: ProbeFiles | None) -> None:
@@ -38,15 +38,15 @@ class Probe:
 
     @property
     def table_name(self) -> TableName:
-        """Of its table."""
+        """The name of the probe's table."""
         return TableName(self.name, _TABLE)
 
     def touch(self) -> None:
-        """Note that something of it may be in the store from now on."""
+        """Record that objects of the probe may be in the store from now on."""
         self._written.set()
 
     def make(self) -> "Table":
-        """Make the table with its rows in one commit."""
+        """Create the table with its rows in one commit."""
         from foss_platform.lake.commit.changes import Change, apply_change
         from foss_platform.lake.connect.catalog import open_catalog
         from foss_platform.lake.store.failures import lake_failures
@@ -66,18 +66,18 @@ class Probe:
             self.table = apply_change(catalog, self.table_name, lambda _: Change(rows), tries=1)
         finally:
             if self._closed.is_set():
-                # nobody waits for it any longer, and who cleaned up did so before this
+                # the validation has given up waiting for this commit, and has cleaned up before it finished
                 self._remove(catalog)
         return self.table
 
     def close(self) -> None:
-        """Remove whatever there is of it; again changes nothing."""
+        """Remove everything of the probe. Further calls change nothing."""
         self._closed.set()
         if not self._written.is_set():
             return
         from foss_platform.lake.connect.catalog import open_catalog
 
-        # what can be removed without the catalog is, also when the catalog is away
+        # parts that do not need the catalog are removed even if the catalog does not answer
         try:
             if self._in_catalog.is_set():
                 self._remove(open_catalog(self._settings, create=False))
@@ -87,7 +87,7 @@ class Probe:
         self._written.clear()
 
     def remains(self) -> list[str]:
-        """What is still there after `close`."""
+        """Return what remains after `close`."""
         from foss_platform.lake.connect.catalog import open_catalog
 
         catalog = open_catalog(self._settings, create=False)
@@ -95,7 +95,7 @@ class Probe:
         return left + (self.files.names(self.name) if self.files is not None else [])
 
     def sweep(self) -> int:
-        """Remove what an interrupted validation has left; how many there were."""
+        """Remove the remains of interrupted validations. Returns their number."""
         from foss_platform.lake.connect.catalog import open_catalog
 
         catalog = open_catalog(self._settings, create=False)
@@ -113,7 +113,7 @@ class Probe:
 
 
 def probe_rows() -> "pa.Table":
-    """The rows of the probe; the numbers add up to 6."""
+    """Return the rows of the probe. The numbers add up to 6."""
     import pyarrow as pa
 
     moments = pa.array([0, 1, None], pa.timestamp("us", "UTC"))
@@ -136,7 +136,7 @@ def _drop(catalog: "Catalog", name: str, files: ProbeFiles | None) -> None:
 
 
 def _remove_files(table: "Table", name: str) -> None:
-    """Of a table whose catalog alone chose where it lies."""
+    """Return the files of a table whose location was chosen by the catalog."""
     from foss_platform.validation.probe_files import probe_files
 
     above, found, _ = table.location().partition(f"/{name}")

@@ -1,6 +1,6 @@
-"""The files of a probe: writing, reading, listing and removing them, in a folder or a bucket.
+"""Writes, reads, lists and removes the files of a probe, in a folder or a bucket.
 
-What belongs here: those below the warehouse whose name is that of a probe. What does not: any other file.
+It only touches files in the warehouse that have the name of a probe.
 """
 
 import posixpath
@@ -17,40 +17,40 @@ from urllib.parse import urlsplit
 
 from foss_platform.lake.store.bulk_objects import open_s3
 
-# the first part tells when it was made, so that one of an interrupted validation can be told from one under way
+# the first part is the time of creation, which distinguishes interrupted validations from running ones
 _NAME = re.compile(r"validation_probe_([0-9a-f]{8})[0-9a-f]{12}")
 _LEFT_AFTER_SECONDS = 900
 
 
 def new_probe_name() -> str:
-    """A name that nothing else bears."""
+    """Return a new unique name."""
     return f"validation_probe_{int(time.time()):08x}{secrets.token_hex(6)}"
 
 
 def is_left_behind(name: str) -> bool:
-    """Whether this is the name of a probe whose validation cannot be under way any longer."""
+    """Whether this is the name of a probe whose validation cannot be running any longer."""
     found = _NAME.fullmatch(name)
     return found is not None and time.time() - int(found[1], 16) > _LEFT_AFTER_SECONDS
 
 
 class ProbeFiles(Protocol):
-    """Files below the warehouse, named by paths relative to it."""
+    """The files of the warehouse, named by paths relative to it."""
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file."""
 
     def read(self, path: str) -> bytes:
-        """Read it."""
+        """Read a file."""
 
     def names(self, folder: str = "") -> list[str]:
-        """What lies right below the warehouse or a folder of it: names of files and folders."""
+        """Return the names of the files and folders directly in the warehouse, or in one of its folders."""
 
     def remove(self, name: str) -> None:
-        """Remove a probe's folder with all that lies in it."""
+        """Remove a probe's folder with all its files."""
 
 
 def probe_files(warehouse: str | None, properties: Mapping[str, Any]) -> ProbeFiles | None:
-    """Those of a warehouse; None where it is not known."""
+    """Return the files of a warehouse. None if its location is not known."""
     if warehouse is None:
         return None
     address = urlsplit(warehouse)
@@ -61,7 +61,7 @@ def probe_files(warehouse: str | None, properties: Mapping[str, Any]) -> ProbeFi
 
 @dataclass
 class FolderFiles:
-    """Below a folder, which is not there before the first table and is not left there by a probe."""
+    """The files of a folder. It may not exist before the first table, and the probe then removes it again."""
 
     root: Path
 
@@ -75,16 +75,16 @@ class FolderFiles:
         target.write_bytes(content)
 
     def read(self, path: str) -> bytes:
-        """Read it."""
+        """Read a file."""
         return (self.root / path).read_bytes()
 
     def names(self, folder: str = "") -> list[str]:
-        """What lies right below."""
+        """Return the names of the files and folders directly in the folder."""
         place = self.root / folder
         return sorted(entry.name for entry in place.iterdir()) if place.exists() else []
 
     def remove(self, name: str) -> None:
-        """Remove a probe's folder, and the warehouse's own if it was not there before and nothing else is in it."""
+        """Remove a probe's folder, and the warehouse's folder if the probe made it and it is empty."""
         _refuse_other(name)
         if (self.root / name).exists():
             shutil.rmtree(self.root / name)
@@ -95,9 +95,9 @@ class FolderFiles:
 
 @dataclass
 class BucketFiles:
-    """Below a bucket's prefix. Tables are written by PyArrow, so objects are too.
+    """The objects of a bucket's prefix. Objects are written by PyArrow, as tables are.
 
-    PyArrow leaves an empty object named like the folder when it deletes the last one in it, so s3fs does that.
+    When PyArrow deletes the last object in a folder, it leaves an empty object with the folder's name. s3fs does not.
     """
 
     root: str
@@ -109,13 +109,13 @@ class BucketFiles:
             stream.write(content)
 
     def read(self, path: str) -> bytes:
-        """Read it."""
+        """Read an object."""
         with self._arrow().open_input_stream(f"{self.root}/{path}") as stream:
             content: bytes = stream.read()
         return content
 
     def names(self, folder: str = "") -> list[str]:
-        """What lies right below."""
+        """Return the names directly in the prefix."""
         from pyarrow import fs
 
         selector = fs.FileSelector(f"{self.root}/{folder}".rstrip("/"), allow_not_found=True)
@@ -125,7 +125,7 @@ class BucketFiles:
         """Remove all objects of a probe."""
         _refuse_other(name)
         files = open_s3(self.properties)
-        # one listing, so that a store which never answers costs one time-out
+        # a single listing, so that a store that never answers costs only one time-out
         if found := files.find(f"{self.root}/{name}"):
             files.rm(found)
 
@@ -136,7 +136,7 @@ class BucketFiles:
 
 
 def only_probes(names: list[str]) -> Iterator[str]:
-    """Those of probes that were left behind."""
+    """Yield the names of probes that were left behind."""
     return (name for name in names if is_left_behind(name))
 
 

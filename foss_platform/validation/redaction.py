@@ -1,4 +1,4 @@
-"""Taking secrets out of text that comes from others, such as an exception's. Not here: reading them."""
+"""Removes secrets from foreign text, such as the messages of exceptions."""
 
 import re
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 _SECRET = re.compile(r"secret|password|passwd|token|credential|access.key|authorization|api.key", re.IGNORECASE)
-# what is shorter is a word of its own somewhere
+# shorter values may be ordinary words of the text
 _SHORTEST = 4
 
 
 def secrets_among(properties: Mapping[str, Any], environment: Mapping[str, str]) -> frozenset[str]:
-    """The values that no text may hold: of properties and variables that are named like secrets, and of URIs."""
+    """Return the secret values: of properties and variables that are named like secrets, and passwords in URIs."""
     named = {str(value) for name, value in properties.items() if _SECRET.search(name)}
     named |= {value for name, value in environment.items() if _SECRET.search(name) and not name.endswith("_FILE")}
     named |= {password for value in properties.values() if (password := _password(str(value)))}
@@ -20,8 +20,8 @@ def secrets_among(properties: Mapping[str, Any], environment: Mapping[str, str])
 
 
 def redact(text: str, secrets: frozenset[str]) -> str:
-    """The text with each secret as ***."""
-    # the longest first: one may be part of another
+    """Return the text with each secret replaced by ***."""
+    # the longest first, because a secret may be part of another
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text

@@ -1,4 +1,4 @@
-"""What a check is, what it finds, and what comes of it. Not here: the checks, or running them."""
+"""The classes of a check, its finding and its result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How a check ended."""
+    """The outcome of a check."""
 
     PASSED = "passed"
     WARNING = "warning"
@@ -19,7 +19,7 @@ class Status(StrEnum):
 
 
 class Service(StrEnum):
-    """What a check is about."""
+    """The subject of a check."""
 
     SETTINGS = "settings"
     PROJECT = "project"
@@ -33,16 +33,16 @@ class Service(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """The finding of a check.
 
     Attributes
     ----------
     detail
-        What was seen; of a skipped check the reason.
+        What the check found. For a skipped check, the reason.
     remedy
-        What the user can do; empty where nothing is to be done.
+        What the user can do. Empty if nothing has to be done.
     blocks
-        Whether checks that need this one cannot be judged.
+        Whether checks that depend on this check cannot run.
     """
 
     status: Status
@@ -58,16 +58,16 @@ class Check:
     Attributes
     ----------
     name
-        Stable: Dagster knows the history of a check by it.
+        Must not change, because Dagster's history of a check is stored by its name.
     description
-        What it asks of the service, in a sentence.
+        What the check requires of the service, in one sentence.
     remedy
-        For a failure that says nothing better, and for an answer that does not come; told by the trial if it
-        depends on the configuration: nobody with a file wants advice about a server.
+        Used after a time-out, or if a failure has no remedy of its own. It may be a function of the trial, because a
+        file needs other advice than a server.
     needs
-        Names of the checks without which it cannot be judged.
+        Names of the checks that must pass before this check can run.
     seconds
-        How long it may take; None for the suite's limit.
+        The check's time limit. None for the suite's limit.
     """
 
     name: str
@@ -79,13 +79,13 @@ class Check:
     seconds: float | None = None
 
     def remedy_for(self, trial: "Trial") -> str:
-        """What the user can do in this configuration."""
+        """Return what the user can do in this configuration."""
         return self.remedy if isinstance(self.remedy, str) else self.remedy(trial)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check; no text in it holds a secret."""
+    """The result of one check. No text in it contains a secret."""
 
     name: str
     service: Service
@@ -97,20 +97,20 @@ class Result:
 
 
 def passed(detail: str) -> Finding:
-    """The service does what it is asked."""
+    """The service meets the requirement."""
     return Finding(Status.PASSED, detail)
 
 
 def warning(detail: str, remedy: str) -> Finding:
-    """It does, but somebody should look at it."""
+    """The service meets the requirement, but needs attention."""
     return Finding(Status.WARNING, detail, remedy)
 
 
 def failed(detail: str, remedy: str) -> Finding:
-    """It does not."""
+    """The service does not meet the requirement."""
     return Finding(Status.FAILED, detail, remedy, blocks=True)
 
 
 def skipped(reason: str, *, blocks: bool = False) -> Finding:
-    """There is nothing to judge; `blocks` where what needs it cannot be judged either."""
+    """There is nothing to check. `blocks` also skips the checks that depend on this check."""
     return Finding(Status.SKIPPED, reason, blocks=blocks)

@@ -1,4 +1,4 @@
-"""The suite: which checks there are, and running them one after another. Not here: what each asks, or showing it."""
+"""The list of all checks, and running them one after another."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +20,10 @@ from foss_platform.validation.redaction import redact
 from foss_platform.validation.results import Check, Finding, Result, Service, Status, failed, skipped
 from foss_platform.validation.trial import Trial
 
-#: No check takes longer, whatever it waits for, unless it names a limit of its own.
+#: The time limit of each check, unless the check has its own.
 CHECK_SECONDS = 15.0
 
-#: In this order; what needs another comes after it, and what drops the probe after what reads it.
+#: In this order: a check comes after the checks it needs, and the probe is dropped after the last check that reads it.
 CHECKS: Sequence[Check] = (
     *settings_checks.CHECKS,
     *catalog_checks.CHECKS,
@@ -40,7 +40,7 @@ CHECKS: Sequence[Check] = (
 
 
 def chosen(service: Service | None) -> list[Check]:
-    """All checks, or those of a service with what they need, in their order."""
+    """Return all checks, or the checks of a service together with the checks that they need, in order."""
     if service is None:
         return list(CHECKS)
     wanted: set[str] = set()
@@ -58,18 +58,18 @@ def validate(
     begins: Callable[[Check], None] = lambda check: None,
     seconds: float = CHECK_SECONDS,
 ) -> Iterator[Result]:
-    """Run the checks, each for a limited time, and leave nothing behind, whatever happens in between.
+    """Run the checks, each with a time limit, and remove everything they wrote, whatever happens in between.
 
     Parameters
     ----------
     begins
-        Told of each check before it runs.
+        Called with each check before it runs.
     seconds
-        How long each may take that names no limit of its own.
+        The time limit of each check without its own limit.
 
     Yields
     ------
-    One result a check, in their order, as soon as it is there.
+    One result per check, in order, as soon as it is known.
     """
     blocked: dict[str, str] = {}
     try:
@@ -78,7 +78,7 @@ def validate(
             began = time.monotonic()
             finding = _blocked(check, blocked) or _outcome(trial, check, check.seconds or seconds)
             if finding.blocks:
-                # the reason at the root, not the last link of the chain
+                # report the original reason, not the last check in the chain
                 is_root = finding.status is Status.FAILED
                 blocked[check.name] = f"because {check.name} failed" if is_root else finding.detail
             yield Result(
@@ -95,7 +95,7 @@ def validate(
 
 
 def works(results: Sequence[Result]) -> bool:
-    """Whether nothing failed; a warning is no failure, and what was skipped is none."""
+    """Whether nothing failed. Warnings and skipped checks are not failures."""
     return not any(result.status is Status.FAILED for result in results)
 
 
@@ -112,7 +112,7 @@ def _outcome(trial: Trial, check: Check, seconds: float) -> Finding:
     except FossError as error:
         return failed(error.problem, error.remedy or check.remedy_for(trial))
     except Exception as error:
-        # a check asks servers and libraries of others: whatever they raise is a failure of the service
+        # a check calls foreign servers and libraries: any error they raise is a failure of the service
         lines = str(error).strip().splitlines()
         return failed(f"{type(error).__name__}{f': {lines[0]}' if lines else ''}", check.remedy_for(trial))
 
@@ -121,5 +121,5 @@ def _close(trial: Trial, seconds: float) -> None:
     try:
         within(seconds, trial.probe.close)
     except Exception:
-        # what failed has been reported by its check; the next validation sweeps what could not be removed
+        # the failure was reported by its check, and the next validation removes what could not be removed
         return

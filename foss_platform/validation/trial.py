@@ -1,6 +1,6 @@
-"""What the checks are run against: the configuration as it is now, and the probe of one validation.
+"""The environment of the checks: the current configuration, and the probe of one validation.
 
-What belongs here: reading it once, and what is derived from it. What does not: connecting to anything.
+The configuration is read once. Nothing is connected.
 """
 
 import os
@@ -23,7 +23,7 @@ _BUCKETS = ("s3", "s3a", "s3n")
 
 
 class CatalogKind(StrEnum):
-    """Who keeps the catalog."""
+    """Kind of the catalog."""
 
     SQLITE = "SQLite"
     POSTGRES = "Postgres"
@@ -37,15 +37,15 @@ class Trial:
     Attributes
     ----------
     properties
-        Of catalog `lake`, with the platform's defaults: holds secrets.
+        Properties of catalog `lake`, with the platform's defaults. They contain secrets.
     is_embedded
-        Whether nothing configures the catalog, so that it is the local one under the home.
+        Whether no catalog is configured, so that the local catalog in the home is used.
     warehouse
-        Where tables lie; None where only a REST catalog knows it.
+        Location of the tables. None if only a REST catalog knows it.
     probe
-        What this validation writes.
+        The objects that this validation writes.
     instance
-        Dagster's instance where the caller runs in it; None opens the one of the home.
+        The caller's Dagster instance. None opens the instance of the home.
     """
 
     settings: Settings
@@ -59,16 +59,16 @@ class Trial:
 
     @property
     def bucket(self) -> str | None:
-        """The bucket of the warehouse; None for a folder."""
+        """The bucket of the warehouse. None for a folder."""
         address = urlsplit(self.warehouse or "")
         return address.netloc if address.scheme in _BUCKETS else None
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the warehouse; None for a bucket."""
+        """The folder of the warehouse. None for a bucket."""
         if self.warehouse is None or self.bucket is not None:
             return None
-        # not urlsplit's path: a location is taken as it stands
+        # urlsplit's path is not used, because a location must not be decoded
         return Path(self.warehouse.removeprefix("file://"))
 
     @property
@@ -84,7 +84,7 @@ class Trial:
 
     @property
     def has_no_lake_yet(self) -> bool:
-        """Whether a lake in files has not been made; where its tables are without a catalog, it has."""
+        """Whether a lake in files does not exist yet. Tables without a catalog count as a lake."""
         if self.kind is not CatalogKind.SQLITE or self.database.exists():
             return False
         folder = self.folder
@@ -97,7 +97,7 @@ def new_trial(settings: Settings, instance: "Callable[[], DagsterInstance] | Non
     Raises
     ------
     ConfigurationError
-        When a secret's file cannot be read, or production names no catalog.
+        If a secret's file cannot be read, or production has no catalog configured.
     """
     from foss_platform.catalog_configuration import catalog_kind, catalog_problems, catalog_properties, refuse_problems
     from foss_platform.lake.connect.catalog import warehouse_folder
@@ -110,7 +110,7 @@ def new_trial(settings: Settings, instance: "Callable[[], DagsterInstance] | Non
         refuse_problems(catalog_problems(configured))
     properties = configured or {}
     warehouse = str(properties.get("warehouse", "")) if configured else f"file://{warehouse_folder(settings)}"
-    # a REST catalog may know its warehouse by a name that is no location
+    # a REST catalog may identify its warehouse by a name that is not a location
     location = warehouse if urlsplit(warehouse).scheme else None
     kind = CatalogKind.SQLITE
     if catalog_kind(properties) == "rest":
@@ -120,6 +120,6 @@ def new_trial(settings: Settings, instance: "Callable[[], DagsterInstance] | Non
     probe = Probe(settings, probe_files(location, properties))
     secrets = secrets_among(properties, os.environ)
     if settings.trino_password is not None:
-        # it may have come from a file
+        # the password may come from a file
         secrets |= {settings.trino_password.get_secret_value()}
     return Trial(settings, properties, configured is None, kind, location, probe, secrets, instance)

@@ -1,4 +1,4 @@
-"""`foss diff`: what became of a table's rows between two moments. Not here: comparing them (`lake.compare.diff`)."""
+"""`foss diff`: show how a table's rows differ between two moments. See `lake.compare.diff` for the comparison."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,14 +24,21 @@ _SHOWN_ROWS = 20
 
 def diff(
     table: TableArgument,
-    since: Annotated[str, typer.Option("--from", metavar="MOMENT", help="An ISO time, or '2 hours ago'.")],
+    since: Annotated[
+        str, typer.Option("--from", metavar="MOMENT", help="The earlier moment: an ISO time, or '2 hours ago'.")
+    ],
     until: Annotated[
-        str | None, typer.Option("--to", metavar="MOMENT", help="Likewise.", show_default="as it stands")
+        str | None,
+        typer.Option(
+            "--to", metavar="MOMENT", help="The later moment, in the same forms.", show_default="the current state"
+        ),
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How the rows are written.")] = Format.TABLE,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="Output format of the rows.")] = Format.TABLE,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the rows to this file instead of the terminal.")
+    ] = None,
 ) -> None:
-    """Rows of TABLE that were added, removed or changed between two moments, by its key."""
+    """Show the rows of TABLE that were added, removed or changed between two moments, matched by its key."""
     from foss_platform.ingest.bronze.schemas import SEQUENCE_NUMBER
     from foss_platform.lake.compare.diff import compared
     from foss_platform.lake.connect.catalog import open_catalog
@@ -47,14 +54,14 @@ def diff(
     now = datetime.now(UTC)
     first, last = parse_moment(since, now), parse_moment(until, now) if until is not None else None
     if last is not None and first > last:
-        raise ConfigurationError(f"--from {since} lies after --to {until}.", "Swap them.")
+        raise ConfigurationError(f"--from {since} is later than --to {until}.", "Swap the two options.")
     loaded = load_table(catalog, name)
     points = _state(loaded, first), _state(loaded, last)
     for word, point in zip(("from", "to"), points, strict=True):
         kind = "pinned" if point.is_pinned else "live"
         messages().print(f"{word} the state committed at {moment_text(point.committed_at)} ({kind})", soft_wrap=True)
     earlier, later = (pin(name, point_table(loaded, point), point.snapshot_id) for point in points)
-    # which commit brought a row is not part of it, and a replay brings the same row with another
+    # the commit that wrote a row is not compared: a replay writes the same row in another commit
     with compared(settings, earlier, later, key_of(loaded), {SEQUENCE_NUMBER}) as found:
         _explain(found, key_of(loaded))
         if format_ is Format.TABLE and out is None:
@@ -69,20 +76,20 @@ def _state(table: "Table", moment: datetime | None) -> "Point":
 
     live = live_points(table)
     if moment is None and live:
-        # not the state of this clock's now: the writer's may be ahead
+        # this machine's clock is not used here, because the writer's clock may be ahead of it
         return live[-1]
     return point_at(table, moment or datetime.now(UTC))
 
 
 def _explain(found: "Difference", key: tuple[str, ...]) -> None:
-    """Say what was not compared, or not as the user will expect."""
+    """Report the columns that were not compared, and why whole rows were compared if they were."""
     console = messages()
     for word, columns in (("--from", found.only_earlier), ("--to", found.only_later)):
         if columns:
-            console.print(f"only at {word}, and not compared: {escape(', '.join(columns))}", soft_wrap=True)
+            console.print(f"columns only at {word}, not compared: {escape(', '.join(columns))}", soft_wrap=True)
     if found.key:
         return
     why = "the table has no key"
     if key:
         why = f"the key ({', '.join(key)}) {'repeats' if found.repeated_key else 'is not in both states'}"
-    console.print(f"whole rows are compared, since {escape(why)}", soft_wrap=True)
+    console.print(f"whole rows are compared, because {escape(why)}", soft_wrap=True)

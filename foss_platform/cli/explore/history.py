@@ -1,4 +1,4 @@
-"""`foss history`: the states of a table that can be read. Not here: which are kept (`lake.snapshots.points`)."""
+"""`foss history`: list the readable states of a table. See `lake.snapshots.points` for which states are kept."""
 
 import json
 from datetime import datetime
@@ -16,23 +16,25 @@ if TYPE_CHECKING:
     from foss_platform.lake.snapshots.points import Point
     from foss_platform.lake.table.names import TableName
 
-#: What a snapshot's summary may say of its making, and how that is said to a person.
+#: Keys of a snapshot's summary that give the reason for the commit, and the text shown for each.
 _REASONS = {
     "foss.build": "{}",
     "foss.maintenance": "{}",
     "foss.rollback-to": "rollback to {}",
-    "foss.replayed": "{} again",
-    # Iceberg's own, of other engines
+    "foss.replayed": "{} replayed",
+    # written by Iceberg itself, in other engines
     "engine-name": "{}",
 }
 
 
 def history(
     table: TableArgument,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most so many, the newest; 0: all.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, help="Show at most this many states, newest first. 0 shows all.")
+    ] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Every state of TABLE that can still be read, the newest first."""
+    """List every state of TABLE that can still be read, newest first."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.snapshots.points import all_points
     from foss_platform.lake.table.tables import load_table
@@ -42,21 +44,21 @@ def history(
     name = find_named(catalog, table)
     loaded = load_table(catalog, name)
     points = all_points(loaded)[::-1]
-    # the rows of a pinned state are in its own file, so only those that are shown are read
+    # each pinned state costs the read of its own metadata file, so only the states shown are read
     states = [_state(name, loaded, point) for point in points[: limit or None]]
     if as_json:
         typer.echo(json.dumps(states, indent=2, default=datetime.isoformat))
     else:
-        columns = ("committed at", "held until", "kind", "rows", "made by", "snapshot")
+        columns = ("committed at", "current until", "kind", "rows", "made by", "snapshot")
         rows = [_line(state) for state in states]
         output().print(table_of("", columns, rows, right=("rows", "snapshot")))
     hidden = len(points) - len(states)
-    more = f", {hidden:,} of them not shown: use --limit 0" if hidden else ""
+    more = f", {hidden:,} not shown (use --limit 0)" if hidden else ""
     messages().print(f"{len(points):,} states of {table} can be read{more}", soft_wrap=True)
 
 
 def _state(name: "TableName", table: "Table", point: "Point") -> dict[str, Any]:
-    """What JSON says of a point; a pinned state whose file is damaged is listed with the reason, and no rows."""
+    """Return a state's entry in the JSON output. A pinned state with a damaged file has the reason instead of rows."""
     state = {
         "committed_at": point.committed_at,
         "held_until": point.until,
@@ -73,7 +75,7 @@ def _state(name: "TableName", table: "Table", point: "Point") -> dict[str, Any]:
     try:
         snapshot = point_table(table, point).snapshot_by_id(point.snapshot_id)
     except Exception as error:
-        # a damaged file fails in many ways, and says nothing of the other states
+        # a damaged file fails in many ways, and must not hide the other states
         return {**state, "made_by": trouble(name, error).problem}
     if snapshot is None or snapshot.summary is None:
         return state

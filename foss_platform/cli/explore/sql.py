@@ -1,4 +1,4 @@
-"""`foss sql`: a query over the lake, printed or exported. Not here: how it is answered (`lake.query.query`)."""
+"""`foss sql`: query the lake, and print or export the rows. See `lake.query.query` for how a query is executed."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,17 +21,19 @@ _SHOWN_ROWS = 200
 def sql(
     query: Annotated[str | None, typer.Argument(metavar="QUERY")] = None,
     file: Annotated[Path | None, typer.Option("--file", "-F", help="Read the query from this file.")] = None,
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How the rows are written.")] = Format.TABLE,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="Output format of the rows.")] = Format.TABLE,
     at: Annotated[
-        str | None, typer.Option("--at", help="Read the tables as they stood: an ISO time, or '2 hours ago'.")
+        str | None, typer.Option("--at", help="Read the tables as of this moment: an ISO time, or '2 hours ago'.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the rows to this file instead of the terminal.")
+    ] = None,
     engine: Annotated[
         Engine | None,
-        typer.Option(help="Who answers, and in whose SQL; Trino reads live snapshots only."),
+        typer.Option(help="The engine that runs the query, in its own SQL dialect. Trino reads live snapshots only."),
     ] = None,
 ) -> None:
-    """Ask the lake, e.g. foss sql "select * from gold.parking_latest"."""
+    """Query the lake, e.g. foss sql "select * from gold.parking_latest"."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.query.query import ask
     from foss_platform.lake.table.moments import parse_moment
@@ -59,11 +61,11 @@ def _query(query: str | None, file: Path | None) -> str:
     if query is not None and file is None:
         return query
     if file is None or query is not None:
-        raise ConfigurationError("What is asked is either a QUERY or a --file.", "foss sql --help shows both.")
+        raise ConfigurationError("Exactly one of QUERY and --file is needed.", "See foss sql --help.")
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{file} is no text in UTF-8.") from None
+        raise ConfigurationError(f"{file} is not UTF-8 text.", "Convert the file to UTF-8.") from None
 
 
 def _print_table(reader: "pa.RecordBatchReader") -> None:
@@ -73,12 +75,12 @@ def _print_table(reader: "pa.RecordBatchReader") -> None:
     more = 0
     for batch in reader:
         wanted = batch.slice(0, max(0, _SHOWN_ROWS - len(rows)))
-        # by place, not by name: two columns may have the same one
+        # by position, not by name: two columns may have the same name
         columns = [_shown(column.type, texts(column)) for column in wanted.columns]
         rows.extend(zip(*columns, strict=True))
         more += batch.num_rows - wanted.num_rows
     output().print(table_of("", [escape(name) for name in reader.schema.names], rows))
-    messages().print(f"{len(rows) + more:,} rows" + (f", {more:,} of them not shown: use --format csv" if more else ""))
+    messages().print(f"{len(rows) + more:,} rows" + (f", {more:,} not shown (use --format csv)" if more else ""))
 
 
 def _shown(type_: "pa.DataType", cells: list[str | None]) -> list[str | None]:
@@ -88,5 +90,5 @@ def _shown(type_: "pa.DataType", cells: list[str | None]) -> list[str | None]:
         return [None if cell is None else f"{float(cell):.10g}" for cell in cells]
     if pa.types.is_timestamp(type_):
         return [None if cell is None else cell.replace("T", " ") for cell in cells]
-    # a cell is data: [red] in it is not a color
+    # a cell is data: [red] in a cell is not a color
     return [None if cell is None else escape(cell) for cell in cells]

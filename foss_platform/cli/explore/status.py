@@ -1,4 +1,4 @@
-"""`foss status`: one line a pipeline. Not here: the numbers' meaning (`ingest.bronze.poll_log`)."""
+"""`foss status`: one line per pipeline. See `ingest.bronze.poll_log` for the meaning of the numbers."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,13 @@ from foss_platform.settings import FeedMode, Settings
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
-#: What is added of a run, by Dagster's name of its status.
-_ENDS = {"SUCCESS": "", "FAILURE": "; the run failed", "CANCELED": "; the run was cancelled"}
-_UNDER_WAY = "; the run is under way"
+#: The text added for the end of a run, by Dagster's name of the run's status.
+_ENDS = {"SUCCESS": "", "FAILURE": "; the run failed", "CANCELED": "; the run was canceled"}
+_UNDER_WAY = "; the run is in progress"
 
 
 def status() -> None:
-    """One line a pipeline: last poll, last reading, age, rejected, checks."""
+    """Show one line per pipeline: last poll, last reading, age, rejected records, checks."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.settings import load_settings
 
@@ -36,7 +36,7 @@ def _line(settings: Settings, catalog: "Catalog", name: str) -> tuple[Any, ...]:
     newest = poll.newest_data_time
     now = poll.polled_at if settings.feed is FeedMode.RECORDED else datetime.now(UTC)
     age = _age(now - newest) if newest else ""
-    rejected = f"{poll.records_rejected} of the last poll"
+    rejected = f"{poll.records_rejected} in the last poll"
     return (name, _time(poll.polled_at), poll.status, _time(newest), age, rejected, _checks(settings, name))
 
 
@@ -52,7 +52,7 @@ def _time(moment: datetime | None) -> str:
 
 
 def _checks(settings: Settings, name: str) -> str:
-    """What the checks of the pipeline's last run said, and how it ended, as Dagster has recorded it."""
+    """Return the verdicts of the checks in the pipeline's last run, and how that run ended, as recorded by Dagster."""
     from dagster import DagsterEventType, RunsFilter
 
     from foss_platform.cli.shared.instance_reading import open_for_reading
@@ -65,7 +65,7 @@ def _checks(settings: Settings, name: str) -> str:
         reading.fetch_events(runs[0].run_id)
         instance = reading.instance
         records = instance.get_records_for_run(runs[0].run_id, of_type={evaluated, planned}).records
-    # a poll that failed judges the log alone: what it was to judge besides counts as well
+    # a failed poll runs only the checks of the log: the checks that could not run are counted as well
     passed: dict[tuple[str, str], bool | None] = {}
     for event in (record.event_log_entry.dagster_event for record in records):
         if event is None:

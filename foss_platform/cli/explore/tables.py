@@ -1,4 +1,4 @@
-"""`foss tables`: how every table is doing. Not here: what makes a table need care (`lake.maintenance.health`)."""
+"""`foss tables`: show the state of every table. See `lake.maintenance.health` for when a table needs maintenance."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from foss_platform.settings import Settings
 
 
-_LEFT_OVER = "[yellow]its model or page is gone: keep it, or `foss drop` it[/]"
+_LEFT_OVER = "[yellow]its model or page is gone: keep the table, or `foss drop` it[/]"
 
 
 @dataclass(frozen=True)
 class TableLine:
-    """What is told of a table.
+    """What is reported about a table.
 
     Attributes
     ----------
     oldest_readable
-        The first moment whose state can be read, live or pinned; None where the table never held a row.
+        The first moment whose state can be read, live or pinned. None if the table never had a row.
     live_bytes
-        The data of the current state.
+        Size of the current state's data files.
     reclaimable_bytes
-        What nothing refers to, spared or not; None where nobody looked.
+        Size of the files that nothing refers to, retained or not. None if they were not listed.
     made_by
-        The model, seed or page that makes it; None if none does, or that is not known.
+        The model, seed or page that makes the table. None if nothing makes it, or if that is not known.
     is_left_over
-        Whether nothing makes it any longer; None if the project could not be read.
+        Whether nothing makes the table any longer. None if the project could not be read.
     """
 
     table: str
@@ -57,10 +57,12 @@ class TableLine:
 
 
 def tables(
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out what is reclaimable.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Do not list the storage, so reclaimable bytes are not shown.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """One line a table: size, files, how far back it can be read, what is reclaimable, what care it needs."""
+    """Show one line per table: size, files, oldest readable state, reclaimable bytes, needed maintenance."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.table.tables import list_tables
     from foss_platform.settings import load_settings
@@ -74,7 +76,7 @@ def tables(
         try:
             lines.append(_made(_look(catalog, name, quick=quick), name, known))
         except Exception as error:
-            # a table whose files are damaged fails in many ways, and says nothing of the others
+            # a table with damaged files fails in many ways, and must not hide the other tables
             failures.append(trouble(name, error))
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines], indent=2, default=datetime.isoformat))
@@ -86,7 +88,7 @@ def tables(
 
 
 def _makers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | None":
-    """What makes each table; None if that cannot be told now, as without permission to parse the project."""
+    """Return what makes each table. None if that is not known, for example without permission to parse the project."""
     from foss_platform.transform.makers import makers
     from foss_platform.transform.manifest import is_prepared
 
@@ -96,7 +98,7 @@ def _makers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | 
             return None
         return makers(settings, feeds().values())
     except (FossError, OSError) as error:
-        messages().print(f"Whose model or page is gone is not told: {escape(str(error))}", soft_wrap=True)
+        messages().print(f"Tables without a model or page are not marked: {escape(str(error))}", soft_wrap=True)
         return None
 
 
@@ -110,7 +112,7 @@ def _made(line: TableLine, name: "TableName", known: "Mapping[TableName, str] | 
 
 
 def _watched(names: "Iterable[TableName]") -> "Iterator[TableName]":
-    """The names one by one, with a bar that says which is being looked at."""
+    """Yield the names one by one, with a progress bar that shows the current name."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     chosen = list(names)

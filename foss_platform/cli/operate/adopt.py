@@ -1,4 +1,4 @@
-"""`foss adopt`: a lake that was copied or moved becomes this home's own. Not here: how (`lake.adopt.adopt`)."""
+"""`foss adopt`: make a copied or moved lake this home's own. See `lake.adopt.adopt` for how."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def adopt(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done. Write nothing.")] = False,
     take_over: Annotated[
         bool,
-        typer.Option("--take-over", help="No other catalog uses these files any longer: take them as they are."),
+        typer.Option(
+            "--take-over", help="Use the files where they are, because no other catalog uses them any longer."
+        ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Make a lake that was copied or moved this home's own; run again to go on after an interruption."""
+    """Make a copied or moved lake this home's own. After an interruption, run it again to resume."""
     from foss_platform.lake.adopt.adopt import adopt as carry_out
     from foss_platform.lake.adopt.adopt import plan_adoption
     from foss_platform.lake.connect.catalog import open_catalog
@@ -31,7 +33,7 @@ def adopt(
     catalog = open_catalog(load_settings(), create=False, judge=False)
     plan = plan_adoption(catalog, take_over=take_over)
     if plan.owner is None:
-        output().print("The lake is this home's own already; there is nothing to adopt.")
+        output().print("The lake is already this home's own. There is nothing to adopt.")
         return
     output().print(escape(plan.standing.problem), soft_wrap=True)
     _show(plan)
@@ -43,7 +45,7 @@ def adopt(
         carry_out(catalog, plan, progress)
     output().print("The lake is this home's own now.")
     if not plan.takes_over and not plan.standing.is_gone:
-        output().print("The original was not changed. What each of the two polls from now on is in that one alone.")
+        output().print("The original lake was not changed. From now on, each lake contains only its own new polls.")
 
 
 def _show(plan: "Adoption") -> None:
@@ -53,9 +55,9 @@ def _show(plan: "Adoption") -> None:
     rows = []
     for table in plan.tables:
         target = Relocation(table.name, table.metadata, table.places, {}).moved(table.metadata)
-        what = "paths are rewritten; missing files are copied" if table.places else "stays where it is"
+        what = "paths are rewritten, missing files are copied" if table.places else "stays in place"
         rows.append((escape(table.name), what, escape(table_location(target))))
-    show_table(("table", "what is done", "location"), rows)
+    show_table(("table", "action", "location"), rows)
 
 
 @contextmanager

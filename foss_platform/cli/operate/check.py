@@ -1,4 +1,4 @@
-"""`foss check`: whether the project's files can be used. It is offline; `foss validate` asks the services."""
+"""`foss check`: check offline whether the project's files can be used. See `foss validate` for the services."""
 
 import json
 from dataclasses import asdict
@@ -15,11 +15,12 @@ from foss_platform.errors import ConfigurationError
 
 def check(
     page: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PAGE]...", help="Pages to check, as a folder of `defs` or a file.")
+        list[Path] | None,
+        typer.Argument(metavar="[PAGE]...", help="Pages to check: a folder of `defs`, or a page's file."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Check the pages of the project and report all problems at once. Exit 1 if there is any."""
+    """Check the project's pages and report all problems at once. Exit with code 1 if there is a problem."""
     pages = all_pages()
     if page:
         wanted = {one.as_posix().removesuffix("/defs.yaml").rstrip("/") for one in page}

@@ -1,4 +1,4 @@
-"""`foss cleanup`: all maintenance from the command line. Not here: what maintenance does (`lake.maintenance.maintain`)."""
+"""`foss cleanup`: all maintenance from the command line. See `lake.maintenance.maintain` for what maintenance does."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,21 +26,25 @@ _RISKY = timedelta(hours=1)
 def cleanup(
     table: Annotated[
         list[str] | None,
-        typer.Option("--table", "-t", metavar="NAME", help="Only this one; repeatable.", autocompletion=complete_table),
+        typer.Option(
+            "--table", "-t", metavar="NAME", help="Only this table. Repeatable.", autocompletion=complete_table
+        ),
     ] = None,
     older_than: Annotated[
         str | None,
         typer.Option(
             "--older-than",
             metavar="DURATION",
-            help="Remove what an earlier clean-up found unreferenced so long ago: 6h, 30m, '2 days', or 0 for all.",
-            show_default="the table's policy",
+            help="Delete files known to be unreferenced for at least this long: 6h, 30m, '2 days', or 0 for all.",
+            show_default="the table's retention policy",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files that would go; change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the files that would be deleted. Change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Merge small files, let go of points that no promise needs, remove files that nothing refers to."""
+    """Compact small files, expire snapshots outside the retention policy, and delete unreferenced files."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.ownership.ownership import require_own
     from foss_platform.lake.table.tables import list_tables
@@ -53,11 +57,11 @@ def cleanup(
     names = list(dict.fromkeys(find_named(catalog, name) for name in table)) if table else list_tables(catalog)
     if spare is not None and spare < _RISKY and not dry_run:
         messages().print(
-            f"[bold yellow]warning:[/] --older-than {escape(str(older_than))} spares files for less than an hour: "
-            "readers and writers that run now may still need them, and would fail.",
+            f"[bold yellow]warning:[/] --older-than {escape(str(older_than))} retains unreferenced files for less than "
+            "an hour: running readers and writers may still need them, and would fail.",
             soft_wrap=True,
         )
-        confirm("Remove them?", yes=yes)
+        confirm("Delete them?", yes=yes)
     done, failures = _maintain(catalog, names, spare, dry_run=dry_run)
     if dry_run:
         _list_files(done)
@@ -86,7 +90,7 @@ def _maintain(
         def count(file: "StoredFile") -> None:
             nonlocal files, size
             files, size = files + 1, size + file.size
-            bar.update(task, gone=f"{files:,} files removed, {size_text(size)}")
+            bar.update(task, gone=f"{files:,} files deleted, {size_text(size)}")
 
         for name in names:
             bar.update(task, description=str(name))
@@ -98,24 +102,24 @@ def _maintain(
                     maintain(catalog, name, now, trigger="command", spare=spare, dry_run=dry_run, progress=count)
                 )
             except Exception as error:
-                # a table whose files are damaged fails in many ways, and must not keep the others from care
+                # a table with damaged files fails in many ways, and must not stop the maintenance of the other tables
                 failures.append(trouble(name, error))
             bar.advance(task)
     return done, failures
 
 
 def _remove_dropped(catalog: "Catalog", *, dry_run: bool) -> None:
-    """The files of the tables that were dropped so long ago that they can be restored no longer."""
+    """Delete the files of dropped tables that can no longer be restored."""
     from foss_platform.lake.maintenance.dropped_files import remove_for_good
 
     if gone := remove_for_good(catalog, datetime.now(UTC), dry_run=dry_run):
-        would = "would be removed" if dry_run else "removed"
+        would = "would be deleted" if dry_run else "deleted"
         size = size_text(sum(file.size for file in gone))
         messages().print(f"{len(gone):,} files of dropped tables {would}, {size} freed")
 
 
 def _heal(catalog: "Catalog", name: "TableName") -> None:
-    """Before bronze is cared for: the snapshots that maintenance lets expire may hold what the poll log is owed."""
+    """Repair the poll log before bronze is maintained: expired snapshots may hold entries that the log still lacks."""
     from importlib.metadata import version
 
     from foss_platform.ingest.bronze.poll_log import heal_poll_log
@@ -136,16 +140,16 @@ def _list_files(done: "Sequence[TableMaintenance]") -> None:
 def _summarize(
     catalog: "Catalog", done: "Sequence[TableMaintenance]", spare: timedelta | None, *, dry_run: bool
 ) -> None:
-    columns = ["table", "points", "removed", "freed", "spared", "until"]
-    columns[1:1] = [] if dry_run else ["merged"]
+    columns = ["table", "points", "deleted", "freed", "retained", "until"]
+    columns[1:1] = [] if dry_run else ["compacted"]
     rows = [_line(catalog, maintenance, spare, dry_run=dry_run) for maintenance in done]
     show_table(columns, rows, right=columns[1:-1])
     freed = sum(maintenance.removal.bytes for maintenance in done)
     files = sum(len(maintenance.removal.files) for maintenance in done)
     if dry_run:
-        messages().print(f"{files:,} files would be removed, {size_text(freed)} freed; nothing was changed")
+        messages().print(f"{files:,} files would be deleted, {size_text(freed)} freed. Nothing was changed.")
     else:
-        messages().print(f"{files:,} files removed, {size_text(freed)} freed")
+        messages().print(f"{files:,} files deleted, {size_text(freed)} freed")
 
 
 def _line(catalog: "Catalog", maintenance: "TableMaintenance", spare: timedelta | None, *, dry_run: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""`foss drop`: tables that nothing makes any longer. Not here: how they go and come back (`lake.maintenance.dropped_tables`)."""
+"""`foss drop`: drop tables without a model or page. See `lake.maintenance.dropped_tables` for how."""
 
 import json
 from dataclasses import asdict
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def complete_dropped(incomplete: str) -> list[str]:
-    """For the shell's completion: the tables that can be restored."""
+    """Return the tables that can be restored, for the shell's completion."""
     try:
         from foss_platform.lake.connect.catalog import open_catalog
         from foss_platform.lake.maintenance.dropped_tables import dropped_tables
@@ -28,7 +28,7 @@ def complete_dropped(incomplete: str) -> list[str]:
 
         found = dropped_tables(open_catalog(load_settings(), create=False, judge=False))
     except Exception:
-        # as `complete_table`: a shell would show it in the middle of a line
+        # a shell would print the error in the middle of a line, as for `complete_table`
         return []
     return [dropped.table for dropped in found if dropped.table.startswith(incomplete)]
 
@@ -36,20 +36,23 @@ def complete_dropped(incomplete: str) -> list[str]:
 def drop(
     table: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TABLE...", help="Such as gold.old_model.", autocompletion=complete_table),
+        typer.Argument(
+            metavar="TABLE...", help="Tables to drop, such as gold.old_model.", autocompletion=complete_table
+        ),
     ] = None,
     restore: Annotated[
         list[str] | None,
-        typer.Option("--restore", metavar="TABLE", help="Bring a dropped one back.", autocompletion=complete_dropped),
+        typer.Option("--restore", metavar="TABLE", help="Restore a dropped table.", autocompletion=complete_dropped),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be dropped; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be dropped. Change nothing.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also a table that a model or page makes, which the next run makes anew.")
+        bool,
+        typer.Option("--force", help="Also drop tables that a model or page makes. The next run makes them again."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Drop tables that no model or page makes any longer; without TABLE, list the dropped ones that can be restored."""
+    """Drop tables that no model or page makes any longer. Without TABLE, list dropped tables that can be restored."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.ownership.ownership import require_own
     from foss_platform.settings import load_settings
@@ -58,7 +61,7 @@ def drop(
     catalog = open_catalog(settings, create=False)
     if restore:
         if table:
-            raise ConfigurationError("--restore and a table to drop exclude each other.", "Run one after the other.")
+            raise ConfigurationError("--restore cannot be combined with tables to drop.", "Run the command twice.")
         for text in restore:
             _restore(catalog, text)
         return
@@ -84,7 +87,7 @@ def _drop(catalog: "Catalog", names: list[TableName]) -> None:
         dropped = drop_table(catalog, name, datetime.now(UTC))
         output().print(
             f"{escape(str(name))} was dropped. Until {minute_text(dropped.keep_until)} "
-            f"`foss drop --restore {escape(str(name))}` brings it back; after that `foss cleanup` removes its files.",
+            f"`foss drop --restore {escape(str(name))}` restores it. After that, `foss cleanup` deletes its files.",
             soft_wrap=True,
         )
 
@@ -94,9 +97,9 @@ def _restore(catalog: "Catalog", text: str) -> None:
 
     namespace, dot, name = text.partition(".")
     if not dot:
-        raise ConfigurationError(f"{text} is not the name of a table.", "Name it such as gold.old_model.")
+        raise ConfigurationError(f"{text} is not the name of a table.", "Use a name such as gold.old_model.")
     dropped = restore_table(catalog, TableName(namespace, name))
-    output().print(f"{escape(text)} is back as it was at {minute_text(dropped.dropped_at)}.", soft_wrap=True)
+    output().print(f"{escape(text)} was restored to its state of {minute_text(dropped.dropped_at)}.", soft_wrap=True)
 
 
 def _list(catalog: "Catalog", *, as_json: bool) -> None:
@@ -121,14 +124,14 @@ def _refuse_made(settings: Settings, names: list[TableName]) -> None:
         known = makers(settings, feeds().values())
     except (FossError, OSError) as error:
         raise ConfigurationError(
-            f"Whether a model or page makes {', '.join(map(str, names))} cannot be told: {error}",
-            "Mend that first, or add --force.",
+            f"It is not known whether a model or page makes {', '.join(map(str, names))}: {error}",
+            "Correct that first, or add --force.",
         ) from None
     made = {name: maker for name in names if (maker := maker_of(name, known)) is not None}
     if made:
         said = "; ".join(f"{name} is made by {maker}" for name, maker in made.items())
         raise ConfigurationError(
-            f"{said}. The next run would make it anew.",
+            f"{said}. The next run would make it again.",
             "Remove the model or page first, or add --force.",
         )
 

@@ -1,4 +1,4 @@
-"""`foss move`: a lake into another catalog and store. Not here: how (`lake.move.move_lake`)."""
+"""`foss move`: copy a lake into another catalog and store. See `lake.move.move_lake` for how."""
 
 import os
 from collections.abc import Iterator
@@ -21,16 +21,22 @@ if TYPE_CHECKING:
 def move(
     to: Annotated[
         Path,
-        typer.Option("--to", metavar="FILE", help="Names the target, written like .pyiceberg.yaml; may hold ${NAME}."),
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help="File that describes the target, in the format of .pyiceberg.yaml. It may contain ${NAME}.",
+        ),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be copied, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be copied. Write nothing.")] = False,
     table: Annotated[
         list[str] | None,
-        typer.Option("--table", "-t", metavar="NAME", help="Only this one; repeatable.", autocompletion=complete_table),
+        typer.Option(
+            "--table", "-t", metavar="NAME", help="Only this table. Repeatable.", autocompletion=complete_table
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Copy the lake's current state into another catalog and store, where polling goes on; run again to resume."""
+    """Copy the lake's current state into another catalog and store, to continue polling there. Run again to resume."""
     from foss_platform.ingest.bronze.moved_poll_log import owed_to_the_log
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.move.move_lake import move_tables
@@ -48,19 +54,19 @@ def move(
         _show_left_behind(plan)
         messages().print("nothing was written")
         return
-    # a copy must not become a second lake that polls the same feeds under its original's name
+    # a copy must not become a second lake that polls the same feeds under the original's name
     require_own(source)
-    confirm("Copy these tables? The lake here stays as it is.", yes=yes)
+    confirm("Copy these tables? The lake here is not changed.", yes=yes)
     destination = open_target(target)
     assert destination is not None
     with _bar(plan) as progress:
         verified = move_tables(plan, source, destination, owed_to_the_log(plan.sources), progress)
     rows = [(escape(str(name)), f"{found.rows:,}", found.hash) for name, found in verified.items()]
     if rows:
-        title = "Copied; the same rows by count and hash on both sides"
+        title = "Copied: row count and hash are the same on both sides"
         output().print(table_of(title, ("table", "rows", "hash"), rows, right=("rows",)))
     else:
-        output().print("All of these were complete at the target already.")
+        output().print("All of these tables were already complete at the target.")
     _show_left_behind(plan)
     _show_next_steps(plan, target)
 
@@ -119,17 +125,17 @@ def _show_next_steps(plan: "MovePlan", target: "MoveTarget") -> None:
     moved = {move.name for move in plan.tables}
     if rest := [str(name) for name in plan.sources if name not in moved]:
         console.print(
-            f"Not asked for: {escape(', '.join(rest))}. Poll there only when all are moved: leave --table out.",
+            f"Not copied: {escape(', '.join(rest))}. Move all tables before you poll there: run again without --table.",
             soft_wrap=True,
         )
         return
     variables = "\n".join(f"     {name}" for name in target.variables())
     console.print(
         "Next:\n"
-        "  1. Stop what polls here: two lakes that both poll drift apart.\n"
-        f"  2. Where polling is to go on, set FOSS_ENVIRONMENT=production, and with the values of the target's file\n"
+        "  1. Stop polling here. If two lakes poll the same feeds, their contents diverge.\n"
+        f"  2. On the machine that continues polling, set FOSS_ENVIRONMENT=production and, from the target's file,\n"
         f"{escape(variables)}\n"
-        "  3. `foss status` there shows the last poll of here, and `foss run` goes on.\n"
+        "  3. There, `foss status` shows the last poll made here, and `foss run` continues from it.\n"
         f"Keep the lake here until its history is no longer needed.",
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""`foss parity`: whether both engines make the same silver and gold. Not here: building or comparing them."""
+"""`foss parity`: check that both engines build the same silver and gold. See `transform` for the builds."""
 
 import typer
 from rich.markup import escape
@@ -10,9 +10,9 @@ _SHOWN_ROWS = 10
 
 
 def parity() -> None:
-    """Build silver and gold on DuckDB and on Trino from the same bronze, beside the lake's own, and compare them.
+    """Build silver and gold on DuckDB and on Trino from the same bronze, and compare the results.
 
-    Row for row and type for type; exit code 1 when anything differs. What was built for it is removed again.
+    Values and types of all rows are compared. Exit code 1 if anything differs. The tables built for this are removed.
     """
     from foss_platform.engine import Engine
     from foss_platform.lake.compare.parity import parity_of

@@ -1,4 +1,4 @@
-"""`foss validate`: each service of the environment as configured. Not here: the checks (`validation`)."""
+"""`foss validate`: check each configured service. See `validation` for the checks."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ _VERDICTS = {**VERDICTS, "skipped": "[dim]- skipped[/]"}
 def validate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     only: Annotated[
-        Service | None, typer.Option("--only", help="Check this service alone, with what its checks need.")
+        Service | None, typer.Option("--only", help="Check only this service, and the checks that it depends on.")
     ] = None,
 ) -> None:
-    """Check that every service answers and does what the platform asks of it; leaves nothing behind."""
+    """Check that every service answers and does what the platform needs. Everything written for it is removed."""
     from dataclasses import asdict
 
     from foss_platform.settings import load_settings
@@ -59,7 +59,7 @@ def _print_table(results: "list[Result]") -> None:
         for result in results
     ]
     console = output()
-    console.print(table_of("", ("service", "check", "result", "s", "what was found"), rows, right=("s",)))
+    console.print(table_of("", ("service", "check", "result", "s", "finding"), rows, right=("s",)))
     for result in results:
         if result.remedy:
             console.print(f"\n[bold]{result.name}[/]: {escape(result.detail)}", soft_wrap=True)
@@ -70,7 +70,7 @@ def _print_table(results: "list[Result]") -> None:
 
 
 def _unread(error: ConfigurationError) -> dict[str, Any]:
-    """The result of the one check that could be made, as the others look."""
+    """Return the result of the only check that could run, in the form of the others."""
     from foss_platform.validation.checks.settings_checks import SETTINGS_WHOLE
     from foss_platform.validation.redaction import redact, secrets_among
 

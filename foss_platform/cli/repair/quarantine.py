@@ -1,4 +1,4 @@
-"""`foss quarantine`: what was rejected, and taking it in once that is mended."""
+"""`foss quarantine`: list rejected records, and replay them after the contract or the page has been corrected."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Records that broke their contract: list, show, replay.")
 
 _Pipeline = Annotated[str, typer.Argument(autocompletion=complete_pipeline, metavar="PIPELINE")]
-_Since = Annotated[str | None, typer.Option(help="Only polls from here on: an ISO time, or '2 days ago'.")]
-_Reason = Annotated[str | None, typer.Option(help="Only what was rejected for a reason that holds this text.")]
+_Since = Annotated[str | None, typer.Option(help="Only polls since this moment: an ISO time, or '2 days ago'.")]
+_Reason = Annotated[str | None, typer.Option(help="Only records whose reason for rejection contains this text.")]
 
 
 @app.command("list")
 def list_(pipeline: _Pipeline, since: _Since = None, reason: _Reason = None) -> None:
-    """How many records were rejected, by reason and by what has become of them."""
+    """Count rejected records by reason and by state."""
     groups: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], datetime] = {}
     last: dict[tuple[str, str], datetime] = {}
@@ -47,12 +47,12 @@ def show(
     pipeline: _Pipeline,
     since: _Since = None,
     reason: _Reason = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many records.")] = 50,
 ) -> None:
-    """The rejected records themselves."""
+    """Show the rejected records in full."""
     for place, record in enumerate(_records(pipeline, since, reason)):
         if place == limit:
-            messages().print(f"more than {limit}: see --limit, or ask `foss sql`")
+            messages().print(f"more than {limit} records: raise --limit, or use `foss sql`")
             break
         output().print(
             f"[bold]{record.polled_at:%Y-%m-%d %H:%M:%S}Z[/] {escape(record.batch_id)} record {record.record_index} "
@@ -66,9 +66,9 @@ def replay(
     pipeline: _Pipeline,
     since: _Since = None,
     reason: _Reason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come in, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be loaded. Write nothing.")] = False,
 ) -> None:
-    """Take in what the contract accepts now, under its first batch, index and poll time."""
+    """Load the records that the contract accepts now. They keep their original batch, index and poll time."""
     from foss_platform.ingest.quarantine.replay import replay_quarantine
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.settings import load_settings
@@ -82,16 +82,14 @@ def replay(
         reason=reason,
         dry_run=dry_run,
     )
-    would = "would come in" if dry_run else "came in"
+    would = "would be loaded" if dry_run else "loaded"
     console = output()
-    console.print(f"{result.records:,} records of quarantine {would}")
-    console.print(
-        f"{result.bodies:,} bodies that could not be read before {would}, with {result.rows_of_bodies:,} rows"
-    )
+    console.print(f"{result.records:,} quarantined records {would}")
+    console.print(f"{result.bodies:,} formerly unreadable bodies {would}, with {result.rows_of_bodies:,} rows")
     for why, count in sorted(result.still_refused.items(), key=lambda item: -item[1]):
-        console.print(f"{count:,} still refused: {escape(why)}", soft_wrap=True)
+        console.print(f"{count:,} still rejected: {escape(why)}", soft_wrap=True)
     if not dry_run and (result.records or result.rows_of_bodies):
-        console.print("Next: the pipeline's next run builds silver and gold with them; `foss run` does it now.")
+        console.print("Next: the pipeline's next run adds them to silver and gold. `foss run` does so now.")
 
 
 def _records(pipeline: str, since: str | None, reason: str | None) -> "Iterator[QuarantinedRecord]":

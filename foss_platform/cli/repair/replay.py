@@ -1,4 +1,4 @@
-"""`foss replay`: recorded polls into bronze, then silver and gold."""
+"""`foss replay`: load recorded polls into bronze, then build silver and gold."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +12,9 @@ from foss_platform.cli.shared.terminal import messages, output
 def replay(
     pipeline: Annotated[str, typer.Argument(autocompletion=complete_pipeline, metavar="PIPELINE")],
     file: Annotated[Path, typer.Argument(metavar="FILE")],
-    bronze_only: Annotated[bool, typer.Option("--bronze-only", help="Stop before silver and gold.")] = False,
+    bronze_only: Annotated[bool, typer.Option("--bronze-only", help="Do not build silver and gold.")] = False,
 ) -> None:
-    """Take in the polls of FILE (.jsonl, .jsonl.gz or .csv) as if polled then; the same again changes nothing."""
+    """Load the polls of FILE (.jsonl, .jsonl.gz or .csv) as if polled then. Polls loaded before are skipped."""
     from foss_platform.cli.shared.graph import run_job
     from foss_platform.cli.shared.recorded import take_in
     from foss_platform.cli.shared.summary import show_verdicts
@@ -25,7 +25,7 @@ def replay(
     console = output()
     console.print(
         f"[bold]{pipeline}[/]: {totals.polls:,} polls: {totals.new_polls:,} new with {totals.rows:,} rows, "
-        f"{totals.known_polls:,} were in already, {totals.failed_polls:,} failed; "
+        f"{totals.known_polls:,} already loaded, {totals.failed_polls:,} failed; "
         f"{totals.rejected_records:,} records rejected"
     )
     if bronze_only:

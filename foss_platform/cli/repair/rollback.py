@@ -1,4 +1,4 @@
-"""`foss rollback`: a derived table back to how it stood. Not here: what that takes (`lake.build.rollback`)."""
+"""`foss rollback`: set a derived table back to an earlier state. See `lake.build.rollback` for how."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 def rollback(
     table: TableArgument,
-    moment: Annotated[str, typer.Option("--to", metavar="MOMENT", help="An ISO time, or '2 hours ago'.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    moment: Annotated[
+        str, typer.Option("--to", metavar="MOMENT", help="The moment to go back to: an ISO time, or '2 hours ago'.")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change. Change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Take TABLE of silver or gold back to how it stood, in one commit; the next run builds on from there."""
+    """Set TABLE of silver or gold back to its state at a moment, in one commit. The next run builds on that state."""
     from foss_platform.lake.build.rollback import plan_rollback, roll_back
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.table.moments import parse_moment
@@ -35,20 +37,21 @@ def rollback(
     if dry_run:
         messages().print("nothing was changed")
         return
-    confirm(f"Take {planned.name} back to this state?", yes=yes)
+    confirm(f"Roll {planned.name} back to this state?", yes=yes)
     before = load_table(catalog, planned.name).metadata.current_snapshot_id
     done = roll_back(catalog, planned)
     snapshot = done.current_snapshot()
     if done.metadata.current_snapshot_id == before:
-        output().print(f"{planned.name} stands so already; nothing was changed", soft_wrap=True)
+        output().print(f"{planned.name} already has this state. Nothing was changed.", soft_wrap=True)
         return
     output().print(
-        f"{planned.name} stands as at {moment_text(planned.point.committed_at)}"
+        f"{planned.name} was rolled back to its state at {moment_text(planned.point.committed_at)}"
         + (f", as snapshot {snapshot.snapshot_id}" if snapshot is not None else ""),
         soft_wrap=True,
     )
     messages().print(
-        "Next: the pipeline's next run builds on from there; `foss run` with its name does it now.", soft_wrap=True
+        "Next: the pipeline's next run builds on this state. `foss run` with the pipeline's name does so now.",
+        soft_wrap=True,
     )
 
 
@@ -66,13 +69,13 @@ def _show(settings: "Settings", catalog: "Catalog", planned: "Rollback") -> None
     )
     lines = [
         ("rows", f"{planned.rows_now:,} → {planned.rows_then:,}"),
-        ("data files", f"{planned.files_added:,} come back, {planned.files_removed:,} go"),
+        ("data files", f"{planned.files_added:,} restored, {planned.files_removed:,} removed"),
     ]
     table = load_table(catalog, name)
     if (key := key_of(table)) and table.current_snapshot() is not None:
         now, then = pin(name, table), pin(name, point_table(table, point), point.snapshot_id)
         with messages().status("comparing rows …"), compared(settings, now, then, key) as found:
             counts = found.counts
-        differ = f"{counts[Kind.ADDED]:,} come back, {counts[Kind.REMOVED]:,} go, {counts[Kind.CHANGED]:,} change"
+        differ = f"{counts[Kind.ADDED]:,} added, {counts[Kind.REMOVED]:,} removed, {counts[Kind.CHANGED]:,} changed"
         lines.append(("rows by key", differ))
     output().print(table_of("", ("what", "now → then"), lines))

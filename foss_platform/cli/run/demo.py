@@ -1,4 +1,4 @@
-"""`foss demo`: the recorded excerpt over real local HTTP, through the whole graph, and what it came to."""
+"""`foss demo`: poll the recorded excerpt over local HTTP, run the whole graph, and show the results."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _MARK = "made-by-foss-demo"
 
 
 def demo() -> None:
-    """Poll a recorded excerpt of the parking feed into a lake of its own, build everything, and show it."""
+    """Poll a recorded excerpt of the parking feed into its own lake, build all tables, and show the results."""
     started = time.monotonic()
     settings = _fresh_home(load_settings())
     works = _poll_everything(settings)
@@ -26,7 +26,8 @@ def demo() -> None:
     _show_rejected(settings)
     console = output()
     console.print(
-        f"\nThe tables lie in [bold]{settings.home / 'warehouse'}[/], as Iceberg, for any reader.", soft_wrap=True
+        f"\nThe Iceberg tables are in [bold]{settings.home / 'warehouse'}[/]. Any Iceberg reader can open them.",
+        soft_wrap=True,
     )
     console.print("Next: [bold]make dev FEED=recorded[/] shows the graph in Dagster's UI at http://127.0.0.1:3000")
     console.print(
@@ -34,18 +35,20 @@ def demo() -> None:
         f"\"select * from gold.parking_feed_health\"[/]", soft_wrap=True
     )  # fmt: skip
     console.print(
-        ("[green]All of it worked[/]" if works else "[red]Not all of it worked[/]")
+        ("[green]All steps and checks succeeded[/]" if works else "[red]Some steps or checks failed[/]")
         + f", in {time.monotonic() - started:.0f} s."
     )
     raise typer.Exit(0 if works else 1)
 
 
 def _fresh_home(settings: Settings) -> Settings:
-    """The demo begins anew each time, in a folder that is its own and marked so."""
+    """Delete the previous demo. The demo starts from scratch each time, in its own marked folder."""
     home = settings.home / "demo"
     if home.exists():
         if not (home / _MARK).exists():
-            raise ConfigurationError(f"{home} was not made by the demo.", "Move it away, or set FOSS_HOME elsewhere.")
+            raise ConfigurationError(
+                f"{home} was not made by the demo.", "Move it, or set FOSS_HOME to another folder."
+            )
         shutil.rmtree(home)
     home.mkdir(parents=True)
     (home / _MARK).touch()
@@ -56,7 +59,7 @@ def _fresh_home(settings: Settings) -> Settings:
 
 
 def _poll_everything(settings: Settings) -> bool:
-    """Poll the whole excerpt over HTTP; the last poll goes through the asset graph, with models and checks."""
+    """Poll the whole excerpt over HTTP. The last poll goes through the asset graph, with models and checks."""
     from foss_platform.cli.shared.graph import run_job
     from foss_platform.cli.shared.polls import poll_many
     from foss_platform.cli.shared.summary import show_run
@@ -67,13 +70,13 @@ def _poll_everything(settings: Settings) -> bool:
     with FeedServer(polls, pace="step") as server:
         os.environ["STAVANGER_PARKING_URL"] = server.url
         output().print(f"Serving {len(polls)} polls of October 2020 at {server.url}", soft_wrap=True)
-        # a passing failure is tried again, and a try uses a poll up, so the count is what the server gave
+        # a transient failure is retried, and each try consumes a poll, so the server's count is used
         totals = poll_many(settings, _PIPELINE, lambda: server.served, wanted=len(polls) - 1)
         output().print(
             f"{totals.polls} polls over HTTP: {totals.rows:,} rows into bronze, "
             f"{totals.rejected_records} records rejected, {totals.failed_polls} polls failed"
         )
-        with messages().status("the last poll, through the asset graph …"):
+        with messages().status("running the last poll through the asset graph …"):
             run = run_job(settings, _PIPELINE)
     output().print()
     show_run(_PIPELINE, run)
@@ -105,7 +108,7 @@ def _show_rejected(settings: Settings) -> None:
     )
     rows = [(when, what, escape(why), escape(_cut(record))) for when, what, why, record in [*records, *polls]]
     output().print()
-    output().print(table_of("Rejected, and why", ("polled at", "what", "why", "record"), rows))
+    output().print(table_of("Rejected records and polls", ("polled at", "what", "why", "record"), rows))
 
 
 def _ask(settings: Settings, query: str) -> list[tuple[Any, ...]]:

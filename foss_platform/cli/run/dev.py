@@ -1,4 +1,4 @@
-"""`foss dev`: the Dagster UI and daemon on this machine, over the live feed or a recorded one."""
+"""`foss dev`: run the Dagster UI and daemon on this machine, over the live feed or a recorded one."""
 
 import os
 import signal
@@ -22,20 +22,21 @@ from foss_platform.cli.shared.terminal import messages, output
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import PROJECT_ROOT, FeedMode
 
-# of the excerpt: enough before it to draw a day, its maintenance page among it, and the freeze four hours after it
+# Where the excerpt is served from. Before it: enough polls to draw a day, and the feed's maintenance page. Four hours
+# after it: the feed's freeze.
 _TAKEN_IN = timedelta(hours=28, minutes=10)
-# until a user is told that Dagster does not answer; 8 s are usual, 30 s on a busy machine
+# until the user is warned that Dagster does not answer; 8 s are usual, 30 s on a busy machine
 _READY_SECONDS = 90.0
-# how Dagster's notices on its own interfaces begin: they are for those who develop it
+# the beginnings of Dagster's warnings about its own interfaces, which are meant for its developers
 _HUSHED = "ignore:Parameter `,ignore:Function `,ignore:Class `"
 
 
 def dev(
-    feed: Annotated[FeedMode, typer.Option(help="Whose feed is polled.")] = FeedMode.LIVE,
-    port: Annotated[int, typer.Option(help="Of the UI, on 127.0.0.1.", min=1, max=65535)] = 3000,
-    speed: Annotated[float, typer.Option(help="Of the recorded feed: recorded seconds per second.")] = 1.0,
+    feed: Annotated[FeedMode, typer.Option(help="The feed to poll.")] = FeedMode.LIVE,
+    port: Annotated[int, typer.Option(help="Port of the UI on 127.0.0.1.", min=1, max=65535)] = 3000,
+    speed: Annotated[float, typer.Option(help="Speed of the recorded feed, in recorded seconds per second.")] = 1.0,
 ) -> None:
-    """Start the Dagster UI and daemon; the schedule is on, so that the graph fills by itself. Ctrl-C ends it."""
+    """Start the Dagster UI and daemon with the schedules on, so that the tables fill. Ctrl-C stops everything."""
     from foss_platform.cli.shared.instance import prepare_dagster_home
     from foss_platform.settings import load_settings
 
@@ -51,22 +52,22 @@ def dev(
         os.environ.setdefault("PYTHONWARNINGS", _HUSHED)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            # `nohup` means to outlive its terminal
+            # a process started with `nohup` is meant to outlive its terminal
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: stop.set())
-        output().print(f"Starting Dagster; its state is in {settings.home}.", soft_wrap=True)
+        output().print(f"Starting Dagster. Its state is in {settings.home}.", soft_wrap=True)
         process = stack.enter_context(_dagster(port))
         is_up, told, late = False, False, time.monotonic() + _READY_SECONDS
         while process.poll() is None and not stop.wait(0.2):
             if not is_up and not told and time.monotonic() > late:
                 told = True
                 messages().print(
-                    f"[bold yellow]warning:[/] http://127.0.0.1:{port}/server_info has given no good answer for "
-                    f"{_READY_SECONDS:.0f} s. Dagster may still be loading; its messages above say if it failed.",
+                    f"[bold yellow]warning:[/] http://127.0.0.1:{port}/server_info has not answered correctly for "
+                    f"{_READY_SECONDS:.0f} s. Dagster may still be loading. If it failed, its messages are above.",
                     soft_wrap=True,
                 )
             if not is_up and (is_up := _answers(port)):
-                output().print(f"Dagster: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C ends it)", soft_wrap=True)
+                output().print(f"Dagster: [bold]http://127.0.0.1:{port}[/]  (Ctrl-C stops it)", soft_wrap=True)
     raise typer.Exit(0 if stop.is_set() else 1)
 
 
@@ -76,11 +77,13 @@ def _refuse_taken(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise ConfigurationError(f"Port {port} is taken.", "End what uses it, or choose another --port.") from None
+            raise ConfigurationError(
+                f"Port {port} is in use.", "Stop the program that uses it, or choose another --port."
+            ) from None
 
 
 def _answers(port: int) -> bool:
-    # this machine is asked directly, whatever proxy the environment names
+    # requests to this machine are sent directly, even if the environment configures a proxy
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(f"http://127.0.0.1:{port}/server_info", timeout=1) as answer:
@@ -91,9 +94,9 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Dagster's processes and their keeper, which ends them when this process is gone, by SIGKILL too.
+    """Start Dagster's processes and their keeper, which ends them when this process has ended, even by SIGKILL.
 
-    In a session of their own: a Ctrl-C does not reach them, and what the keeper leaves behind can be found.
+    They run in their own session, so Ctrl-C does not reach them and processes that the keeper left can be found.
     """
     command = [sys.executable, "-m", "foss_platform.cli.run.keeper", str(port)]
     keeper = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True, stdin=subprocess.PIPE)
@@ -104,14 +107,14 @@ def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
         keeper.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             keeper.wait(2 * ENDING_SECONDS)
-        # if the keeper was killed, nobody else is left to end them
+        # if the keeper was killed, nothing else ends these processes
         with suppress(ProcessLookupError):
             os.killpg(keeper.pid, signal.SIGKILL)
         keeper.wait()
 
 
 def _serve_excerpt(stack: ExitStack, speed: float) -> str:
-    """Take in the excerpt's first hours, unless that was done, and serve it from there on; returns the URL."""
+    """Load the excerpt's first hours, unless they are loaded, and serve the rest. Returns the URL."""
     from foss_platform.cli.shared.pages import find_feed
     from foss_platform.cli.shared.recorded import take_in
     from foss_platform.ingest.recording.feed_server import FeedServer
@@ -122,5 +125,5 @@ def _serve_excerpt(stack: ExitStack, speed: float) -> str:
     start = polls[0].polled_at + _TAKEN_IN
     earlier = [poll for poll in polls if poll.polled_at < start]
     totals = take_in(load_settings(), find_feed("stavanger_parking"), EXCERPT, earlier)
-    output().print(f"{totals.new_polls} recorded polls taken in; the feed goes on from {start:%d %B %Y, %H:%M} UTC.")
+    output().print(f"{totals.new_polls} recorded polls loaded. The feed continues from {start:%d %B %Y, %H:%M} UTC.")
     return stack.enter_context(FeedServer(polls, pace=speed, start=start)).url

@@ -1,6 +1,6 @@
-"""`foss feed`: serve a recording as the feed would have been. Belongs here: options and what is shown.
+"""`foss feed`: serve a recording over HTTP in place of the feed.
 
-Does not: serving (`ingest.recording.feed_server`) and reading (`ingest.recording.recording`).
+See `ingest.recording.feed_server` for the server and `ingest.recording.recording` for reading recordings.
 """
 
 import signal
@@ -21,25 +21,29 @@ EXCERPT = Path(__file__).resolve().parents[2] / "defs" / "stavanger_parking" / "
 
 
 def feed(
-    file: Annotated[Path, typer.Argument(help="The recording.", show_default="the carried excerpt")] = EXCERPT,
+    file: Annotated[
+        Path, typer.Argument(help="The recording to serve.", show_default="the included excerpt")
+    ] = EXCERPT,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Begin here, an ISO time with a zone; else at the first poll.", metavar="TIME"),
+        typer.Option("--from", help="Start at this ISO time with a zone. Default: the first poll.", metavar="TIME"),
     ] = None,
     speed: Annotated[float, typer.Option(help="Recorded seconds per second.")] = 1.0,
-    step: Annotated[bool, typer.Option("--step", help="Each request gets the next poll; no --speed then.")] = False,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 8765,
+    step: Annotated[
+        bool, typer.Option("--step", help="Serve the next poll at each request. Excludes --speed.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1. 0 chooses a free port.", min=0, max=65535)] = 8765,
 ) -> None:
-    """Serve a recording (.jsonl, .jsonl.gz or .csv) of the parking feed over HTTP until Ctrl-C."""
+    """Serve a recording of the parking feed (.jsonl, .jsonl.gz or .csv) over HTTP until Ctrl-C."""
     polls = list(read_recording(file))
     began = _start(start, polls, file)
     stopped = threading.Event()
     before = {name: signal.signal(name, lambda *_: stopped.set()) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         with FeedServer(polls, pace="step" if step else speed, start=began, port=port) as server:
-            _show(server.url, file, polls, began, f"{speed:g} times its pace" if not step else "one poll a request")
+            _show(server.url, file, polls, began, f"{speed:g} times its pace" if not step else "one poll per request")
             stopped.wait()
-            _say(f"Stopped after {server.served:,} answers.")
+            _say(f"Stopped after {server.served:,} responses.")
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
@@ -51,7 +55,7 @@ def _start(text: str | None, polls: Sequence[RecordedPoll], file: Path) -> datet
     try:
         start = parse_time(text)
     except ValueError as error:
-        raise ConfigurationError(f"Bad --from: {error}.", "Correct it.") from None
+        raise ConfigurationError(f"--from is not valid: {error}.", "Use an ISO time with a zone.") from None
     times = [poll.polled_at for poll in polls]
     if times and not min(times) <= start <= max(times):
         span = f"{_iso(min(times))} to {_iso(max(times))}"
@@ -64,7 +68,7 @@ def _show(url: str, file: Path, polls: Sequence[RecordedPoll], began: datetime |
     synthetic = sum(1 for poll in polls if poll.synthetic)
     _say(f"Serving {file}")
     _say(f"  {len(polls):,} polls, {synthetic} of them synthetic, {_iso(min(times))} to {_iso(max(times))}")
-    _say(f"  beginning at {_iso(began or min(times))}, {pace}")
+    _say(f"  starting at {_iso(began or min(times))}, {pace}")
     _say(f"  at {url} until Ctrl-C")
     _say("To poll it, set:")
     _say(f"  STAVANGER_PARKING_URL={url} FOSS_FEED=recorded")
@@ -75,5 +79,5 @@ def _iso(time: datetime) -> str:
 
 
 def _say(text: str) -> None:
-    # a folded or styled line cannot be copied into a shell
+    # a wrapped or styled line cannot be copied into a shell
     Console(highlight=False).print(text, markup=False, soft_wrap=True)

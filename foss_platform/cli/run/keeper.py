@@ -1,13 +1,13 @@
-"""Dagster's three processes of one machine, kept for as long as the caller lives; see `foss dev`.
+"""Keeps Dagster's three processes running on one machine for as long as the caller runs. See `foss dev`.
 
     python -m foss_platform.cli.run.keeper PORT
 
-Its standard input is a pipe whose other end the caller holds. The end of the caller closes it, however the caller
-ended: then everything is ended. A process that is killed is started again, since the two others cannot do without it.
-`dagster dev` ends with the daemon, goes on without its code server, and outlives its caller.
+Its standard input is a pipe whose other end belongs to the caller. However the caller ends, the pipe is closed, and the
+keeper ends everything. A killed process is started again, because the two others need it. `dagster dev` is not enough:
+it ends with the daemon, continues without its code server, and outlives its caller.
 
-The keeper leads a process group, to which all that it starts belongs. Nothing of the platform is imported, so that it
-stays small.
+The keeper leads a process group that contains all the processes it starts. It imports nothing of the platform, to use
+little memory.
 """
 
 import os
@@ -21,11 +21,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: How long the processes may take to end in good order.
+#: How long the processes may take to shut down.
 ENDING_SECONDS = 15.0
-# the code server listens when it has loaded the pages and parsed the models, which took 45 s on a busy machine
+# the code server listens after loading the pages and parsing the models, which took 45 s on a busy machine
 _LOADING_SECONDS = 300.0
-# a process that is killed so often is not killed by accident
+# a process that is killed this often is not killed by accident
 _MAX_RESTARTS, _RESTARTS_SECONDS = 5, 600.0
 _MODULE, _LOCATION = "foss_platform.definitions", "foss_platform"
 
@@ -38,14 +38,14 @@ class _Kept:
     restarts: list[float] = field(default_factory=list)
 
     def start(self) -> None:
-        # the terminal's input is not theirs
+        # the children must not read the terminal's input
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
 
     def code(self) -> int | None:
         return None if self.process is None else self.process.poll()
 
     def restart(self) -> bool:
-        """Start it again, unless that was done too often."""
+        """Start the process again, unless it was restarted too often."""
         now = time.monotonic()
         self.restarts = [moment for moment in self.restarts if now - moment < _RESTARTS_SECONDS] + [now]
         if len(self.restarts) > _MAX_RESTARTS:
@@ -56,7 +56,7 @@ class _Kept:
 
 
 class Keeper:
-    """Starts code server, webserver and daemon, in this order, and watches them."""
+    """Starts the code server, the webserver and the daemon, in this order, and watches them."""
 
     def __init__(self, port: int, folder: Path) -> None:
         self._ended = False
@@ -81,12 +81,12 @@ class Keeper:
                 ],
             ),
         ]
-        # handlers, and not SIG_IGN, which would be inherited: a daemon has to hear that it shall end
+        # handlers instead of SIG_IGN, which the children would inherit: the daemon must receive the signal to end
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, self._end)
 
     def keep(self) -> None:
-        """Return when the caller has gone, or one of the three has ended by itself."""
+        """Return when the caller has ended, or when one of the three processes has ended by itself."""
         self._code.start()
         deadline = time.monotonic() + _LOADING_SECONDS
         while not self._socket.exists():
@@ -98,7 +98,7 @@ class Keeper:
             pass
 
     def end(self) -> None:
-        """Ask them to end, wait, and kill the process group: what is left of them, and this process."""
+        """Ask the processes to end, wait, and kill the process group: remaining processes and this one."""
         processes = [kept.process for kept in (*self._others, self._code) if kept.process is not None]
         for process in processes:
             process.terminate()
@@ -108,7 +108,7 @@ class Keeper:
                 process.wait(max(0.0, deadline - time.monotonic()))
 
     def _goes_on(self, all_kept: list[_Kept]) -> bool:
-        """Wait a little; whether the caller and all of these are there."""
+        """Wait a little. Returns whether the caller and all these processes are still running."""
         if select.select([0], [], [], 0.2)[0] and not os.read(0, 1):
             return False
         for kept in all_kept:
@@ -128,7 +128,7 @@ class Keeper:
 
 
 def _say(words: str) -> None:
-    # the terminal may be gone
+    # the terminal may be closed
     with suppress(OSError):
         os.write(2, f"{words}\n".encode())
 

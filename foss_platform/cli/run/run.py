@@ -1,4 +1,4 @@
-"""`foss run`: one poll, then silver and gold, through the asset graph, in this process."""
+"""`foss run`: poll once, then build silver and gold, through the asset graph, in this process."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from foss_platform.cli.shared.pages import complete_pipeline, find_feed
 def run(
     pipeline: Annotated[str, typer.Argument(autocompletion=complete_pipeline, metavar="PIPELINE")],
 ) -> None:
-    """Poll PIPELINE once and build silver and gold; exit 0 only if all of it worked."""
+    """Poll PIPELINE once, then build silver and gold. Exit code 0 only if all steps and checks succeeded."""
     from foss_platform.cli.shared.graph import run_job
     from foss_platform.cli.shared.instance import require_writable
     from foss_platform.cli.shared.summary import show_run
@@ -20,10 +20,10 @@ def run(
     from foss_platform.settings import load_settings
 
     feed, settings = find_feed(pipeline), load_settings()
-    # what keeps a run from its work is told before Dagster and dbt are loaded, which takes many seconds
+    # problems that prevent the run are reported before loading Dagster and dbt, which takes many seconds
     require_writable(settings.home)
     require_own(open_catalog(settings, judge=False))
-    with messages().status("polling, then silver and gold …"):
+    with messages().status("polling, then building silver and gold …"):
         result = run_job(settings, feed.name)
     show_run(pipeline, result)
     raise typer.Exit(0 if result.works else 1)

@@ -1,1 +1,1 @@
-"""Helpers of several commands."""
+"""Helpers that several commands share."""

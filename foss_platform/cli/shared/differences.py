@@ -1,4 +1,4 @@
-"""Rows that differ, on a terminal. Not here: which states are compared, or how (`lake.compare.diff`)."""
+"""Prints differing rows on a terminal. See `lake.compare.diff` for the comparison."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def counts(found: "Difference") -> str:
-    """How many rows differ, and how."""
+    """Return the numbers of rows added, removed and changed, as text."""
     from foss_platform.lake.compare.diff import Kind
 
     changed = f", {found.counts[Kind.CHANGED]:,} changed" if found.key else ""
@@ -19,7 +19,7 @@ def counts(found: "Difference") -> str:
 
 
 def print_differences(found: "Difference", limit: int) -> None:
-    """The first rows of each kind; of changed ones what changed."""
+    """Print the first rows of each kind. For changed rows, print the changes."""
     from foss_platform.lake.compare.diff import Kind
 
     console = output()
@@ -32,13 +32,13 @@ def print_differences(found: "Difference", limit: int) -> None:
             columns, rows = (*found.key, "what changed"), [_changed(found, *row) for row in shown]
         else:
             columns, rows = _whole(found, [row[kind is Kind.ADDED] for row in shown], console.width)
-        # as a line of its own: the title of a narrow table would be broken to its width
+        # printed separately, because a narrow table would wrap its title
         console.print(f"[bold]{title}[/]")
         console.print(table_of("", [escape(column) for column in columns], rows))
 
 
 def _whole(found: "Difference", rows: list[dict[str, Any]], width: int) -> tuple[tuple[str, ...], list[list[str]]]:
-    """One column each where that fits; else what is not the key in one cell, which wraps between its words."""
+    """Return one cell per column if they fit. Otherwise all columns outside the key share one cell, which wraps."""
     cells = [["" if value is None else _text(value) for value in row.values()] for row in rows]
     widths = [max(map(len, column)) + 3 for column in zip(found.columns, *cells, strict=True)]
     if sum(widths) <= width:
@@ -61,5 +61,5 @@ def _changed(found: "Difference", earlier: dict[str, Any], later: dict[str, Any]
 
 
 def _text(value: Any) -> str:
-    # in full: of what differs by a millisecond or in the third decimal, both sides would else look the same
+    # not shortened: values that differ by a millisecond or in the third decimal must not look the same
     return "null" if value is None else escape(str(value))

@@ -1,4 +1,4 @@
-"""Durations as users write them. Not here: moments (`lake.table.moments.parse_moment`)."""
+"""Parses durations as users write them. See `lake.table.moments.parse_moment` for moments."""
 
 import re
 from datetime import timedelta
@@ -7,17 +7,17 @@ from foss_platform.errors import ConfigurationError
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _ISO = re.compile(rf"P(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?")
-# as this platform prints numbers
+# thousands separators, as this platform prints them
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 
 
 def parse_duration(text: str) -> timedelta:
-    """A duration such as `6h`, `30m`, `2 days`, `1,024 days`, `P1DT2H` (ISO 8601, without months) or `0`.
+    """Parse a duration such as `6h`, `30m`, `2 days`, `1,024 days`, `P1DT2H` (ISO 8601, without months) or `0`.
 
     Raises
     ------
     ConfigurationError
-        When it is none, has no unit, or is negative.
+        If the text is not a duration, has no unit, or is negative.
     """
     import duckdb
 
@@ -31,14 +31,14 @@ def parse_duration(text: str) -> timedelta:
             raise _refused(text) from None
     written = _THOUSANDS.sub("", text)
     found = None
-    # DuckDB takes a bare number for seconds, of which nobody can be sure
+    # DuckDB reads a bare number as seconds, which the user may not have meant
     if written.strip() == "0" or re.fullmatch(r"(\s*\d+(\.\d+)?\s*[a-z]+)+\s*", written, re.IGNORECASE):
         try:
             with open_duckdb() as connection:
                 row = connection.execute("select try_cast(? as interval)", [written]).fetchone()
             found = row[0] if row else None
         except (duckdb.Error, OverflowError):
-            # more days than Python, or DuckDB, can count
+            # more days than Python or DuckDB can count
             found = None
     if not isinstance(found, timedelta):
         raise _refused(text)
@@ -46,4 +46,4 @@ def parse_duration(text: str) -> timedelta:
 
 
 def _refused(text: str) -> ConfigurationError:
-    return ConfigurationError(f"{text!r} is no duration.", "Write it as 6h, 30m, '2 days', P1DT2H or 0.")
+    return ConfigurationError(f"{text!r} is not a duration.", "Write it as 6h, 30m, '2 days', P1DT2H or 0.")

@@ -1,7 +1,9 @@
-"""How rows leave a command for a program: CSV, JSON and Parquet. See `cli.shared.text_output` and `cli.shared.parquet_output` for the values.
+"""Writes rows for programs: CSV, JSON and Parquet.
 
-A file appears when it is complete. Standard output gets nothing before the schema has been accepted, and Parquet
-only as a whole, since its readers begin at its end.
+See `cli.shared.text_output` and `cli.shared.parquet_output` for how values are written.
+
+A file appears only when it is complete. Nothing is written to standard output before the schema has been accepted.
+Parquet is written to standard output only as a whole, because its readers start at the end.
 """
 
 import os
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How the rows are written."""
+    """Output formats of rows."""
 
     TABLE = "table"
     CSV = "csv"
@@ -30,22 +32,24 @@ class Format(StrEnum):
 
 
 def write_rows(reader: "pa.RecordBatchReader", format_: Format, out: Path | None) -> None:
-    """Write all rows, one batch in memory at a time; a table in a file is CSV.
+    """Write all rows, with one batch in memory at a time. A table written to a file is CSV.
 
     Parameters
     ----------
     out
-        The file to write; None is standard output.
+        The file to write. None writes to standard output.
 
     Raises
     ------
     ConfigurationError
-        For Parquet onto a terminal, and for two columns of one name in JSON or Parquet.
+        If Parquet would be written to a terminal, or if two columns in JSON or Parquet have the same name.
     UnstorableError
-        Naming a column that Parquet cannot hold.
+        If Parquet cannot store a column. The error names the column.
     """
     if format_ is Format.PARQUET and out is None and sys.stdout.isatty():
-        raise ConfigurationError("Parquet is not for a terminal.", "Name a file with --output, or redirect.")
+        raise ConfigurationError(
+            "Parquet cannot be printed on a terminal.", "Name a file with --output, or redirect the output."
+        )
     if format_ in (Format.JSON, Format.PARQUET):
         _refuse_repeated(reader.schema.names, format_)
     if format_ is Format.JSON:
@@ -62,19 +66,20 @@ def _refuse_repeated(names: list[str], format_: Format) -> None:
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         word = "JSON" if format_ is Format.JSON else "Parquet"
         raise ConfigurationError(
-            f"{word} has no room for two columns of one name: {', '.join(repeated)}.", "Name them apart with `as`."
+            f"{word} cannot hold several columns with the same name: {', '.join(repeated)}.",
+            "Give each a different name with `as`.",
         )
 
 
 @contextmanager
 def _sink(out: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that takes its name when all is written; what was there stays until then."""
+    """Standard output, or a file that gets its name when it is complete. An existing file remains until then."""
     if out is None:
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
             yield stream
         return
     if out.exists() and not out.is_file():
-        # a pipe or a device, which cannot be renamed over
+        # a pipe or a device, which a rename cannot replace
         with out.open("wb") as stream:
             yield stream
         return
@@ -92,7 +97,7 @@ def _sink(out: Path | None) -> Iterator[BinaryIO]:
 
 
 def _umask() -> int:
-    # it can only be asked by setting it
+    # the current value can only be read by setting a new one
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -104,7 +109,7 @@ def _write_csv(reader: "pa.RecordBatchReader", sink: BinaryIO) -> None:
 
     from foss_platform.cli.shared.text_output import texts
 
-    # numbers and truth values are not quoted, so the writer of CSV gets them as they are
+    # numbers and booleans are not quoted, so the CSV writer gets them unconverted
     plain = [pa.types.is_primitive(f.type) and not pa.types.is_temporal(f.type) for f in reader.schema]
     fields = [
         field if keep else pa.field(field.name, pa.string()) for field, keep in zip(reader.schema, plain, strict=True)

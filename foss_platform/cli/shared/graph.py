@@ -1,4 +1,4 @@
-"""Running a job of the asset graph in this process, and what came of it in plain values."""
+"""Runs a job of the asset graph in this process and returns its results as plain values."""
 
 import logging
 import warnings
@@ -28,14 +28,14 @@ class CheckVerdict:
 
 @dataclass(frozen=True)
 class GraphRun:
-    """What a run did.
+    """The results of a run.
 
     Attributes
     ----------
     metadata
-        By asset (`namespace/table`), its materialization's metadata in plain values.
+        Metadata of each materialization in plain values, by asset (`namespace/table`).
     errors
-        Why steps failed, in the platform's words.
+        Why steps failed, in the platform's own messages.
     """
 
     run_id: str
@@ -47,12 +47,12 @@ class GraphRun:
 
     @property
     def works(self) -> bool:
-        """Whether all of it worked: no step and no check of severity error failed."""
+        """Whether the run succeeded: no step failed, and no check of severity error."""
         return self.success and all(check.verdict != "failed" for check in self.checks)
 
 
 def run_job(settings: Settings, job_name: str) -> GraphRun:
-    """Execute a job of the code location in this process, without daemon or UI."""
+    """Execute a job of the code location in this process, without daemon and UI."""
     quiet()
     from foss_platform.components.shared.dead_runs import PROCESS_TAG, settle_dead_runs
     from foss_platform.components.shared.loading import Platform
@@ -68,7 +68,7 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
         marks = marks_of(settings)
         if dead := settle_dead_runs(instance, marks):
             messages().print(
-                f"{len(dead)} earlier run{'s' if len(dead) > 1 else ''} had been killed: marked as failed."
+                f"{len(dead)} earlier run{'s' if len(dead) > 1 else ''} had been killed, now marked as failed."
             )
         result = job.execute_in_process(
             instance=instance,
@@ -77,13 +77,13 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         if any(_is_interrupted(event) for event in result.all_events):
-            # to Dagster a Ctrl-C is a step that failed
+            # Dagster reports Ctrl-C as a failed step
             raise KeyboardInterrupt
         return _summary(result, instance)
 
 
 def quiet() -> None:
-    """Silence what libraries say to developers; users see what the platform says."""
+    """Silence library messages meant for developers. Users see the platform's messages."""
     warnings.filterwarnings("ignore", module=r"(dagster|dbt|pyiceberg).*")
     for name in ("dagster", "dbt", "pyiceberg"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Dagster's instance of a home: its folder, its configuration, opening it. Not here: runs."""
+"""The Dagster instance of a home: its folder, its configuration, and opening it."""
 
 import os
 from pathlib import Path
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def dagster_folder(settings: Settings) -> Path:
-    """The home's Dagster folder, or the one that the user has set."""
+    """Return the home's Dagster folder, or the folder set by the user."""
     return Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """Make the home's Dagster folder and point `DAGSTER_HOME` at it, unless the user has set one."""
+    """Make the home's Dagster folder and set `DAGSTER_HOME` to it, unless the user has set one."""
     folder = dagster_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     write_configuration(folder)
@@ -27,14 +27,14 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> "DagsterInstance":
-    """The instance that the UI and the daemon of this home use too, so that a run by hand is seen there.
+    """Open the instance that the UI and daemon of this home also use, so that they show manual runs.
 
     Raises
     ------
     ConfigurationError
-        When its folder cannot be written: Dagster keeps more there than it is asked to.
+        If its folder cannot be written. Dagster also stores files there on its own.
     PassingError
-        When what it is stored in cannot be opened.
+        If its storage cannot be opened.
     """
     from dagster import DagsterInstance
 
@@ -42,32 +42,32 @@ def open_instance(settings: Settings) -> "DagsterInstance":
     try:
         return DagsterInstance.get()
     except Exception as error:
-        # what its storages raise is SQLAlchemy's, a driver's, or Dagster's own
+        # the storages raise errors of SQLAlchemy, of a driver, or of Dagster
         require_writable(folder)
         raise storage_failure(folder, error) from error
 
 
 def storage_failure(folder: Path, error: Exception) -> PassingError:
-    """What to tell the user when Dagster's storage cannot be opened."""
+    """Return the error for a Dagster storage that cannot be opened."""
     first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     return PassingError(
         f"Dagster's storage ({folder}) cannot be opened: {type(error).__name__}: {first}.",
-        "Check the storage that dagster.yaml names there: that it is up, or that its files are whole.",
+        "Check that the storage named in its dagster.yaml is running, or that its files are not damaged.",
     )
 
 
 def require_writable(folder: Path) -> None:
-    """Make a folder of the home where it is not.
+    """Make a folder of the home if it does not exist.
 
     Raises
     ------
     ConfigurationError
-        When it cannot be written.
+        If it cannot be written.
     OSError
-        When it cannot be made.
+        If it cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigurationError(
-            f"{folder} cannot be written.", "Check its owner and permissions, or set FOSS_HOME elsewhere."
+            f"{folder} cannot be written.", "Check its owner and permissions, or set FOSS_HOME to another folder."
         )

@@ -1,7 +1,7 @@
-"""Dagster's instance for a command that only reads, also in a home that cannot be written.
+"""Opens Dagster's instance for a command that only reads, even in a home that cannot be written.
 
 Dagster makes folders, tables and locks when it opens its storage, even to read. So nothing is opened if Dagster was
-never used, and a home that cannot be written is read from a temporary folder with copies of its databases.
+never used. A home that cannot be written is read from a temporary folder with copies of its databases.
 """
 
 import os
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 _CONFIGURATION = "dagster.yaml"
-# where Dagster keeps its SQLite files unless dagster.yaml names another storage
+# where Dagster keeps its SQLite files unless dagster.yaml configures another storage
 _RUNS, _EVENTS = Path("history", "runs.db"), Path("history", "runs")
 
 
 @dataclass(frozen=True)
 class ReadInstance:
-    """An instance to read from.
+    """An instance for reading.
 
     Attributes
     ----------
     original
-        The folder whose databases are copied as they are asked for; None if the instance is that folder's own.
+        The folder whose databases are copied on demand. None if the instance is the folder's own.
     copy
-        Where they are copied to.
+        The folder of the copies.
     """
 
     instance: "DagsterInstance"
@@ -42,14 +42,14 @@ class ReadInstance:
     copy: Path | None = None
 
     def fetch_events(self, run_id: str) -> None:
-        """Make the events of a run available; Dagster keeps them in a file of their own."""
+        """Make the events of a run available. Dagster keeps them in a separate file for each run."""
         if self.original is not None and self.copy is not None:
             _copy_database(self.original, self.copy, _EVENTS / f"{run_id}.db")
 
 
 @contextmanager
 def open_for_reading(settings: Settings) -> Iterator[ReadInstance | None]:
-    """The instance of this home, without a write to a home that cannot be written.
+    """Open the instance of this home. A home that cannot be written is not changed.
 
     Yields
     ------
@@ -58,7 +58,7 @@ def open_for_reading(settings: Settings) -> Iterator[ReadInstance | None]:
     Raises
     ------
     PassingError
-        When its storage cannot be opened.
+        If its storage cannot be opened.
     """
     folder = dagster_folder(settings)
     if not (folder / _CONFIGURATION).exists():
@@ -82,7 +82,7 @@ def _opened_copy(folder: Path, copy: Path) -> "DagsterInstance":
         _copy_database(folder, copy, _RUNS)
         return DagsterInstance.from_config(str(copy))
     except Exception as error:
-        # what its storages raise is SQLAlchemy's, a driver's, or Dagster's own
+        # the storages raise errors of SQLAlchemy, of a driver, or of Dagster
         raise storage_failure(folder, error) from error
 
 
@@ -94,7 +94,7 @@ def _copy_database(original: Path, copy: Path, path: Path) -> None:
     try:
         _back_up(source, target, "mode=ro")
     except sqlite3.OperationalError:
-        # with a write-ahead log even a reader makes a file beside the database, unless nothing can change
+        # with a write-ahead log, even a reader makes a file beside the database, unless it is opened as immutable
         _back_up(source, target, "immutable=1")
 
 

@@ -1,7 +1,4 @@
-"""What the commands over the lake's tables share: naming a table, times and sizes in words, asking before acting.
-
-What does not belong here: what a command does with a table, or how a console looks (`cli.shared.terminal`).
-"""
+"""Helpers of the commands over the lake's tables: table names, times and sizes as text, confirmation."""
 
 import difflib
 import sys
@@ -19,26 +16,26 @@ if TYPE_CHECKING:
 
 
 def find_named(catalog: "Catalog", text: str) -> TableName:
-    """The table that a user has named, such as `silver.parking_readings`, or as Dagster writes it, with a slash.
+    """Find the table named by a user, such as `silver.parking_readings`, or with a slash as in Dagster.
 
     Raises
     ------
     ConfigurationError
-        When the lake holds none of that name; says which comes close, or which there are.
+        If the lake has no table of that name. The error suggests a similar name, or lists the known tables.
     """
     from foss_platform.lake.table.tables import list_tables
 
     known = {str(name): name for name in list_tables(catalog)}
     if (asked := text.strip().replace("/", ".", 1)) in known:
         return known[asked]
-    # who leaves the namespace out has most often the rest of the name right
+    # users who omit the namespace usually have the rest of the name right
     near = difflib.get_close_matches(text, known, n=1) or [name for name in known if name.endswith(f".{text}")]
-    remedy = f"Did you mean {near[0]}?" if near else f"The lake holds: {', '.join(known) or 'no table yet'}."
+    remedy = f"Did you mean {near[0]}?" if near else f"Known tables: {', '.join(known) or 'none yet'}."
     raise ConfigurationError(f"There is no table {text}.", remedy)
 
 
 def complete_table(incomplete: str) -> list[str]:
-    """For the shell's completion; without a lake, or with one that is locked, nothing is offered."""
+    """Return table names for the shell's completion. Without a lake, or if the lake is locked, there are none."""
     try:
         from foss_platform.lake.connect.catalog import open_catalog
         from foss_platform.lake.table.tables import list_tables
@@ -46,45 +43,46 @@ def complete_table(incomplete: str) -> list[str]:
 
         names = [str(name) for name in list_tables(open_catalog(load_settings(), create=False, judge=False))]
     except Exception:
-        # whatever it is, a shell shows it in the middle of the line that somebody is typing
+        # a shell would print any error in the middle of the line that the user is typing
         return []
     return [name for name in names if name.startswith(incomplete)]
 
 
 #: The argument that names a table.
 TableArgument = Annotated[
-    str, typer.Argument(metavar="TABLE", help="Such as silver.parking_readings.", autocompletion=complete_table)
+    str,
+    typer.Argument(metavar="TABLE", help="A table, such as silver.parking_readings.", autocompletion=complete_table),
 ]
 
 
 def moment_text(moment: datetime) -> str:
-    """A moment in UTC, to the millisecond, as `--at`, `--from` and `--to` read it back."""
+    """Return a moment in UTC, to the millisecond, in a form that `--at`, `--from` and `--to` accept."""
     return f"{moment.astimezone(UTC).isoformat(sep=' ', timespec='milliseconds').removesuffix('+00:00')}Z"
 
 
 def minute_text(moment: datetime | None) -> str:
-    """A moment in UTC, to the minute, with its zone; nothing for none."""
+    """Return a moment in UTC, to the minute, with its zone. Empty for None."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%MZ}" if moment is not None else ""
 
 
 def oldest_text(moment: datetime | None) -> str:
-    """The first moment that can be asked for: cut to the minute only if nothing is lost, since --at refuses earlier."""
+    """Return the oldest readable moment. Cut to the minute only if lossless, because --at refuses earlier moments."""
     if moment is None or not (moment.second or moment.microsecond):
         return minute_text(moment)
     return moment_text(moment)
 
 
 def size_text(size: int) -> str:
-    """Bytes for a person."""
+    """Return a number of bytes in readable units."""
     return filesize.decimal(size)
 
 
 def trouble(name: TableName, error: Exception) -> FossError:
-    """What went wrong with one table of many, as one line that names it."""
+    """Return the error of one table among many, as one line that names the table."""
     if not isinstance(error, FossError):
         first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         return LastingError(
-            f"{name}: {type(error).__name__}: {first}.", "A file may be missing or damaged; restore it from a backup."
+            f"{name}: {type(error).__name__}: {first}.", "A file may be missing or damaged. Restore it from a backup."
         )
     if str(name) in error.problem:
         return error
@@ -92,20 +90,20 @@ def trouble(name: TableName, error: Exception) -> FossError:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only when the user agrees, or has agreed beforehand.
+    """Continue only if the user agrees, or has agreed with --yes.
 
     Raises
     ------
     ConfigurationError
-        When there is nobody to ask.
+        If there is no terminal to ask on.
     typer.Abort
-        When the user says no.
+        If the user declines.
     """
     if yes:
         return
     if not sys.stdin.isatty():
         raise ConfigurationError(
-            "This is asked for first, and standard input is no terminal; nothing was changed.",
-            "Add --yes to agree beforehand, or --dry-run to only look.",
+            "This needs confirmation, and standard input is not a terminal. Nothing was changed.",
+            "Add --yes to confirm, or --dry-run to see what would be done.",
         )
     typer.confirm(question, abort=True, err=True)

@@ -1,4 +1,4 @@
-"""The pages of the project, read without Dagster: for replay, status, completion and `foss check`."""
+"""Reads the project's pages without Dagster, for replay, status, completion and `foss check`."""
 
 from typing import TYPE_CHECKING
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def all_pages() -> "list[Page]":
-    """Every page of the project, broken pages too."""
+    """Return every page of the project, broken pages too."""
     from foss_platform.ingest.page.read_pages import read_pages
 
     return read_pages(load_settings().defs_folder)
 
 
 def feeds() -> "dict[str, Feed]":
-    """By name, every feed of the pages that can be used."""
+    """Return every feed of the usable pages, by name."""
     return {feed.name: feed for page in all_pages() for feed in page.feeds}
 
 
 def find_feed(name: str) -> "Feed":
-    """The feed of that name.
+    """Return the feed with this name.
 
     Raises
     ------
@@ -46,5 +46,5 @@ def find_feed(name: str) -> "Feed":
 
 
 def complete_pipeline(incomplete: str) -> list[str]:
-    """The pipelines whose name begins with `incomplete`, for shell completion."""
+    """Return the pipelines whose name begins with `incomplete`, for shell completion."""
     return [name for name in sorted(feeds()) if name.startswith(incomplete)]

@@ -1,7 +1,8 @@
-"""Values of every type that an engine can return as Parquet holds them. See `cli.shared.text_output` for text.
+"""Converts values of every type that an engine can return into types of Parquet. See `cli.shared.text_output` for text.
 
-Parquet has no integer above 38 digits, no infinite date and no union. Numbers become decimals, a union becomes a
-struct of its members, and what has no type at all becomes the text of `cli.shared.text_output`: intervals, bits, times with a zone.
+Parquet has no integers above 38 digits, no infinite dates and no unions. Large integers become decimals, and a union
+becomes a struct of its members. Types without a Parquet type become the text of `cli.shared.text_output`: intervals,
+bits, times with a zone.
 """
 
 from typing import Any
@@ -17,27 +18,27 @@ _MOST = 10**38 - 1
 
 
 class UnstorableError(LastingError):
-    """A column that Parquet cannot hold."""
+    """Parquet cannot store a column."""
 
 
 def stored_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema as it is stored.
+    """Return the schema as stored in Parquet.
 
     Raises
     ------
     UnstorableError
-        Naming the column that Parquet has no type for.
+        If Parquet has no type for a column. The error names the column.
     """
     return pa.schema([pa.field(field.name, _stored_type(field.name, field.type)) for field in schema])
 
 
 def stored_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The rows as they are stored, with the schema that `stored_schema` gave.
+    """Convert the rows to the schema that `stored_schema` returned.
 
     Raises
     ------
     UnstorableError
-        Naming the column with a value that Parquet cannot hold.
+        If Parquet cannot store a value. The error names the column.
     """
     columns = []
     for field, column in zip(schema, batch.columns, strict=True):
@@ -70,7 +71,7 @@ def _stored_type(column: str, type_: Any) -> pa.DataType:
     if pa.types.is_interval(type_) or pa.types.is_duration(type_):
         return pa.string()
     if pa.types.is_null(type_):
-        # as DuckDB has it; not all readers know Parquet's type of nothing
+        # the same type as in DuckDB, because not all readers know Parquet's null type
         return pa.int32()
     return pa.timestamp("ms", type_.tz) if pa.types.is_timestamp(type_) and type_.unit == "s" else type_
 
@@ -103,7 +104,7 @@ def _stored(array: Any, to: Any) -> Any:
 
 
 def _offsets(offsets: Any, array: Any) -> Any:
-    """With a null where the list is null, which is how Arrow is told."""
+    """Return the list offsets with a null for each null list, which is the form that Arrow expects."""
     if not array.null_count:
         return offsets
     valid = pa.concat_arrays([array.is_valid(), pa.array([True])])

@@ -1,4 +1,4 @@
-"""Polling a feed many times in one go and committing the polls together: the demo's way to catch up."""
+"""Polls a feed many times and commits all polls together, for the demo."""
 
 import time
 import uuid
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from foss_platform.ingest.poll.poll import Poll
     from foss_platform.ingest.recording.replay import ReplayTotals
 
-#: Polls in a row that the server saw nothing of, each with its own retries, and seconds for all polls together.
+#: Limits: consecutive polls that never reached the server (each with its own retries), and seconds for all polls.
 _MAX_LOST, _MAX_SECONDS = 2, 600.0
 
 
 def poll_many(settings: Settings, pipeline: str, served: Callable[[], int], wanted: int) -> "ReplayTotals":
-    """Poll over HTTP, each poll a request of its own, until that many were served; one commit for all of them.
+    """Poll over HTTP until the server has served `wanted` polls. All polls are committed in one commit.
 
     Parameters
     ----------
     served
-        How many polls the server has answered so far.
+        Returns how many polls the server has answered so far.
 
     Raises
     ------
     PassingError
-        When polls do not reach the server, or take too long; nothing was committed then.
+        If polls do not reach the server, or take too long. Nothing is committed then.
     """
     import requests
 

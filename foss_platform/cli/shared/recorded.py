@@ -1,4 +1,4 @@
-"""Taking a recording in with a progress bar: what `foss replay`, `foss demo` and `foss dev` share."""
+"""Loads a recording with a progress bar, for `foss replay`, `foss demo` and `foss dev`."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def take_in(
     settings: Settings, feed: Feed, file: Path, polls: "Iterable[RecordedPoll] | None" = None
 ) -> "ReplayTotals":
-    """Replay `file` into bronze, or those `polls` of it."""
+    """Replay `file` into bronze, or only the given `polls` of it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from foss_platform.ingest.recording.recording import count_recording, read_recording

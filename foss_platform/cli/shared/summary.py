@@ -1,11 +1,11 @@
-"""What a run came to, for a person: rows, rejects, verdicts."""
+"""Prints the results of a run: rows, rejected records, verdicts."""
 
 from foss_platform.cli.shared.graph import CheckVerdict, GraphRun
 from foss_platform.cli.shared.terminal import VERDICTS, messages, output, table_of
 
 
 def show_run(pipeline: str, run: GraphRun) -> None:
-    """Print what came in, how the checks judged it, and what failed."""
+    """Print the loaded rows, the verdicts of the checks, and the errors."""
     console = output()
     bronze = run.metadata.get(f"bronze/{pipeline}", {})
     if bronze:
@@ -17,18 +17,18 @@ def show_run(pipeline: str, run: GraphRun) -> None:
     show_verdicts(run.checks)
     for error in run.errors:
         messages().print(f"[bold red]error:[/] {error}", markup=True, soft_wrap=True)
-    verdict = "[green]all of it worked[/]" if run.works else "[red]not all of it worked[/]"
+    verdict = "[green]all steps and checks succeeded[/]" if run.works else "[red]some steps or checks failed[/]"
     console.print(f"{verdict} in {run.seconds:.1f} s (run {run.run_id[:8]})")
 
 
 def show_verdicts(checks: list[CheckVerdict]) -> None:
-    """Print every check that did not pass, and how many did."""
+    """Print every check that did not pass, and the number that passed."""
     console = output()
     passed = [check for check in checks if check.verdict == "passed"]
     rest = [check for check in checks if check.verdict != "passed"]
     rows = [(check.asset, check.check, VERDICTS[check.verdict], check.description) for check in rest]
     if rows:
-        console.print(table_of("Checks that want a look", ("asset", "check", "verdict", "why"), rows))
+        console.print(table_of("Checks that did not pass", ("asset", "check", "verdict", "why"), rows))
     console.print(f"{len(passed)} of {len(checks)} checks passed")
 
 

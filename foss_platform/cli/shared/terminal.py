@@ -1,4 +1,4 @@
-"""How things look on a terminal: errors, verdicts, tables. What does not belong here: what is shown."""
+"""Prints errors, verdicts and tables on a terminal."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ VERDICTS = {"passed": "[green]✓ passed[/]", "warning": "[yellow]! warning[/]",
 
 
 def output() -> Console:
-    """Standard output, for what was asked for; as wide as need be where no terminal sets a width."""
+    """Standard output, for results. It is as wide as needed if no terminal sets a width."""
     wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(highlight=False, width=_UNBOUNDED if wide else None)
 
@@ -30,13 +30,13 @@ def messages() -> Console:
 
 
 def show_error(error: FossError) -> None:
-    """One paragraph: what is wrong, and what to do."""
+    """Print an error as one paragraph: the problem, then the remedy."""
     remedy = f" {escape(error.remedy)}" if error.remedy else ""
     messages().print(f"[bold red]error:[/] {escape(error.problem)}{remedy}", soft_wrap=True)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-    """Print a table; where its cells would be folded, each row as a paragraph with its first cell as the heading."""
+    """Print a table. If cells would not fit, print each row as a paragraph with its first cell as the heading."""
     if not rows:
         return
     console, table = output(), table_of("", columns, rows, right=right)
@@ -58,10 +58,10 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: 
 
 
 def table_of(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
-    """A table; the columns named in `right` are numbers."""
+    """Return a table. The columns named in `right` contain numbers and are right-aligned."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_edge=False)
     for column in columns:
-        # folded, never cut: half a name is another name
+        # wrapped, never cut, because half a name may look like another name
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))

@@ -1,14 +1,16 @@
-"""Values as text, of every type that an engine can return: for CSV, JSON and a terminal. See `cli.shared.parquet_output` for Parquet.
+"""Converts values of every type that an engine can return into text, for CSV, JSON and a terminal.
+
+See `cli.shared.parquet_output` for Parquet.
 
 | type | text |
 |---|---|
-| date, time, timestamp | ISO 8601, in UTC if it has a zone; `infinity` and `-infinity` are DuckDB's |
+| date, time, timestamp | ISO 8601, in UTC if the value has a zone. `infinity` and `-infinity` are DuckDB's |
 | interval | ISO 8601, such as `P1Y2M3DT4H5M6.5S` |
 | blob | base64 |
 | bit | its digits, such as `0101` |
-| list, struct, map, union | JSON; a struct's field without a name of its own is `field0`, `field1`, … by its place |
+| list, struct, map, union | JSON. A struct's field without a unique name is named by position: `field0`, `field1`, … |
 | JSON | itself |
-| numbers | all their digits; in JSON, NaN and infinity are null |
+| numbers | all their digits. In JSON, NaN and infinity are null |
 """
 
 import base64
@@ -22,20 +24,20 @@ import pyarrow.compute as pc
 from foss_platform.cli.shared.duckdb_bytes import OPAQUE
 from foss_platform.lake.query.calendar import PER_SECOND, clock_text, day_text, interval_text, moment_text
 
-#: DuckDB's counts for infinity; minus infinity is the negative of it.
+#: DuckDB's values for infinity. The negative values are minus infinity.
 ENDLESS = {"date": 2**31 - 1, "timestamp": 2**63 - 1}
 
 _NOT_FINITE = {"nan", "inf", "-inf", "-nan"}
 
 
 def field_names(type_: Any) -> list[str]:
-    """A struct's names, each of them once and none of them empty."""
+    """Return a struct's field names. Empty and repeated names are replaced."""
     names = [type_.field(place).name for place in range(type_.num_fields)]
     return [name if name and names.count(name) == 1 else f"field{place}" for place, name in enumerate(names)]
 
 
 def texts(array: Any) -> list[str | None]:
-    """Each value as text for a cell; None for null."""
+    """Return each value as the text of a cell, and None for null."""
     type_ = array.type
     if pa.types.is_nested(type_):
         valid = array.is_valid().to_pylist()
@@ -56,7 +58,7 @@ def texts(array: Any) -> list[str | None]:
 
 
 def json_tokens(array: Any) -> list[str]:
-    """Each value as JSON."""
+    """Return each value as JSON."""
     type_ = array.type
     if pa.types.is_struct(type_):
         return _structs(array)
@@ -81,14 +83,14 @@ def json_tokens(array: Any) -> list[str]:
 
 
 def is_number(type_: Any) -> bool:
-    """Whether JSON has a number for it."""
+    """Whether values of the type are JSON numbers."""
     if isinstance(type_, pa.OpaqueType):
         return type_.type_name in ("hugeint", "uhugeint", "bignum")
     return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
 
 
 def _writer(type_: Any) -> Callable[[int], str] | None:
-    """How a count of days or of a unit of time is written; None for what is not one."""
+    """Return a function that writes a count of days or time units as text. None for other types."""
     if pa.types.is_date(type_):
         if pa.types.is_date32(type_):
             return lambda days: _endless(days, ENDLESS["date"]) or day_text(days)
@@ -125,7 +127,7 @@ def _extension_texts(array: Any) -> list[str | None]:
 
 
 def _one_line(text: str) -> str:
-    """JSON as it is, with all digits of its numbers; a text that is not JSON is a string."""
+    """Return JSON unchanged, with all digits of its numbers. Text that is not JSON becomes a string."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -145,7 +147,7 @@ def _structs(array: Any) -> list[str]:
 
 
 def _lists(array: Any) -> list[str]:
-    # without the elements behind a null list, which a list of fixed size has
+    # without the elements behind a null list, which lists of fixed size contain
     elements = iter(json_tokens(array.flatten()))
     lengths = pc.list_value_length(array).to_pylist()
     return ["null" if length is None else f"[{', '.join(_take(elements, length))}]" for length in lengths]

@@ -1,4 +1,4 @@
-"""The checks on a feed's bronze table: their specs and their verdicts. Pure functions over one poll."""
+"""The checks of a feed's bronze table: their specs and their verdicts, as pure functions of one poll."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ FIELDS_PRESENT = "fields_are_present"
 
 @dataclass(frozen=True)
 class PollFacts:
-    """What the checks judge: an accepted poll, and since when its newest data time has been the newest.
+    """What the checks judge: a committed poll, and since when its newest data time has not changed.
 
     Attributes
     ----------
     standing_since
-        Poll time of the first poll of the unbroken run of polls with this newest data time.
+        Poll time of the first of the consecutive polls with this newest data time.
     """
 
     polled_at: datetime
@@ -36,20 +36,20 @@ class PollFacts:
 
 
 def check_specs(feed: Feed, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
-    """Their specs, in the order in which `check_results` yields them."""
+    """Return the specs of the checks, in the order in which `check_results` yields their verdicts."""
     rows, limits = feed.limits.rows, feed.limits
     return [
         dg.AssetCheckSpec(
             ROWS_IN_RANGE,
             asset=asset,
             blocking=True,
-            description=f"A poll holds {rows.minimum} to {rows.maximum} records.",
+            description=f"A poll has {rows.minimum} to {rows.maximum} records.",
         ),
         dg.AssetCheckSpec(KEEPS_CONTRACT, asset=asset, description="No record of the poll was rejected."),
         dg.AssetCheckSpec(
             NOT_FROZEN,
             asset=asset,
-            description=f"The newest data time has not stood still for over {limits.frozen_after_minutes:g} minutes.",
+            description=f"The newest data time has changed within the last {limits.frozen_after_minutes:g} minutes.",
         ),
         dg.AssetCheckSpec(
             NOT_LATE,
@@ -57,16 +57,16 @@ def check_specs(feed: Feed, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             description=f"The newest data time is at most {limits.late_after_minutes:g} minutes behind the poll.",
         ),
         dg.AssetCheckSpec(
-            FIELDS_KNOWN, asset=asset, description="The feed brings no field that the contract does not know."
+            FIELDS_KNOWN, asset=asset, description="The feed has no fields that are not in the contract."
         ),
         dg.AssetCheckSpec(
-            FIELDS_PRESENT, asset=asset, description="Every optional field of the contract is in some record."
+            FIELDS_PRESENT, asset=asset, description="Every optional field of the contract is in at least one record."
         ),
     ]
 
 
 def check_results(feed: Feed, asset: dg.AssetKey, facts: PollFacts) -> Iterator[dg.AssetCheckResult]:
-    """The verdicts on one poll; only the range of rows is an error, the rest are warnings."""
+    """Yield the verdicts on one poll. Only the range of rows is an error. The other checks are warnings."""
     rows, limits = feed.limits.rows, feed.limits
     count = facts.accepted + len(facts.reasons)
     yield dg.AssetCheckResult(
@@ -90,7 +90,7 @@ def check_results(feed: Feed, asset: dg.AssetKey, facts: PollFacts) -> Iterator[
         asset,
         NOT_FROZEN,
         passed=still <= limits.frozen_after_minutes,
-        text=f"newest data time {facts.newest_data_time.isoformat()} has stood still for {still:.0f} minutes",
+        text=f"newest data time {facts.newest_data_time.isoformat()} has not changed for {still:.0f} minutes",
         value=("minutes_standing_still", still),
     )
     behind = (facts.polled_at - facts.newest_data_time).total_seconds() / 60
@@ -109,14 +109,14 @@ def check_results(feed: Feed, asset: dg.AssetKey, facts: PollFacts) -> Iterator[
         asset,
         FIELDS_KNOWN,
         passed=not facts.drift.unknown,
-        text=f"kept, but not in the contract: {known}" if known else "all known",
+        text=f"stored, but not in the contract: {known}" if known else "all known",
         value=("unknown_fields", float(len(facts.drift.unknown))),
     )
     yield _warning(
         asset,
         FIELDS_PRESENT,
         passed=not facts.drift.absent,
-        text=f"in no record: {', '.join(facts.drift.absent)}" if facts.drift.absent else "all present",
+        text=f"missing from all records: {', '.join(facts.drift.absent)}" if facts.drift.absent else "all present",
         value=("absent_fields", float(len(facts.drift.absent))),
     )
 

@@ -1,4 +1,4 @@
-"""What happens when a feed's asset is materialized: poll, commit, judge, show. The shell over `ingest`."""
+"""Materializes a feed's asset: polls, commits, runs the checks, and reports to Dagster. The shell over `ingest`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -29,19 +29,19 @@ from foss_platform.settings import FeedMode
 def poll_feed(
     context: dg.AssetExecutionContext, feed: Feed, platform: Platform, tick: str | None
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Poll once and yield the materializations and verdicts that were selected.
+    """Poll once, and yield the selected materializations and verdicts.
 
-    A poll always writes all of its tables, whichever of them was asked for.
+    A poll always writes all of its tables, whichever of the assets are selected.
 
     Parameters
     ----------
     tick
-        The schedule's tick (ISO 8601), or None for a poll by hand.
+        The schedule's tick (ISO 8601), or None for a manual poll.
 
     Raises
     ------
     dagster.Failure
-        When the poll failed; without further retries where trying again cannot help.
+        If the poll failed. It is not retried if a retry cannot help.
     """
     try:
         yield from _poll_feed(context, feed, platform, tick)
@@ -57,10 +57,12 @@ def _poll_feed(
     cause = _cause(context, feed, tick)
     taken = take_in_poll(catalog, feed, cause, lambda cause: _poll(platform, feed, cause), summary)
     if taken.healed:
-        context.log.warning("An earlier run ended between its commits; %s polls were added to ops.polls.", taken.healed)
+        context.log.warning(
+            "An earlier run ended between its commits. %s missing polls were added to ops.polls.", taken.healed
+        )
     metadata, rows = _poll_metadata(taken.log), 0
     if taken.written is None:
-        context.log.info("Batch %s is in already, by another try.", cause.batch_id)
+        context.log.info("Batch %s is already committed, by another attempt.", cause.batch_id)
     else:
         _log_to_poll_log(context, catalog, metadata)
         if taken.error is not None:
@@ -71,7 +73,7 @@ def _poll_feed(
     facts = _facts(platform, catalog, feed, taken.log, taken.reasons)
     verdicts = list(check_results(feed, asset_key(feed.bronze), facts))
     if any(not verdict.passed and verdict.severity is dg.AssetCheckSeverity.ERROR for verdict in verdicts):
-        # it blocks the models; the batch is in, and would be judged the same again
+        # do not retry: the batch is committed and would fail the check again
         forbid_retries(context)
     yield from (verdict for verdict in verdicts if _is_selected(context, verdict))
 
@@ -97,12 +99,12 @@ def _poll(platform: Platform, feed: Feed, cause: Cause) -> Poll:
 
 
 def _log_to_poll_log(context: dg.AssetExecutionContext, catalog: Catalog, metadata: dict[str, Any]) -> None:
-    """The poll log's own events: no step can own its asset, since every pipeline's poll writes it."""
+    """Report the poll log's events. No step can own its asset, because every pipeline's poll writes it."""
     polls = asset_key(POLLS)
     health = look_at(load_table(catalog, POLLS))
     shown = {**metadata, "dagster/row_count": health.rows, **health_metadata(health)}
     context.log_event(dg.AssetMaterialization(polls, metadata=shown))
-    # typed for three kinds of event, and documented to take these too
+    # the parameter is typed for three kinds of event, but documented to accept these events too
     context.log_event(health_evaluation(polls, health))
 
 
@@ -116,7 +118,7 @@ def _tables(
         if asset in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=asset, metadata={**shown, **extra})
         else:
-            # it was written all the same
+            # the rejected table is written even if it is not selected
             context.log_event(dg.AssetMaterialization(asset, metadata={**shown, **extra}))
         verdict = health_verdict(asset, health)
         if _is_selected(context, verdict):

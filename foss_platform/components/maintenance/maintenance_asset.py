@@ -1,7 +1,7 @@
-"""Maintenance in the graph: the asset `ops/maintenance_log`, the job that makes it, its schedule.
+"""Maintenance in the graph: the asset `ops/maintenance_log`, its job and its schedule.
 
-What belongs here: the Dagster objects. What does not: the round over the tables (`components.maintenance.materialize`), or what asks
-for it out of turn (`components.maintenance.maintenance_sensor`).
+See `components.maintenance.materialize` for the maintenance of the tables, and
+`components.maintenance.maintenance_sensor` for maintenance outside the schedule.
 """
 
 from collections.abc import Sequence
@@ -21,30 +21,36 @@ from foss_platform.lake.maintenance.log import MAINTENANCE_LOG
 from foss_platform.settings import Settings, Switch
 
 MAINTENANCE = "maintenance"
-# not the job's name, which Dagster gives to the job's graph
+# not the job's name, because Dagster uses that for the job's graph
 _STEP = "maintain_tables"
 
 
 class MaintenanceConfig(dg.Config):
-    """What a run of the job can be asked for."""
+    """Run configuration of the job."""
 
-    tables: list[str] = Field(default=[], description="Such as bronze.stavanger_parking; all where none is named.")
-    dry_run: bool = Field(default=False, description="Change nothing; tell what would go.")
+    tables: list[str] = Field(
+        default=[], description="Tables to maintain, such as bronze.stavanger_parking. Empty: all."
+    )
+    dry_run: bool = Field(default=False, description="Change nothing. Report what would be deleted.")
     spare_hours: float | None = Field(
-        default=None, ge=0, description="Instead of each table's policy: how long an unreferenced file is spared."
+        default=None, ge=0, description="How long an unreferenced file is retained, instead of each table's policy."
     )
 
 
 def maintenance_asset(platform: Platform, feeds: Sequence[Feed], owners: Sequence[str]) -> dg.AssetsDefinition:
-    """The log of maintenance, made by doing it. A pool of its own: two rounds at once would only be in each other's way."""
+    """Return the log of maintenance. Materializing it maintains the tables.
+
+    It has its own pool, because two maintenance runs at once would only disturb each other.
+    """
     log = asset_key(MAINTENANCE_LOG)
     spec = dg.AssetSpec(
         log,
-        description="What maintenance did to which table, how long it took and what it freed. Making it does the maintenance.",
+        description="What maintenance did to each table, how long it took and what it freed. "
+        "Materialize it to run the maintenance.",
         group_name=MAINTENANCE_LOG.namespace,
         owners=list(owners),
         kinds={"iceberg", "python"},
-        # a dry run leaves the log as it is
+        # a dry run does not change the log
         skippable=True,
     )
 
@@ -57,22 +63,22 @@ def maintenance_asset(platform: Platform, feeds: Sequence[Feed], owners: Sequenc
 
 
 def maintenance_config(tables: Sequence[str]) -> dict[str, Any]:
-    """The run configuration that asks for these tables only."""
+    """Return the run configuration that selects only these tables."""
     return {"ops": {_STEP: {"config": {"tables": list(tables)}}}}
 
 
 def maintenance_job() -> Any:
-    """One run for a round over the tables."""
+    """Return the job of one maintenance run over the tables."""
     return dg.define_asset_job(
         MAINTENANCE,
         selection=dg.AssetSelection.assets(asset_key(MAINTENANCE_LOG)),
-        description="Merge small files, let go of what no promise needs, remove what nothing refers to.",
+        description="Compact small files, expire snapshots outside the retention policy, delete unreferenced files.",
         executor_def=run_executor,
     )
 
 
 def every(cadence: str, job: Any, settings: Settings) -> dg.ScheduleDefinition:
-    """The job at a cadence of the page, by itself where automation is on."""
+    """Return the job's schedule at the page's cadence, running if automation is on."""
     on = settings.automation is Switch.ON
     return dg.ScheduleDefinition(
         name=f"{job.name}_schedule",

@@ -1,7 +1,8 @@
-"""The sensor that asks for maintenance as soon as a table needs it, instead of at the schedule's next tick.
+"""The sensor that requests maintenance as soon as a table needs it, before the schedule's next tick.
 
-What belongs here: looking at tables within bounds, and asking for each state of one once. What does not: judging a
-table (`lake.maintenance.health`), or the maintenance (`components.maintenance.maintenance_asset`).
+It checks a limited number of tables at a time, and requests maintenance once for each state of a table. See
+`lake.maintenance.health` for when a table needs maintenance, and `components.maintenance.maintenance_asset` for the
+job.
 """
 
 import json
@@ -22,24 +23,24 @@ from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.settings import Switch
 
 _INTERVAL_SECONDS = 300
-# Dagster ends an evaluation after 60 s; the tables that were not reached are the first of the next
+# Dagster ends an evaluation after 60 s. The next evaluation starts with the tables that were not reached
 _LOOKING_SECONDS = 20.0
-# what maintenance could not help, such as too many tags, would else be asked for with every commit to the table
+# maintenance cannot fix everything, such as too many tags. Without a pause, each commit would request it again
 _ASK_AGAIN = timedelta(hours=1)
-# a run key is a tag, which Postgres keeps in an index of 2.7 kB a row at most
+# a run key is a tag, and Postgres stores tags in an index of at most 2.7 kB per row
 _MAX_TABLES = 20
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What an evaluation remembers for the next one.
+    """What an evaluation passes to the next one.
 
     Attributes
     ----------
     begin_with
-        The table to look at first; empty to begin at the beginning.
+        The table to check first. Empty to start with the first table.
     asked
-        When maintenance was last asked for, by table.
+        When maintenance was last requested, by table.
     """
 
     begin_with: str = ""
@@ -47,24 +48,24 @@ class Memory:
 
     @staticmethod
     def read(cursor: str | None) -> "Memory":
-        """From the sensor's cursor."""
+        """Read the state from the sensor's cursor."""
         try:
             content = json.loads(cursor or "{}")
             asked = {name: datetime.fromisoformat(moment) for name, moment in content["asked"].items()}
             return Memory(content["begin_with"], asked)
         except (ValueError, KeyError, TypeError, AttributeError):
-            # none yet, or of another version: at worst a state is asked for again, which its run key prevents
+            # no cursor yet, or of another version. At worst a request is repeated, which its run key prevents
             return Memory()
 
     def text(self) -> str:
-        """As the sensor's cursor."""
+        """Return the state as the sensor's cursor."""
         asked = {name: moment.isoformat() for name, moment in self.asked.items()}
         return json.dumps({"begin_with": self.begin_with, "asked": asked})
 
 
 @dataclass
 class Look:
-    """What was found: by table in need, its snapshot and what it needs; and which tables could not be read."""
+    """The findings: the snapshot and needs of each table that needs maintenance, and the unreadable tables."""
 
     needs: dict[str, tuple[int, str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -72,7 +73,7 @@ class Look:
 
 
 def maintenance_sensor(platform: Platform, job: Any) -> dg.SensorDefinition:
-    """Looks at the tables every five minutes and asks for the maintenance of those that need it."""
+    """Return the sensor that checks the tables every five minutes, and requests the maintenance that they need."""
     on = platform.settings.automation is Switch.ON
 
     @dg.sensor(
@@ -80,7 +81,7 @@ def maintenance_sensor(platform: Platform, job: Any) -> dg.SensorDefinition:
         job=job,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if on else dg.DefaultSensorStatus.STOPPED,
-        description="Asks for the maintenance of tables whose health check would warn.",
+        description="Requests maintenance of the tables whose health check would warn.",
     )
     def maintenance_when_due(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = platform.clock()
@@ -95,9 +96,9 @@ def maintenance_sensor(platform: Platform, job: Any) -> dg.SensorDefinition:
         if not look.needs:
             why = [
                 *look.problems,
-                *(f"{name} was asked for at {moment:%H:%M} UTC" for name, moment in recently.items()),
+                *(f"maintenance of {name} was requested at {moment:%H:%M} UTC" for name, moment in recently.items()),
             ]
-            return dg.SensorResult(skip_reason="; ".join(why) or "Every table is well.", cursor=cursor)
+            return dg.SensorResult(skip_reason="; ".join(why) or "No table needs maintenance.", cursor=cursor)
         key = " ".join(f"{name}@{snapshot}" for name, (snapshot, _) in sorted(look.needs.items()))
         why = [f"{name}: {words}" for name, (_, words) in look.needs.items()]
         context.log.info("%s", "; ".join([*why, *look.problems]))
@@ -121,7 +122,7 @@ def _look(platform: Platform, begin_with: str, recently: dict[str, datetime]) ->
         try:
             _look_at(catalog, name, look)
         except Exception as error:
-            # whatever a damaged table makes a library raise, the others are looked at all the same
+            # a damaged table may make a library raise anything, and the other tables are checked anyway
             look.problems.append(f"{name}: {error}")
     return look
 

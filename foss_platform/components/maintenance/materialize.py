@@ -1,7 +1,7 @@
-"""What happens when `ops/maintenance_log` is materialized: heal the poll logs, care for each table, show what came.
+"""Materializes `ops/maintenance_log`: repairs the poll logs, maintains each table and reports the results.
 
-What belongs here: the round over the tables and what is shown of it. What does not: how a table is cared
-for (`lake.maintenance.maintain`), or the Dagster objects (`components.maintenance.maintenance_asset`).
+See `lake.maintenance.maintain` for the maintenance of one table, and `components.maintenance.maintenance_asset` for the
+Dagster objects.
 """
 
 import time
@@ -31,7 +31,7 @@ from foss_platform.lake.table.tables import ensure_table, find_table, list_table
 
 @dataclass(frozen=True)
 class Round:
-    """What a run is asked to do: which tables (none for all), whether to change nothing, how long to spare files."""
+    """Tables to maintain (empty: all), whether this is a dry run, and how long unreferenced files are retained."""
 
     tables: Sequence[str] = ()
     dry_run: bool = False
@@ -40,7 +40,7 @@ class Round:
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """What came of one table: what was done to it, or why nothing was."""
+    """The result of one table: its maintenance, or why it failed."""
 
     table: TableName
     seconds: float
@@ -51,12 +51,12 @@ class TableOutcome:
 def maintain_lake(
     context: dg.AssetExecutionContext, platform: Platform, feeds: Sequence[Feed], asked: Round
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Care for the tables one after the other; one that fails does not stop the others.
+    """Maintain the tables one after the other. A failed table does not stop the others.
 
     Raises
     ------
     dagster.Failure
-        At the end, naming the tables that could not be cared for; without retries where none of them can help.
+        At the end, if tables could not be maintained. The failure names them. It is not retried if no retry can help.
     """
     try:
         catalog = open_catalog(platform.settings)
@@ -67,8 +67,8 @@ def maintain_lake(
         fed = {feed.bronze: feed for feed in feeds}
         done = [_maintain(context, platform, catalog, name, fed.get(name), asked) for name in names]
         if not asked.tables and (gone := remove_for_good(catalog, platform.clock(), dry_run=asked.dry_run)):
-            verb = "would be removed" if asked.dry_run else "removed"
-            context.log.info("%s files of tables dropped long ago %s.", len(gone), verb)
+            verb = "would be deleted" if asked.dry_run else "deleted"
+            context.log.info("%s files of tables that can no longer be restored %s.", len(gone), verb)
         yield from _shown(context, platform, catalog, done, asked)
         if failed := [one for one in done if one.error is not None]:
             raise _failure_of(failed, len(done))
@@ -80,7 +80,7 @@ def _chosen(catalog: Catalog, tables: Sequence[str]) -> list[TableName]:
     known = {str(name): name for name in list_tables(catalog)}
     if unknown := sorted(set(tables) - known.keys()):
         raise ConfigurationError(
-            f"There is no table {', '.join(unknown)} to care for.", f"There is: {', '.join(known) or 'none yet'}."
+            f"There is no table {', '.join(unknown)} to maintain.", f"Known tables: {', '.join(known) or 'none yet'}."
         )
     return [name for text, name in known.items() if text in tables or not tables]
 
@@ -95,7 +95,7 @@ def _maintain(
 ) -> TableOutcome:
     began = time.monotonic()
     try:
-        # first, since caring for bronze expires snapshots, and what the poll log is still owed stands in those
+        # first, because maintenance of bronze expires snapshots that may hold entries which the poll log still lacks
         if feed is not None and not asked.dry_run:
             healed = heal_poll_log(catalog, feed, {"foss.run": context.run.run_id})
             if healed.added:
@@ -107,8 +107,8 @@ def _maintain(
         context.log.error("%s: %s", name, error)
         return TableOutcome(name, time.monotonic() - began, error=error)
     except Exception as error:
-        # whatever a damaged table makes a library raise, the other tables are cared for all the same
-        context.log.exception("%s: unexpected", name)
+        # a damaged table may make a library raise anything, and the other tables are maintained anyway
+        context.log.exception("%s: unexpected error", name)
         unexpected = PassingError(f"{type(error).__name__}: {error}")
         return TableOutcome(name, time.monotonic() - began, error=unexpected)
     if maintenance.compaction.files_before or maintenance.removal.files:
@@ -118,10 +118,11 @@ def _maintain(
 
 def _in_words(maintenance: TableMaintenance, asked: Round) -> str:
     removal, compaction = maintenance.removal, maintenance.compaction
-    gone = "would be removed" if asked.dry_run else "removed"
+    gone = "would be deleted" if asked.dry_run else "deleted"
     return (
-        f"{compaction.files_before} files merged into {compaction.files_after}, "
-        f"{len(removal.files)} files of {removal.bytes:,} bytes {gone}, {len(removal.spared)} spared for now"
+        f"{compaction.files_before} files compacted into {compaction.files_after}, "
+        f"{len(removal.files)} files of {removal.bytes:,} bytes {gone}, "
+        f"{len(removal.spared)} unreferenced files retained for now"
     )
 
 
@@ -131,7 +132,7 @@ def _shown(
     asset, metadata = asset_key(MAINTENANCE_LOG), round_metadata(done, asked)
     table = find_table(catalog, MAINTENANCE_LOG)
     if asked.dry_run:
-        # the log is as it was, so nothing was materialized
+        # the log has not changed, so nothing is reported as materialized
         context.log_event(dg.AssetObservation(asset, metadata=metadata))
     if table is None:
         yield dg.AssetCheckResult(asset_key=asset, check_name=TABLE_HEALTHY, passed=True, description="not made yet")
@@ -144,7 +145,7 @@ def _shown(
 
 
 def round_metadata(done: Sequence[TableOutcome], asked: Round) -> dict[str, Any]:
-    """A line a table, and totals as plain numbers, which Dagster plots over the runs."""
+    """Return one row per table, and totals as plain numbers, which Dagster plots over the runs."""
     removals = [one.maintenance.removal for one in done if one.maintenance is not None]
     due, spared = sum(removal.bytes for removal in removals), sum(removal.spared_bytes for removal in removals)
     return {
@@ -162,13 +163,13 @@ def round_metadata(done: Sequence[TableOutcome], asked: Round) -> dict[str, Any]
 _LINES = dg.TableSchema(
     columns=[
         dg.TableColumn("table", "string"),
-        dg.TableColumn("merged", "int", description="small files that were merged"),
-        dg.TableColumn("into", "int", description="files that came of them"),
-        dg.TableColumn("removed", "int", description="files that went; of a dry run, that would go"),
-        dg.TableColumn("bytes_freed", "int", description="their size"),
-        dg.TableColumn("spared", "int", description="files that nothing refers to and a later run removes"),
+        dg.TableColumn("merged", "int", description="small files that were compacted"),
+        dg.TableColumn("into", "int", description="files that replaced them"),
+        dg.TableColumn("removed", "int", description="deleted files; in a dry run, files that would be deleted"),
+        dg.TableColumn("bytes_freed", "int", description="size of the deleted files"),
+        dg.TableColumn("spared", "int", description="unreferenced files that a later run deletes"),
         dg.TableColumn("seconds", "float"),
-        dg.TableColumn("problem", "string", description="why the table could not be cared for"),
+        dg.TableColumn("problem", "string", description="why the table could not be maintained"),
     ]
 )
 
@@ -184,8 +185,8 @@ def _line(one: TableOutcome) -> dict[str, str | int | float | bool | None]:
 
 
 def _failure_of(failed: Sequence[TableOutcome], maintained: int) -> FossError:
-    """Lasting only where all of it is: a retry that can help one table is worth having."""
+    """Return one error for the run. It is lasting only if all are: a retry is worthwhile if it helps one table."""
     lasting = all(isinstance(one.error, LastingError) for one in failed)
     kind = LastingError if lasting else PassingError
     reasons = " ".join(f"{one.table}: {one.error}" for one in failed)
-    return kind(f"{len(failed)} of {maintained} tables could not be cared for. {reasons}")
+    return kind(f"{len(failed)} of {maintained} tables could not be maintained. {reasons}")

@@ -1,6 +1,6 @@
-"""Checks on what dbt built that dbt knows nothing of: the logic a table was built with, and its health.
+"""Checks of dbt's tables that dbt itself does not have: the logic a table was built with, and the table's health.
 
-One step for all of them, so that each table is loaded once; dbt's own tests are in `components.dbt_models`.
+One step runs all of them, so that each table is loaded once. See `components.dbt_models` for dbt's own tests.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,10 @@ CURRENT_LOGIC = "built_with_current_logic"
 
 
 def model_checks(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetChecksDefinition:
-    """Whether a table is well, on models and seeds; whether its logic, or a seed's rows, changed, on models."""
+    """Return the health check of each model and seed, and the check of each model's logic and seed rows."""
     nodes = _tables(platform, manifest)
     specs = [health_check_spec(key) for key in nodes] + [
-        dg.AssetCheckSpec(
-            CURRENT_LOGIC, asset=key, description="The table was built with the logic and seeds as they are."
-        )
+        dg.AssetCheckSpec(CURRENT_LOGIC, asset=key, description="The table was built with the current logic and seeds.")
         for key, unique_id in nodes.items()
         if unique_id.startswith("model.")
     ]
@@ -52,7 +50,7 @@ def model_checks(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetChe
 
 
 def _tables(platform: Platform, manifest: Mapping[str, Any]) -> dict[dg.AssetKey, str]:
-    """By asset, the node of each model and seed that has a table."""
+    """Return the node of each model and seed that has a table, by asset."""
     translator, subset = LakeTranslator(platform.settings), supported_subset(manifest)
     return {
         translator.get_asset_key(node): unique_id
@@ -67,5 +65,5 @@ def _logic_verdict(asset: dg.AssetKey, *, same: bool) -> dg.AssetCheckResult:
         check_name=CURRENT_LOGIC,
         passed=same,
         severity=dg.AssetCheckSeverity.WARN,
-        description="as it is now" if same else "changed since the table was built: run `foss rebuild`",
+        description="current" if same else "changed since the table was built: run `foss rebuild`",
     )

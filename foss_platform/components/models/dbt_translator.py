@@ -1,4 +1,4 @@
-"""From dbt's nodes to Dagster's assets: keys, groups, kinds, freshness, automation; functions of the manifest."""
+"""Translates dbt's nodes into Dagster's assets: keys, groups, kinds, freshness, automation."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,27 +12,27 @@ from foss_platform.settings import Settings, Switch
 
 
 class LakeTranslator(DagsterDbtTranslator):
-    """Asset keys are `[namespace, table]`, for sources too, so that one graph holds feeds and models."""
+    """Asset keys are `[namespace, table]`, also for sources, so that feeds and models form one graph."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_code_references=False))
         self._platform_settings = settings
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """Namespace and table name."""
+        """Return the namespace and the table name."""
         name = dbt_resource_props.get("identifier") or dbt_resource_props.get("alias") or dbt_resource_props["name"]
         return dg.AssetKey([dbt_resource_props["schema"], name])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The namespace."""
+        """Return the namespace."""
         return str(dbt_resource_props["schema"])
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """What the model's page says; the SQL is a link away."""
+        """Return the description in the model's page. The SQL is a link away."""
         return str(dbt_resource_props["description"]).strip()
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
-        """The spec with kinds, freshness, automation, the Iceberg table's name and the SQL file added."""
+        """Add kinds, freshness, automation, the Iceberg table's name and the SQL file to the spec."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         if unique_id.startswith("source."):
             return spec
@@ -45,7 +45,7 @@ class LakeTranslator(DagsterDbtTranslator):
         )
         file = self._platform_settings.dbt_project / node["original_file_path"]
         metadata = {
-            # dbt-duckdb calls its own database the storage
+            # dbt-duckdb reports its own database as the storage
             "dagster/table_name": ".".join(spec.key.path),
             "dagster/storage_kind": "iceberg",
             "dagster/code_references": dg.CodeReferencesMetadataValue(
@@ -56,7 +56,7 @@ class LakeTranslator(DagsterDbtTranslator):
 
 
 def feeding_pipelines(manifest: Mapping[str, Any], unique_id: str) -> set[str]:
-    """The bronze tables from which a node is made, directly or not."""
+    """Return the bronze tables that a node depends on, directly or not."""
     if unique_id in manifest["sources"]:
         source = manifest["sources"][unique_id]
         return {source["name"]} if source["schema"] == "bronze" else set()
@@ -65,7 +65,7 @@ def feeding_pipelines(manifest: Mapping[str, Any], unique_id: str) -> set[str]:
 
 
 def freshness(manifest: Mapping[str, Any], unique_id: str) -> dg.FreshnessPolicy | None:
-    """Gold that is not rebuilt in time is stale: the limit stands in the model's `meta.foss.fresh_within_minutes`."""
+    """Gold that is not rebuilt in time is stale. The limit is the model's `meta.foss.fresh_within_minutes`."""
     minutes = foss_meta(manifest, unique_id).get("fresh_within_minutes")
     if minutes is None:
         return None
@@ -75,17 +75,17 @@ def freshness(manifest: Mapping[str, Any], unique_id: str) -> dg.FreshnessPolicy
 
 
 def foss_meta(manifest: Mapping[str, Any], unique_id: str) -> Mapping[str, Any]:
-    """What a node's `meta.foss` says."""
+    """Return a node's `meta.foss`."""
     meta: Mapping[str, Any] = manifest["nodes"][unique_id]["config"].get("meta", {}).get("foss", {})
     return meta
 
 
 def catch_up() -> dg.AutomationCondition[Any]:
-    """When automation builds a model: what it is made from is newer, sound, and no run is about to build it.
+    """Return when automation builds a model: a source is newer and sound, and no run is about to build the model.
 
-    Models of one pipeline are built by that pipeline's own run; a model that is in progress, or whose
-    sources are, is left alone, so automation takes over only after that run failed. A model that several
-    pipelines feed is built by automation always. A source whose blocking check failed holds it back.
+    Models of one pipeline are built by that pipeline's own run. Automation skips a model while the model or its sources
+    are in progress, so it builds the model only after that run failed. A model that several pipelines feed is always
+    built by automation. A source whose blocking check failed holds the model back.
     """
     broken = dg.AutomationCondition.any_deps_match(
         dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)

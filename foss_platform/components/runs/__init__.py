@@ -1,1 +1,1 @@
-"""Dagster's runs: dead runs, and pruning their history."""
+"""Dagster's runs: settling dead runs, and pruning the run history."""

@@ -1,10 +1,9 @@
-"""Pruning Dagster's own history by policy: finished runs with their events and logs, oldest first.
+"""Deletes old runs with their events and logs, oldest first, by a retention policy.
 
-What belongs here: which runs may go, and making them go. What does not: when (`components.operations`), or the
-ticks, which Dagster prunes itself (`retention` in `dagster.yaml`).
+See `components.operations` for the schedule. Dagster itself deletes old ticks (`retention` in `dagster.yaml`).
 
-A run stays while it holds the latest materialization or check of an asset, however old it is: what the UI and
-automation know of the asset comes from there.
+A run is retained while it has the latest materialization or check of an asset, however old the run is. The UI and
+automation get their state of the asset from that run.
 """
 
 from collections.abc import Iterator
@@ -20,13 +19,13 @@ from sqlalchemy import text
 _MATERIALIZATION = dg.DagsterEventType.ASSET_MATERIALIZATION
 _CHECK = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 _BATCH = 100
-#: The most runs that go at once: one took 0.14 s on a machine that was busy with other things.
+#: The most runs deleted at once. One run took 0.14 s on a busy machine.
 MAX_RUNS = 2_000
 
 
 @dataclass(frozen=True)
 class HistoryPolicy:
-    """For how many days runs are kept after they ended; a canceled one is kept like one that failed."""
+    """Days for which runs are retained after their end. Canceled runs are retained like failed runs."""
 
     keep_successful_days: int
     keep_failed_days: int
@@ -34,7 +33,7 @@ class HistoryPolicy:
 
 @dataclass
 class Pruned:
-    """How many runs went, how many were spared although old enough, and whether more are left to go."""
+    """Numbers of runs deleted and of old runs retained, and whether more runs are left to delete."""
 
     successful: int = 0
     failed: int = 0
@@ -43,7 +42,7 @@ class Pruned:
 
 
 class _Latest:
-    """Which runs hold the latest of something. Found once: what happens meanwhile only makes runs older."""
+    """The runs with the latest event of an asset or check. They are read once: later events only make runs obsolete."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
@@ -52,7 +51,7 @@ class _Latest:
         self._checks: dict[dg.AssetCheckKey, str | None] = {}
 
     def is_in(self, run_id: str) -> bool:
-        """Whether the run holds the latest materialization of an asset or the latest verdict of a check."""
+        """Whether the run has the latest materialization of an asset or the latest verdict of a check."""
         return run_id in self._materializations or any(self._latest(key) == run_id for key in self._judged(run_id))
 
     def _judged(self, run_id: str) -> set[dg.AssetCheckKey]:
@@ -66,7 +65,7 @@ class _Latest:
         return self._checks[key]
 
     def _verdicts(self, key: dg.AssetCheckKey) -> Iterator[str]:
-        """Runs with a verdict, newest first; where a run only planned the check, its latest verdict is older."""
+        """Yield runs with a verdict, newest first. A run that only planned the check is not the latest."""
         cursor = None
         while records := self._instance.event_log_storage.get_asset_check_execution_history(
             key, limit=_BATCH, cursor=cursor
@@ -78,14 +77,14 @@ class _Latest:
 def prune_history(
     instance: dg.DagsterInstance, policy: HistoryPolicy, now: datetime, max_runs: int = MAX_RUNS
 ) -> Pruned:
-    """Delete finished runs that are older than the policy keeps them.
+    """Delete finished runs that are older than the policy allows.
 
     Parameters
     ----------
     now
-        From which moment ages count (UTC).
+        The moment from which ages are counted (UTC).
     max_runs
-        The most that go; the next time goes on with the rest.
+        The most runs to delete. The next call continues with the rest.
     """
     latest, pruned = _Latest(instance), Pruned()
     succeeded = [dg.DagsterRunStatus.SUCCESS]
@@ -107,7 +106,7 @@ def prune_history(
 
 
 def _oldest_first(instance: dg.DagsterInstance, old: dg.RunsFilter, latest: _Latest, pruned: Pruned) -> Iterator[str]:
-    """Runs that may go. Asked for from the beginning each time: a cursor at a run that is gone finds nothing."""
+    """Yield deletable runs. Each query starts at the beginning, because a cursor at a deleted run finds nothing."""
     spared: set[str] = set()
     while True:
         records = instance.get_run_records(old, limit=_BATCH + len(spared), ascending=True)
@@ -124,7 +123,7 @@ def _oldest_first(instance: dg.DagsterInstance, old: dg.RunsFilter, latest: _Lat
 
 def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.delete_run(run_id)
-    # Dagster leaves the verdicts of checks (1.8 KB each, 40 MB a day of one pipeline), the logs and the file behind
+    # Dagster does not delete check verdicts (1.8 KB each, 40 MB a day of one pipeline), the logs and the run's file
     _delete_verdicts(instance, run_id)
     manager: Any = instance.compute_log_manager
     manager.delete_logs(prefix=[run_id])
@@ -134,7 +133,7 @@ def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def _delete_verdicts(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Dagster has no call for it; `test_dagster_history.py` notices when its table changes."""
+    """Delete a run's check verdicts. Dagster has no call for this. `test_dagster_history.py` detects schema changes."""
     connection_of = getattr(instance.event_log_storage, "index_connection", None)
     if connection_of is not None:
         with connection_of() as connection:
@@ -142,7 +141,7 @@ def _delete_verdicts(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def _event_files(instance: dg.DagsterInstance, run_id: str) -> list[Path]:
-    """The SQLite file of the run's events, with what SQLite puts beside it; none where another database holds them."""
+    """Return the SQLite files of the run's events. Empty if another database stores the events."""
     path_for_shard = getattr(instance.event_log_storage, "path_for_shard", None)
     if path_for_shard is None:
         return []

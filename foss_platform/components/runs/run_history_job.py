@@ -1,7 +1,6 @@
-"""The job that prunes Dagster's history. Not here: which runs may go (`components.runs.run_history`).
+"""The job that prunes Dagster's run history. See `components.runs.run_history` for which runs are deleted.
 
-A job of its own rather than a part of maintenance: it has nothing to do with the lake, and each goes on when the other
-fails.
+It is separate from maintenance, because it does not concern the lake. Each of the two continues if the other fails.
 """
 
 from typing import Any
@@ -15,7 +14,7 @@ PRUNE_HISTORY = "prune_history"
 
 
 def history_job(platform: Platform, keep_successful_days: int, keep_failed_days: int) -> Any:
-    """Deletes old runs. A pool of its own: two at once would look at the same runs."""
+    """Return the job that deletes old runs. It has its own pool, because two jobs at once would read the same runs."""
 
     @dg.op(name="delete_old_runs", pool=PRUNE_HISTORY)
     def prune(context: dg.OpExecutionContext) -> None:
@@ -24,16 +23,18 @@ def history_job(platform: Platform, keep_successful_days: int, keep_failed_days:
         policy = HistoryPolicy(keep_successful_days, keep_failed_days)
         pruned = prune_history(context.instance, policy, platform.clock())
         context.log.info(
-            "%s successful and %s failed runs went; %s stay since they hold the latest of an asset.%s",
+            "%s successful and %s failed runs deleted. %s retained, as the latest runs of an asset.%s",
             pruned.successful,
             pruned.failed,
             pruned.spared,
-            " More are left for the next time." if pruned.more else "",
+            " The next run deletes more." if pruned.more else "",
         )
 
     @dg.job(
         name=PRUNE_HISTORY,
-        description=f"Delete runs that ended well {keep_successful_days}, or badly {keep_failed_days} days ago.",
+        description=(
+            f"Delete successful runs after {keep_successful_days} days, and failed runs after {keep_failed_days} days."
+        ),
         executor_def=run_executor,
     )
     def prune_history_job() -> None:

@@ -1,4 +1,4 @@
-"""The sensor that looks after runs: it settles those whose process is gone, ends those that hang, watches the queue."""
+"""The sensor that watches runs: it settles dead runs, ends hanging runs, and checks the queue."""
 
 import json
 
@@ -15,9 +15,9 @@ _INTERVAL_SECONDS = 15
 
 
 def run_sensor(platform: Platform) -> dg.SensorDefinition:
-    """Looks at unfinished runs four times a minute.
+    """Return the sensor that checks unfinished runs four times a minute.
 
-    It runs even where automation is off: runs that are started by hand are killed as well.
+    It also runs if automation is off, because manual runs can be killed too.
     """
 
     @dg.sensor(
@@ -32,17 +32,22 @@ def run_sensor(platform: Platform) -> dg.SensorDefinition:
         origin = context.code_location_origin
         dead = settle_dead_runs(instance, marks, None if origin is None else origin.location_name)
         ended = list(end_finished_runs(instance, marks))
-        for words, runs in (("its process was gone", dead), ("it had ended, and its process was killed", ended)):
+        for words, runs in (
+            ("its process had ended", dead),
+            ("it had finished, and its hanging process was killed", ended),
+        ):
             for run in runs:
                 context.log.warning("Run %s: %s.", run, words)
         _tell_of_queue(context)
-        return dg.SkipReason(f"{len(dead)} runs were dead." if dead else "Every run's process lives.")
+        return dg.SkipReason(
+            f"Dead runs marked as failed: {len(dead)}." if dead else "The process of every run is alive."
+        )
 
     return sensor
 
 
 def _tell_of_queue(context: dg.SensorEvaluationContext) -> None:
-    """Report a change of the queue as a check, without a run: a run would wait in that same queue."""
+    """Report a change of the queue as a check, without a run, because a run would wait in the same queue."""
     finding = judge_queue(context.instance)
     known = json.loads(context.cursor or "{}").get("queue")
     if finding.status == (known or Status.PASSED):

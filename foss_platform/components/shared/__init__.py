@@ -1,1 +1,1 @@
-"""Helpers of all components: loading, failures, previews, plots."""
+"""Helpers that several components share: loading, failures, previews, plots."""

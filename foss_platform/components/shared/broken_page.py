@@ -1,4 +1,4 @@
-"""The asset that stands for a page that cannot be used, so that it is visible in the graph."""
+"""The asset that represents a broken page in the graph, so that the problem is visible."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ BROKEN_TAG = "foss/broken"
 
 
 def broken_page(folder: str, problems: Sequence[str]) -> dg.Definitions:
-    """An asset named after the page's folder. It says what is wrong, and it fails when it is materialized.
+    """Return an asset named after the page's folder. It describes the problems, and fails if it is materialized.
 
     Parameters
     ----------

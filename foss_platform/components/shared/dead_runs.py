@@ -1,7 +1,7 @@
-"""Runs whose process was killed: found, marked as failed, and their pool slots freed, so that they can be retried.
+"""Finds runs whose process was killed, marks them as failed and frees their pool slots, so that they are retried.
 
-Dagster's default run launcher cannot tell that a run's process has died together with its code server. Such a run
-stays STARTED, holds its pools, and every later run waits for ever.
+Dagster's default run launcher does not detect that a run's process has died together with its code server. Such a run
+stays STARTED and keeps its pools, so every later run would wait forever.
 """
 
 import multiprocessing
@@ -18,24 +18,24 @@ PROCESS_TAG = "foss/process"
 
 _LAUNCHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, *_LAUNCHED]
-_REASON = "The process of this run was killed, or its host went down. What it held is free again."
-# a run that has ended takes its time to write logs and to be taken down
+_REASON = "The process of this run was killed, or its host went down. Its pool slots are free again."
+# a finished run needs some time to write logs and to shut down
 _ENDING_SECONDS = 30.0
 
 
 def settle_dead_runs(instance: dg.DagsterInstance, marks: Marks, location: str | None = None) -> list[str]:
-    """Mark the runs whose process is gone as failed and free their slots; returns their ids.
+    """Mark the runs whose process has ended as failed and free their slots. Returns their ids.
 
     Parameters
     ----------
     location
-        The code location whose launched runs are judged before their process has marked them; None for none.
+        The code location whose launched runs are judged even before their process is marked. None judges no such runs.
     """
     dead = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         if not _is_dead(instance, marks, run, location):
             continue
-        # it may have ended well between the two looks: a process records its end before it ends
+        # the run may have succeeded in the meantime: a process records the result before it ends
         now = instance.get_run_by_id(run.run_id)
         if now is None or now.is_finished:
             continue
@@ -48,14 +48,14 @@ def settle_dead_runs(instance: dg.DagsterInstance, marks: Marks, location: str |
 def _is_dead(instance: dg.DagsterInstance, marks: Marks, run: dg.DagsterRun, location: str | None) -> bool:
     address = run.tags.get(PROCESS_TAG)
     if address is not None and "@" in address:
-        # of earlier versions: process number and start
+        # written by earlier versions: process number and start
         return not _is_running(address)
     if address is not None:
         return marks.is_dead(address) is True
     origin = run.remote_job_origin
     if run.status not in _LAUNCHED or origin is None or origin.location_name != location:
         return False
-    # its process has not come so far: it belongs to a code server that lived when it was launched
+    # its process has not made its mark: the run belongs to a code server that was alive when the run was launched
     stats = instance.get_run_stats(run.run_id)
     launched = getattr(stats, "launch_time", None) or getattr(stats, "start_time", None)
     return launched is not None and all(mark.started > launched for mark in marks.living() if mark.serves)
@@ -72,10 +72,10 @@ def _is_running(address: str) -> bool:
 
 
 def end_finished_runs(instance: dg.DagsterInstance, marks: Marks) -> Iterator[str]:
-    """Kill the processes of this code server whose run ended a while ago; yields the runs' ids.
+    """Kill the processes of this code server whose run ended a while ago. Yields the runs' ids.
 
-    A run that exceeds its time is interrupted and then marked as failed. A process that hangs where it cannot be
-    interrupted would keep its memory for ever.
+    A run that exceeds its maximum runtime is interrupted and then marked as failed. A process that hangs where it
+    cannot be interrupted would keep its memory forever.
     """
     children = {child.pid: child for child in multiprocessing.active_children()}
     for mark in marks.living():

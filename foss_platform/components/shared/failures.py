@@ -1,4 +1,4 @@
-"""How a failure reaches Dagster: in the platform's words, and retried only where that can help."""
+"""Converts the platform's errors into Dagster failures, which are retried only if that can help."""
 
 import dagster as dg
 
@@ -6,7 +6,7 @@ from foss_platform.errors import FossError, LastingError
 
 
 def failure(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, error: FossError) -> dg.Failure:
-    """What a step raises for an error of ours."""
+    """Return the failure that a step raises for one of the platform's errors."""
     lasting = isinstance(error, LastingError)
     if lasting:
         forbid_retries(context)
@@ -14,5 +14,5 @@ def failure(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, e
 
 
 def forbid_retries(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> None:
-    """Have the daemon leave this run as it ended: the next try would see the same."""
+    """Keep the daemon from retrying this run: a retry would fail in the same way."""
     context.instance.add_run_tags(context.run.run_id, {"dagster/max_retries": "0"})

@@ -1,7 +1,7 @@
-"""What a component is given while the code location is put together: settings, clock, HTTP.
+"""What components use while the code location is loaded: settings, clock, HTTP.
 
-Components are made by Dagster's loader, which hands them nothing of ours, so `build_defs` lays it out
-here for as long as the loading lasts. Nothing is read from it afterwards: assets hold what they were given.
+Dagster's loader creates the components without arguments of the platform. So `build_defs` provides a `Platform` here
+while the components are loaded. It is not read afterwards: assets keep the objects that they were created with.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def new_session() -> "requests.Session":
-    """An HTTP session as production uses it."""
+    """Return an HTTP session as used in production."""
     import requests
 
     return requests.Session()
@@ -26,7 +26,7 @@ def new_session() -> "requests.Session":
 
 @dataclass(frozen=True)
 class Platform:
-    """What assets are made with."""
+    """The objects that assets are created with."""
 
     settings: Settings
     clock: Clock = system_clock
@@ -38,7 +38,7 @@ _PLATFORM: ContextVar[Platform] = ContextVar("platform")
 
 @contextmanager
 def loading_with(platform: Platform) -> Iterator[None]:
-    """Lay out the platform for the components that are loaded inside."""
+    """Provide the platform to the components that are loaded inside the context."""
     token = _PLATFORM.set(platform)
     try:
         yield
@@ -47,5 +47,5 @@ def loading_with(platform: Platform) -> Iterator[None]:
 
 
 def current_platform() -> Platform:
-    """The platform of the loading that is under way; Dagster's own tools load pages without `build_defs`."""
+    """Return the platform of the current loading. Dagster's own tools load pages without `build_defs`."""
     return _PLATFORM.get(None) or Platform(load_settings())

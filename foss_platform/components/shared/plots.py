@@ -1,4 +1,4 @@
-"""Pictures on assets: a line chart as an inline PNG in Markdown, which is what Dagster's UI shows."""
+"""Plots on assets: a line chart as an inline PNG in Markdown, which Dagster's UI shows."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ _SIZE_INCHES = (8.4, 4.4)
 _DOTS_PER_INCH = 88
 _PALETTE = 96
 _QUIET = "#5c5c5c"
-# dark enough to be read as text on white
+# dark enough to be readable as text on white
 _COLOURS = (
     "#1f5fa8",
     "#c2560c",
@@ -37,7 +37,7 @@ _COLOURS = (
 
 
 class LinePlot(BaseModel):
-    """What a model's `meta.foss.plot` says: one line per `series` over the last `hours` of column `time`."""
+    """A model's `meta.foss.plot`: one line per `series` over the last `hours` of the column `time`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +51,7 @@ class LinePlot(BaseModel):
 
 
 def plot_metadata(settings: Settings, name: TableName, table: Any, plot: LinePlot) -> dg.MetadataValue | None:
-    """The picture of the table as it stands, or None where it holds nothing to show."""
+    """Return the plot of the table's current state, or None if there is nothing to plot."""
     lines = _lines(settings, name, table, plot)
     if not lines:
         return None
@@ -60,7 +60,7 @@ def plot_metadata(settings: Settings, name: TableName, table: Any, plot: LinePlo
 
 
 def draw(plot: LinePlot, lines: dict[str, list[tuple[datetime, float]]]) -> bytes:
-    """The chart as PNG; names stand at the lines' ends, since nine colours in a legend cannot be told apart."""
+    """Return the chart as PNG. Labels are at the ends of the lines, because a legend of nine colors is hard to read."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -92,7 +92,7 @@ def draw(plot: LinePlot, lines: dict[str, list[tuple[datetime, float]]]) -> byte
 
 
 def _stretches(points: list[tuple[datetime, float]]) -> list[list[tuple[datetime, float]]]:
-    """The points in pieces: where the usual distance between two is exceeded there are no data, and so no line."""
+    """Split the points where data are missing, so that no line is drawn across the gap."""
     steps = [later[0] - earlier[0] for earlier, later in pairwise(points)]
     usual = sorted(steps)[len(steps) // 2] if steps else timedelta(0)
     pieces = [points[:1]]
@@ -107,7 +107,7 @@ def _label_axes(plot: LinePlot, axes: Any) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=5, maxticks=9)
-    # a day's beginning bears its date, and the year stands in no corner
+    # the start of a day shows its date, and the year is not repeated in a corner
     days = ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S"]
     formatter = ConciseDateFormatter(
         locator, formats=days, zero_formats=["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"], show_offset=False
@@ -125,7 +125,7 @@ def _label_axes(plot: LinePlot, axes: Any) -> None:
 
 
 def _small_png(pixels: Any) -> bytes:
-    """With few colours: it is kept with each materialization, and so takes a fifth of the room."""
+    """Return the image with few colors. It is stored with each materialization, and few colors save four fifths."""
     from PIL import Image
 
     picture = io.BytesIO()
@@ -155,7 +155,7 @@ def _lines(settings: Settings, name: TableName, table: Any, plot: LinePlot) -> d
 
 
 def _spread(ends: list[tuple[Any, ...]], distance: float, highest: float) -> list[tuple[float, tuple[Any, ...]]]:
-    """Heights for the labels: near their lines, at least `distance` apart, below `highest`."""
+    """Return heights for the labels: near their lines, at least `distance` apart, below `highest`."""
     ordered = sorted(ends, key=lambda item: item[0])
     heights: list[float] = []
     for end in ordered:

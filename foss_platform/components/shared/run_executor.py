@@ -1,4 +1,7 @@
-"""The executor of every job: in process, after the process has marked the run as its own. See `process_marks` for why."""
+"""The executor of every job. It runs in process, after tagging the run with the process's mark.
+
+See `process_marks` for the reason.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,12 +19,12 @@ class _MarkedExecutor(dg.Executor):
 
     @property
     def retries(self) -> Any:
-        """As the executor inside has them."""
+        """Return the retries of the inner executor."""
         return self._inner.retries
 
     @property
     def step_dependency_config(self) -> Any:
-        """As the executor inside has it."""
+        """Return the setting of the inner executor."""
         return self._inner.step_dependency_config
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
@@ -42,5 +45,5 @@ run_executor = dg.ExecutorDefinition(
     name="in_process",
     config_schema=_schema,
     executor_creation_fn=_create,
-    description="Steps one after the other in the run's process.",
+    description="Runs the steps one after the other in the run's process.",
 )

@@ -1,7 +1,6 @@
-"""How a table is doing, as Dagster shows it: numbers that plot over time, and a check that warns before it hurts.
+"""A table's health in Dagster: numbers that are plotted over time, and a check that warns early.
 
-What belongs here: turning `lake.maintenance.health` into metadata and verdicts. What does not: judging a table's state
-(`lake.maintenance.health`), or acting on it (`components.maintenance.maintenance_asset`).
+See `lake.maintenance.health` for judging a table, and `components.maintenance.maintenance_asset` for maintaining it.
 """
 
 import dagster as dg
@@ -14,19 +13,19 @@ TABLE_HEALTHY = "table_is_healthy"
 
 
 def look_at(table: Table) -> TableHealth:
-    """The table's health; reads its manifests.
+    """Return the table's health. This reads its manifests.
 
     Raises
     ------
     PassingError
-        When the store does not answer or a manifest is missing.
+        If the store does not answer, or a manifest is missing.
     """
     with lake_failures():
         return table_health(table)
 
 
 def health_metadata(health: TableHealth) -> dict[str, int | float]:
-    """Plain numbers, since those are what Dagster plots."""
+    """Return the health as plain numbers, which Dagster plots."""
     return {
         "data_files": health.data_files,
         "average_file_bytes": health.average_file_bytes,
@@ -39,28 +38,28 @@ def health_metadata(health: TableHealth) -> dict[str, int | float]:
 
 
 def health_check_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """The check that every asset with an Iceberg table has; it never blocks."""
+    """Return the spec of the check that every asset with an Iceberg table has. It never blocks."""
     return dg.AssetCheckSpec(
         TABLE_HEALTHY,
         asset=asset,
-        description="The table's files and history need no care beyond what it gives itself.",
+        description="The table's files and history need no additional maintenance.",
     )
 
 
 def health_verdict(asset: dg.AssetKey, health: TableHealth) -> dg.AssetCheckResult:
-    """A warning that names what care the table needs."""
+    """Return the verdict: passed, or a warning that names the needed maintenance."""
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=TABLE_HEALTHY,
         passed=not health.needs,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(health.needs) or "well",
+        description="; ".join(health.needs) or "no maintenance needed",
         metadata={**health_metadata(health), "tags": health.tags, "needs": len(health.needs)},
     )
 
 
 def health_evaluation(asset: dg.AssetKey, health: TableHealth) -> dg.AssetCheckEvaluation:
-    """The same for a step that writes a table whose asset is not its own."""
+    """Return the verdict as an evaluation, for a step that writes a table of another asset."""
     verdict = health_verdict(asset, health)
     return dg.AssetCheckEvaluation(
         asset_key=asset,

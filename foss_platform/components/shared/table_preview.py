@@ -1,4 +1,4 @@
-"""What an asset shows of its Iceberg table: rows, columns, snapshot, health, and some rows to look at."""
+"""Metadata of an asset's Iceberg table: rows, columns, snapshot, health, and a preview of some rows."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,21 +21,21 @@ _NO_BREAK = "\u00a0"
 
 
 def asset_key(name: TableName) -> dg.AssetKey:
-    """The asset of a table."""
+    """Return the asset key of a table."""
     return dg.AssetKey([name.namespace, name.name])
 
 
 def table_metadata(
     settings: Settings, name: TableName, table: Table, health: TableHealth, *, newest_by: str | None
 ) -> dict[str, Any]:
-    """Metadata of the table as it stands.
+    """Return metadata of the table's current state.
 
     Parameters
     ----------
     health
-        The table's, which the caller has looked at for its check too.
+        The table's health, which the caller has already read for its check.
     newest_by
-        Column by which the previewed rows are the newest; None shows any.
+        Column that orders the rows of the preview, newest first. None shows any rows.
     """
     snapshot = table.current_snapshot()
     metadata: dict[str, Any] = {
@@ -54,7 +54,7 @@ def table_metadata(
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """The table's columns with their docs."""
+    """Return the table's columns with their docs."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -69,7 +69,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def preview(settings: Settings, name: TableName, table: Table, newest_by: str | None) -> dg.MetadataValue:
-    """Some rows, the newest where that can be told, as a table that the UI shows."""
+    """Return some rows, if possible the newest, as a table that the UI shows."""
     query = f"select * from {pin(name, table).relation}"
     if newest_by is not None:
         query += f"{_newest_only(table, newest_by)} order by {quote_name(newest_by)} desc"
@@ -88,7 +88,7 @@ def preview(settings: Settings, name: TableName, table: Table, newest_by: str | 
 
 
 def _newest_only(table: Table, column: str) -> str:
-    """A condition with a constant, so that the preview of a large table reads its newest file only."""
+    """Return a condition with a constant, so that the preview of a large table reads only its newest file."""
     if not isinstance(table.schema().find_field(column).field_type, TimestamptzType):
         return ""
     newest = newest_value(table, column)
@@ -109,7 +109,7 @@ def _shown(value: Any) -> str | int | float | bool | None:
 
 
 def _moment(value: datetime) -> str:
-    """Like 25 Oct 2020 20:15 UTC, with spaces at which the UI's narrow cells do not break it up."""
+    """Return a moment like 25 Oct 2020 20:15 UTC, with no-break spaces for the narrow cells of the UI."""
     zone = " UTC" if value.tzinfo else ""
     moment = value.astimezone(UTC) if value.tzinfo else value
     text = f"{moment:%d %b %Y %H:%M:%S}".removesuffix(":00")

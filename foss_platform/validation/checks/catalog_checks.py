@@ -1,4 +1,4 @@
-"""Checks of the catalog: it answers, and is of a supported version. Not here: committing to it (`lake_checks`)."""
+"""Checks of the catalog: it answers, and its version is supported. See `lake_checks` for commits to the catalog."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _OLDEST_POSTGRES = 13
-# the oldest with all that SQLAlchemy 2 and the clean-up's statements use
+# the oldest version with everything that SQLAlchemy 2 and the statements of maintenance use
 _OLDEST_SQLITE = (3, 35)
 _CONNECT_SECONDS, _READ_SECONDS = 3.0, 8.0
 
 
 @contextmanager
 def postgres_connection(trial: Trial) -> Iterator["Connection"]:
-    """A connection of its own to the catalog's database, with the time-outs of its address."""
+    """A new connection to the catalog's database, with the time-outs of its URI."""
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
@@ -33,7 +33,7 @@ def postgres_connection(trial: Trial) -> Iterator["Connection"]:
 
 
 def ask_rest(trial: Trial) -> "requests.Response":
-    """The first answer of a REST catalog, without credentials: PyIceberg asks the same without a time-out."""
+    """Return a REST catalog's first response, without credentials. PyIceberg's own request has no time-out."""
     import requests
 
     uri = str(trial.properties["uri"]).rstrip("/")
@@ -45,30 +45,30 @@ def ask_rest(trial: Trial) -> "requests.Response":
 
 
 def catalog_answers(trial: Trial) -> Finding:
-    """It can be reached, and says which namespaces there are."""
+    """The catalog can be reached, and lists its namespaces."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.store.failures import lake_failures
 
     if trial.has_no_lake_yet:
-        return skipped(f"there is no lake at {trial.database.parent} yet; the first run makes it", blocks=True)
+        return skipped(f"there is no lake at {trial.database.parent} yet. The first run creates it", blocks=True)
     with lake_failures():
         if trial.kind is CatalogKind.REST:
             answer = ask_rest(trial)
             if answer.status_code >= 500:
                 return failed(
                     f"the REST catalog answers with status {answer.status_code}",
-                    "Look into the log of the REST catalog.",
+                    "Read the log of the REST catalog.",
                 )
         elif trial.kind is CatalogKind.POSTGRES:
             with postgres_connection(trial):
                 pass
-        # whose the lake is has a check of its own
+        # the ownership of the lake has its own check
         namespaces = open_catalog(trial.settings, create=False, judge=False).list_namespaces()
-    return passed(f"{trial.kind} answers; {len(namespaces)} namespaces")
+    return passed(f"{trial.kind} answers, with {len(namespaces)} namespaces")
 
 
 def catalog_version(trial: Trial) -> Finding:
-    """It is of a version that the platform is tested with."""
+    """The catalog has a version that the platform is tested with."""
     from foss_platform.lake.store.failures import lake_failures
 
     with lake_failures():
@@ -88,16 +88,16 @@ def _postgres_version(trial: Trial) -> Finding:
         allowed = int(connection.execute(text("select current_setting('max_connections')")).scalar_one())
     version = f"Postgres {number // 10_000}.{number % 10_000}, {used} of {allowed} connections in use"
     if number // 10_000 < _OLDEST_POSTGRES:
-        return failed(version, f"Upgrade it: {_OLDEST_POSTGRES} is the oldest that is supported.")
+        return failed(version, f"Upgrade Postgres: {_OLDEST_POSTGRES} is the oldest supported version.")
     if used > 0.9 * allowed:
-        return warning(version, "Raise its max_connections, or find out who holds so many.")
+        return warning(version, "Raise its max_connections, or find out which clients use so many.")
     return passed(version)
 
 
 def _rest_version(answer: "requests.Response") -> Finding:
     if answer.status_code in (401, 403):
-        # it speaks HTTP; PyIceberg, which has the credentials, was answered
-        return passed("the REST catalog asks who is there; its answer to PyIceberg was in order")
+        # the server speaks HTTP, and has answered PyIceberg, which has the credentials
+        return passed("the REST catalog requires credentials, and accepted those of PyIceberg")
     try:
         config: Any = answer.json()
     except ValueError:
@@ -107,7 +107,7 @@ def _rest_version(answer: "requests.Response") -> Finding:
             f"/v1/config answers with status {answer.status_code} and no configuration",
             "Check that the catalog's uri is that of an Iceberg REST catalog, without /v1.",
         )
-    return passed(f"protocol v1, {len(config.get('endpoints') or ())} endpoints named")
+    return passed(f"protocol v1, {len(config.get('endpoints') or ())} endpoints listed")
 
 
 def _sqlite_state(trial: Trial) -> Finding:
@@ -121,13 +121,13 @@ def _sqlite_state(trial: Trial) -> Finding:
         connection.close()
     if sound != "ok":
         return failed(f"{trial.database} is damaged: {sound.splitlines()[-1]}", "Restore it from a backup.")
-    return passed(f"{version}, {trial.database} is sound")
+    return passed(f"{version}, {trial.database} is not damaged")
 
 
 def _not_reached(trial: Trial) -> str:
     if trial.kind is CatalogKind.SQLITE:
         return f"Check that {trial.database} can be read and written, and that no other process has locked it."
-    return f"Check that {trial.kind} runs and can be reached from here, and the address and credentials of the catalog."
+    return f"Check that {trial.kind} is running and reachable from here. Check the catalog's address and credentials."
 
 
 def _not_supported(trial: Trial) -> str:
@@ -147,7 +147,7 @@ CHECKS = (
     Check(
         "catalog_supported",
         Service.CATALOG,
-        "The catalog is sound and of a supported version.",
+        "The catalog is not damaged, and its version is supported.",
         catalog_version,
         _not_supported,
         needs=("catalog_answers",),

@@ -1,6 +1,6 @@
-"""Checks of clocks: this machine's against those of catalog and store. Not here: setting one.
+"""Checks of clocks: this machine's clock against the clocks of the catalog and the store.
 
-What is committed bears this machine's time, and a signed request is refused by a store whose clock is far off.
+Commits have this machine's time, and a store refuses a signed request if the clocks differ too much.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _WARN_SECONDS, _FAIL_SECONDS = 2.0, 60.0
 _ONE_SECOND, _EXACT = timedelta(seconds=1), timedelta(0)
 _TIMEOUTS = (3.0, 5.0)
-_REMEDY = "Let both machines set their clocks by NTP."
+_REMEDY = "Synchronize the clocks of both machines with NTP."
 
 
 def catalog_clock_agrees(trial: Trial) -> Finding:
-    """Postgres is asked for its time; a REST catalog says it with any answer; a file has none."""
+    """Postgres returns its time in a query. A REST catalog sends it with each response. A file has no clock."""
     if trial.kind is CatalogKind.SQLITE:
-        return skipped("a file has no clock of its own")
+        return skipped("a file has no clock")
     began = datetime.now(UTC)
     if trial.kind is CatalogKind.REST:
         answer = ask_rest(trial)
@@ -37,11 +37,11 @@ def catalog_clock_agrees(trial: Trial) -> Finding:
 
 
 def store_clock_agrees(trial: Trial) -> Finding:
-    """An object store says its time with any answer, also with a refusal."""
+    """An object store sends its time with each response, even if it refuses the request."""
     import requests
 
     if trial.bucket is None:
-        return skipped("a folder has no clock of its own")
+        return skipped("a folder has no clock")
     region = trial.properties.get("s3.region") or "us-east-1"
     endpoint = str(trial.properties.get("s3.endpoint") or f"https://s3.{region}.amazonaws.com")
     began = datetime.now(UTC)
@@ -50,7 +50,7 @@ def store_clock_agrees(trial: Trial) -> Finding:
 
 
 def lake_clock_agrees(trial: Trial) -> Finding:
-    """No table has a commit from this clock's future: it was set back, or another machine's is ahead."""
+    """No commit of a table is ahead of this clock. Otherwise this clock was set back, or another clock is ahead."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.connect.commit_order import seconds_behind
     from foss_platform.lake.table.tables import find_table, list_tables
@@ -61,28 +61,28 @@ def lake_clock_agrees(trial: Trial) -> Finding:
     behind = {name: seconds_behind(table.metadata, now) for name, table in tables.items()}
     worst = max(behind, key=behind.__getitem__, default=None)
     if worst is None:
-        return skipped("the lake holds no table yet")
+        return skipped("the lake has no tables yet")
     if behind[worst] <= _WARN_SECONDS:
-        return passed(f"no commit of {len(tables)} tables lies ahead of this clock")
+        return passed(f"no commit of {len(tables)} tables is ahead of this clock")
     return warning(
-        f"the newest commit of {worst} lies {behind[worst]:,.1f} s ahead of this machine's clock. Until the clock has "
-        "passed it, each commit is stamped 1 ms after the one before",
-        "Find out which clock was wrong, and let all machines set their clocks by NTP.",
+        f"the newest commit of {worst} is {behind[worst]:,.1f} s ahead of this machine's clock. Until the clock has "
+        "passed it, each commit gets a timestamp 1 ms after the previous commit",
+        "Find out which clock was wrong, and synchronize the clocks of all machines with NTP.",
     )
 
 
 def judge(what: str, told: datetime | None, began: datetime, ended: datetime, grain: timedelta) -> Finding:
-    """How far a clock is off at the least, whatever time the question and the answer took on their way.
+    """Judge a clock by the smallest difference that is possible, given the time that request and response took.
 
     Parameters
     ----------
     told
-        What it showed at some moment between `began` and `ended`; None where it did not say.
+        The clock's time at some moment between `began` and `ended`. None if the service did not send it.
     grain
-        By how much more it may have been than it says.
+        The clock's resolution: its true time may be later by up to this much.
     """
     if told is None:
-        return skipped(f"{what} does not say what time it is")
+        return skipped(f"{what} does not report its time")
     ahead, behind = (told - ended).total_seconds(), (began - told - grain).total_seconds()
     off = max(0.0, ahead, behind)
     if off == 0:
@@ -115,7 +115,7 @@ CHECKS = (
         Service.CLOCK,
         "The store's clock and this machine's differ by less than 2 s.",
         store_clock_agrees,
-        "Check that the store runs and can be reached from here.",
+        "Check that the store is running and reachable from here.",
     ),
     Check(
         "lake_clock_agrees",

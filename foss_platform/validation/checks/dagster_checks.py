@@ -1,4 +1,4 @@
-"""Checks of Dagster: its storage answers, its daemon lives. Imports Dagster late."""
+"""Checks of Dagster: its storage answers, its daemon is running. Dagster is imported late."""
 
 import os
 import time
@@ -16,12 +16,12 @@ from foss_platform.validation.trial import Trial
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-# its daemons report every 30 s, and later while they evaluate something that takes long
+# Dagster's daemons report every 30 s, and later during an evaluation that takes long
 _LATE_SECONDS, _DEAD_SECONDS = 120, 300
 
 
 def dagster_storage_answers(trial: Trial) -> Finding:
-    """Runs can be counted where Dagster keeps them."""
+    """Dagster's storage can count the runs."""
     folder = _home(trial)
     if trial.instance is None and not (folder / "dagster.yaml").exists():
         if trial.settings.environment is Environment.PRODUCTION and trial.settings.automation is Switch.ON:
@@ -32,15 +32,15 @@ def dagster_storage_answers(trial: Trial) -> Finding:
         return skipped(f"there is no instance at {folder} yet", blocks=True)
     with _instance(trial) as instance:
         runs = instance.get_runs_count()
-        # the package tells where: dagster is SQLite or memory, dagster_postgres is Postgres
+        # the package shows the kind: dagster is SQLite or memory, dagster_postgres is Postgres
         package = type(instance.event_log_storage).__module__.partition(".")[0]
         memory = instance.is_ephemeral
     kind = "memory" if memory else {"dagster": "SQLite", "dagster_postgres": "Postgres"}.get(package, package)
-    return passed(f"{kind} keeps {runs:,} runs ({folder})" if trial.instance is None else f"{kind} keeps {runs:,} runs")
+    return passed(f"{kind} has {runs:,} runs ({folder})" if trial.instance is None else f"{kind} has {runs:,} runs")
 
 
 def dagster_daemon_beats(trial: Trial) -> Finding:
-    """Each daemon that the instance needs has reported lately."""
+    """Each daemon that the instance needs has reported recently."""
     if trial.settings.automation is Switch.OFF:
         return skipped("automation is off, so nothing needs the daemon")
     with _instance(trial) as instance:
@@ -48,7 +48,7 @@ def dagster_daemon_beats(trial: Trial) -> Finding:
         beats = instance.get_daemon_heartbeats()
     if not needed:
         return skipped("an instance in memory has no daemon")
-    # a local lake is worked on by hand as well
+    # a local lake is also used without the daemon
     verdict = failed if trial.settings.environment is Environment.PRODUCTION else warning
     absent = sorted(needed - beats.keys())
     if absent:
@@ -57,41 +57,41 @@ def dagster_daemon_beats(trial: Trial) -> Finding:
     oldest = max(ages, key=lambda name: ages[name])
     detail = f"the oldest of {len(ages)} heartbeats is {max(0, ages[oldest]):,.0f} s old ({oldest})"
     if ages[oldest] > _DEAD_SECONDS:
-        return verdict(f"Dagster's daemon does not run: {detail}", _start(trial))
+        return verdict(f"Dagster's daemon is not running: {detail}", _start(trial))
     troubled = sorted(name for name in needed if beats[name].errors)
     if troubled:
-        return warning(f"{detail}; errors are reported by {', '.join(troubled)}", "Look into the daemon's log.")
+        return warning(f"{detail}. Errors are reported by {', '.join(troubled)}", "Read the daemon's log.")
     if ages[oldest] > _LATE_SECONDS:
-        return warning(f"Dagster's daemon is late: {detail}", "See whether a sensor or schedule takes minutes.")
+        return warning(f"Dagster's daemon is late: {detail}", "Check whether a sensor or schedule takes minutes.")
     return passed(detail)
 
 
 def dagster_queue_moves(trial: Trial) -> Finding:
-    """Runs that wait get their turn."""
+    """Waiting runs are started."""
     with _instance(trial) as instance:
         beats = instance.get_daemon_heartbeats().values()
         if trial.instance is None and not any(time.time() - beat.timestamp < _DEAD_SECONDS for beat in beats):
-            return skipped("no daemon runs that would move the queue")
+            return skipped("no daemon is running that would start waiting runs")
         return judge_queue(instance)
 
 
 def dagster_configuration_current(trial: Trial) -> Finding:
-    """The file dagster.yaml says what the platform relies on."""
+    """The file dagster.yaml has the settings that the platform needs."""
     if not (_home(trial) / "dagster.yaml").exists():
         return skipped("there is no dagster.yaml yet")
     lacking = configuration_lacks(_home(trial))
     if lacking:
         return warning(
             f"{_home(trial) / 'dagster.yaml'} lacks {'; '.join(lacking)}",
-            "Set it there, as docker/dagster/dagster.yaml has it, and restart Dagster.",
+            "Add it as in docker/dagster/dagster.yaml, and restart Dagster.",
         )
-    return passed("waiting runs cost nothing, dead and hanging runs are ended")
+    return passed("all settings that the platform needs are set")
 
 
 @contextmanager
 def _instance(trial: Trial) -> Iterator["DagsterInstance"]:
     if trial.instance is not None:
-        # the caller's, who closes it
+        # the caller's instance, which the caller closes
         yield trial.instance()
         return
     from dagster import DagsterInstance
@@ -106,20 +106,20 @@ def _home(trial: Trial) -> Path:
 
 def _start(trial: Trial) -> str:
     if trial.settings.environment is Environment.PRODUCTION:
-        return "Start it: the service dagster-daemon."
+        return "Start the service dagster-daemon."
     return "Start it with `foss dev`."
 
 
 def _storage_remedy(trial: Trial) -> str:
-    """By the storage that dagster.yaml names; Dagster's default is SQLite in its home."""
+    """The remedy, by the storage that dagster.yaml configures. Dagster's default is SQLite in its home."""
     folder = _home(trial)
     try:
         configured = (folder / "dagster.yaml").read_text()
     except OSError:
         configured = ""
     if "postgres" in configured:
-        return "Check that Dagster's Postgres runs and can be reached from here, and DAGSTER_HOME and DAGSTER_PASSWORD."
-    return f"Check the owner and permissions of {folder}, and that its disk has room, or restore it from a backup."
+        return "Check that Dagster's Postgres is running and reachable. Check DAGSTER_HOME and DAGSTER_PASSWORD."
+    return f"Check the owner, permissions and free space of {folder}, or restore it from a backup."
 
 
 CHECKS = (
@@ -133,7 +133,7 @@ CHECKS = (
     Check(
         QUEUE_MOVES,
         Service.DAGSTER,
-        "Runs that wait get their turn.",
+        "Waiting runs are started.",
         dagster_queue_moves,
         REMEDY,
         needs=("dagster_storage_answers",),
@@ -141,14 +141,14 @@ CHECKS = (
     Check(
         "dagster_configuration_current",
         Service.DAGSTER,
-        "Dagster's configuration has what the platform relies on.",
+        "Dagster's configuration has the settings that the platform needs.",
         dagster_configuration_current,
         "Compare dagster.yaml with docker/dagster/dagster.yaml.",
     ),
     Check(
         "dagster_daemon_beats",
         Service.DAGSTER,
-        "Dagster's daemon lives, where automation is on.",
+        "Dagster's daemon is running, if automation is on.",
         dagster_daemon_beats,
         _start,
         needs=("dagster_storage_answers",),

@@ -1,4 +1,4 @@
-"""The check of Dagster's queue: runs that wait must get their turn."""
+"""The check of Dagster's queue: waiting runs must be started."""
 
 import time
 from typing import TYPE_CHECKING
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 QUEUE_MOVES = "dagster_queue_moves"
 REMEDY = "In Dagster's UI, end the runs that hang. Check that the daemon and the code location are up."
-#: The longest that the queue may stand still. A run waits for a whole rebuild of its models, which takes minutes.
+#: The longest time without progress in the queue. A run waits for a whole rebuild of its models, which takes minutes.
 _STILL_SECONDS = 15 * 60
 
 
 def judge_queue(instance: "DagsterInstance", seconds: float = _STILL_SECONDS) -> Finding:
-    """Fail if a run has waited for `seconds` in which no other began or ended."""
+    """Fail if a run has waited for `seconds` while no other run started or ended."""
     from dagster import DagsterRunStatus, RunsFilter
 
     waiting = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.QUEUED]), limit=1, ascending=True)
     if not waiting:
-        return passed("no run waits")
+        return passed("no run is waiting")
     now = time.time()
     others = [status for status in DagsterRunStatus if status is not DagsterRunStatus.QUEUED]
     latest = instance.get_run_records(RunsFilter(statuses=others), limit=20, order_by="update_timestamp")
@@ -28,16 +28,17 @@ def judge_queue(instance: "DagsterInstance", seconds: float = _STILL_SECONDS) ->
     still = min([waited, *(now - moment for moment in map(_moved, latest) if moment is not None)])
     count = instance.get_runs_count(RunsFilter(statuses=[DagsterRunStatus.QUEUED]))
     if still < seconds:
-        return passed(f"{count} runs wait, the first for {max(0, waited):,.0f} s")
+        return passed(f"{count} runs are waiting, the first for {max(0, waited):,.0f} s")
     under_way = instance.get_runs(
         RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]), limit=3
     )
     what = ", ".join(f"{run.job_name} {run.run_id[:8]}" for run in under_way) or "none"
     return failed(
-        f"{count} runs wait and none has begun or ended for {still / 60:,.0f} minutes; under way: {what}", REMEDY
+        f"{count} runs are waiting, and no run has started or ended for {still / 60:,.0f} minutes. In progress: {what}",
+        REMEDY,
     )
 
 
 def _moved(record: "RunRecord") -> float | None:
-    """When the run last began or ended, in seconds since the epoch."""
+    """Return when the run last started or ended, in seconds since the epoch."""
     return record.end_time or record.start_time

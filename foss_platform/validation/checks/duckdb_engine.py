@@ -1,4 +1,4 @@
-"""DuckDB as the engine: its version, extensions and memory, and a query over the probe. Not here: other engines."""
+"""Checks of DuckDB as the engine: its version, extensions and memory, and a query over the probe."""
 
 import os
 import re
@@ -12,10 +12,10 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class DuckdbEngine:
-    """In this process."""
+    """DuckDB in this process."""
 
     def starts(self, trial: Trial) -> Finding:
-        """Open it as every run does: with the limit of memory, and extensions from the installed packages."""
+        """Open DuckDB as every run does: with the memory limit, and extensions from the installed packages."""
         from foss_platform.lake.query.duckdb_views import connect
 
         with connect(trial.settings) as connection:
@@ -30,34 +30,32 @@ class DuckdbEngine:
         memory = _machine_memory()
         if _bytes(limit) > memory:
             return warning(
-                f"{detail}; this machine has {memory / 2**30:.1f} GiB",
-                "Set FOSS_DUCKDB_MEMORY_LIMIT to at most 70 % of what the machine or container has.",
+                f"{detail}. This machine has {memory / 2**30:.1f} GiB",
+                "Set FOSS_DUCKDB_MEMORY_LIMIT to at most 70 % of the memory of the machine or container.",
             )
         return passed(detail)
 
     def reads_lake(self, trial: Trial) -> Finding:
-        """Make the view that models read, which gives DuckDB the key of a bucket, and ask it."""
+        """Create the view that models read, which gives DuckDB the key of a bucket, and query it."""
         import duckdb
 
         from foss_platform.lake.query.duckdb_views import connect, create_view, first_line, pin
 
         name, table = trial.probe.table_name, trial.probe.table
-        assert table is not None, "it is asked after the commit"
+        assert table is not None, "the query runs after the commit"
         with connect(trial.settings) as connection:
             try:
                 create_view(connection, pin(name, table))
                 found = connection.execute(f'select count(*), sum(number) from "{name.namespace}".probe').fetchone()
-                # as models leave DuckDB: by another cursor, as Arrow
+                # as models read from DuckDB: through another cursor, as Arrow
                 times = connection.cursor().execute(f'select moment from "{name.namespace}".probe').to_arrow_table()
             except duckdb.Error as error:
                 remedy = "Check the owner and permissions of the warehouse's folder."
                 if trial.bucket is not None:
-                    remedy = (
-                        "Check the s3.… properties of catalog 'lake': DuckDB is given their key, endpoint and region."
-                    )
+                    remedy = "Check the s3.… properties of catalog 'lake': DuckDB uses their key, endpoint and region."
                 return failed(f"DuckDB cannot read a table that PyIceberg can: {first_line(error)}", remedy)
         if found is None or tuple(map(int, found)) != (3, 6):
-            return failed(f"DuckDB reads other rows than were committed: {found}", "Do not use this store.")
+            return failed(f"the rows that DuckDB reads are not the committed rows: {found}", "Do not use this store.")
         zone = getattr(times.schema.field("moment").type, "tz", None)
         if zone != "UTC":
             return failed(
@@ -73,7 +71,7 @@ def _bytes(text: str) -> float:
 
 
 def _machine_memory() -> float:
-    """Of the machine, or of the container where that has less."""
+    """Return the memory of the machine, or of the container if that is less."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         limit = _CGROUP_LIMIT.read_text().strip()

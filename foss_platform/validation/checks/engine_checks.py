@@ -1,6 +1,6 @@
-"""Checks of the engine that builds silver and gold, whichever `FOSS_ENGINE` says. Not here: what it builds.
+"""Checks of the engine that builds silver and gold, as set in `FOSS_ENGINE`.
 
-Each engine is a class of its own with these two questions, found by its setting.
+Each engine is a class with these two checks, chosen by the setting.
 """
 
 from collections.abc import Mapping
@@ -14,34 +14,34 @@ from foss_platform.validation.trial import Trial
 
 
 class EngineProbe(Protocol):
-    """What is asked of an engine."""
+    """The checks of an engine."""
 
     def starts(self, trial: Trial) -> Finding:
-        """It is there, of a supported version, and takes its settings."""
+        """The engine runs, its version is supported, and it accepts its settings."""
 
     def reads_lake(self, trial: Trial) -> Finding:
-        """It answers a query over the probe, by the way that models take."""
+        """The engine answers a query over the probe, in the way that models read tables."""
 
 
-# an engine that is added to the setting is added here
+# an engine that is added to the setting must be added here
 _ENGINES: Mapping[Engine, EngineProbe] = {Engine.DUCKDB: DuckdbEngine(), Engine.TRINO: TrinoEngine()}
 
 
 def engine_starts(trial: Trial) -> Finding:
-    """Ask the engine that is set."""
+    """Run the check of the configured engine."""
     return _ENGINES[trial.settings.engine].starts(trial)
 
 
 def engine_reads_lake(trial: Trial) -> Finding:
-    """Ask the engine that is set."""
+    """Run the check of the configured engine."""
     return _ENGINES[trial.settings.engine].reads_lake(trial)
 
 
 def _not_read(trial: Trial) -> str:
     if trial.bucket is not None:
-        return "Check that the engine reaches the store: its address, region and key as the engine is given them."
+        return "Check that the engine reaches the store, and the address, region and key that it is configured with."
     if trial.settings.engine is Engine.TRINO:
-        return "Check that every node of Trino sees the warehouse at the same path and may read it."
+        return "Check that every node of Trino has the warehouse at the same path and can read it."
     return "Check the owner and permissions of the warehouse's folder."
 
 

@@ -1,4 +1,4 @@
-"""Checks of the project: its pages and its dbt models can be read. Not here: whether a model can be built."""
+"""Checks of the project: its pages and its dbt models can be read. It does not check whether a model can be built."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from foss_platform.validation.trial import Trial
 if TYPE_CHECKING:
     from foss_platform.settings import Settings
 
-# dbt parses in 3 to 5 s and Dagster is imported in as many, several times that on a busy machine
+# dbt parses in 3 to 5 s and the import of Dagster takes as long, or several times that on a busy machine
 _SECONDS = 90.0
 
 
 def project_loads(trial: Trial) -> Finding:
-    """The pages and the dbt project are read as a run reads them, and the project uses only what is supported."""
+    """The pages and the dbt project can be read as a run reads them, and use only supported features."""
     from foss_platform.ingest.page.read_pages import read_pages
     from foss_platform.transform.manifest import read_manifest, read_subset
 
@@ -27,7 +27,7 @@ def project_loads(trial: Trial) -> Finding:
         manifest = read_manifest(settings)
         subset = read_subset(settings, manifest)
     if broken:
-        return failed(" ".join(broken), "Correct the pages; `foss check` reads them again in a second.")
+        return failed(" ".join(broken), "Correct the pages. `foss check` reads them again in a second.")
     if subset.refused:
         problems = [
             f"the {remark.what} ({remark.file}:{remark.line}) {remark.problem}" for remark in subset.refused.values()
@@ -42,7 +42,7 @@ def project_loads(trial: Trial) -> Finding:
 
 @contextmanager
 def _unchanged_home(settings: "Settings") -> "Iterator[Settings]":
-    """Settings with which dbt may write: a validation leaves nothing behind."""
+    """Return settings with a folder that dbt may write to, because a validation must not leave files behind."""
     from foss_platform.transform.manifest import is_prepared
     from foss_platform.transform.project import target_folder
 
@@ -52,7 +52,7 @@ def _unchanged_home(settings: "Settings") -> "Iterator[Settings]":
     with TemporaryDirectory(prefix="foss-validate-") as folder:
         elsewhere = settings.model_copy(update={"home": Path(folder)})
         if target_folder(settings).is_dir():
-            # dbt then parses only the files that have changed
+            # dbt then parses only changed files
             shutil.copytree(target_folder(settings), target_folder(elsewhere))
         yield elsewhere
 

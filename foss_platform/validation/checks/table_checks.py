@@ -1,4 +1,4 @@
-"""Checks of the real tables: whose they are, and whether each can be read. Not here: the probe's (`lake_checks`)."""
+"""Checks of the real tables: which catalog owns them, and whether each can be read. See `lake_checks` for the probe."""
 
 from typing import IO, TYPE_CHECKING, cast
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from foss_platform.lake.ownership.standing import Standing
 
-_REMEDY = "Restore what is missing from a backup, with the catalog of then."
+_REMEDY = "Restore the missing files from a backup, together with the catalog of the same time."
 
 
 def standing_in(trial: Trial) -> "Standing | None":
-    """How the configured catalog stands to the files of its tables; None if that cannot be told now."""
+    """Return whether the configured catalog owns the files of its tables. None if that is not known now."""
     from foss_platform.lake.ownership.mark import ForeignLakeError
     from foss_platform.lake.ownership.standing import standing_of
 
@@ -29,20 +29,20 @@ def standing_in(trial: Trial) -> "Standing | None":
 
 
 def lake_owned(trial: Trial) -> Finding:
-    """No other catalog has the files of the tables."""
+    """No other catalog uses the files of the tables."""
     from foss_platform.lake.ownership.standing import standing_of
 
     standing = standing_of(_opened(trial))
     if not standing.is_own:
         return failed(standing.problem, standing.remedy)
     if standing.warehouse is None or standing.identity is None:
-        return passed("the catalog does not tell where its warehouse is, and no mark says otherwise")
-    marked = "its mark is there" if standing.is_marked else "the next write marks it"
+        return passed("the catalog does not report its warehouse, and no mark names another owner")
+    marked = "it is marked" if standing.is_marked else "the next write marks it"
     return passed(f"{standing.warehouse.location} belongs to {standing.identity}: {marked}")
 
 
 def tables_can_be_read(trial: Trial) -> Finding:
-    """Of each table the newest metadata, manifest list and a data file."""
+    """The newest metadata, a manifest list and a data file of each table can be read."""
     from foss_platform.lake.table.tables import list_tables
 
     catalog = _opened(trial)
@@ -52,12 +52,12 @@ def tables_can_be_read(trial: Trial) -> Finding:
         try:
             _read_a_little(catalog.load_table(name.identifier))
         except Exception as error:
-            # whatever a damaged or missing file makes a library raise; the other tables are looked at all the same
+            # a damaged or missing file may make a library raise anything, and the other tables are checked anyway
             broken[str(name)] = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if broken:
         first, why = next(iter(broken.items()))
         return failed(
-            f"{len(broken)} of {len(names)} tables cannot be read: {', '.join(broken)}; {first}: {why}", _REMEDY
+            f"{len(broken)} of {len(names)} tables cannot be read: {', '.join(broken)}. {first}: {why}", _REMEDY
         )
     return passed(f"{len(names)} tables: newest metadata, manifests and a data file of each can be read")
 
@@ -90,7 +90,7 @@ CHECKS = (
     Check(
         "lake_owned",
         Service.LAKE,
-        "The files of the tables belong to this catalog alone: the lake is not a copy, and was not moved.",
+        "The files of the tables belong only to this catalog: the lake is not a copy, and was not moved.",
         lake_owned,
         "Check that the catalog and the store answer.",
         needs=("catalog_answers",),
@@ -98,7 +98,7 @@ CHECKS = (
     Check(
         "tables_can_be_read",
         Service.LAKE,
-        "Of each table the newest metadata, its manifests and a data file can be read.",
+        "The newest metadata, the manifests and a data file of each table can be read.",
         tables_can_be_read,
         _REMEDY,
         needs=("catalog_answers",),

@@ -1,4 +1,4 @@
-"""Trino as the engine: its version, workers and catalog, and a table read and built by it. Not here: other engines."""
+"""Checks of Trino as the engine: its version, workers and catalog, and a table that it reads and builds."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,16 +9,16 @@ from foss_platform.validation.trial import CatalogKind, Trial
 if TYPE_CHECKING:
     from trino.dbapi import Connection
 
-#: The first with `extra_properties` for tables that stand, which hold how far a model has read.
+#: The first version with `extra_properties` for existing tables. They record how far a model has read its sources.
 _OLDEST = 465
 _TESTED = 476
 
 
 class TrinoEngine:
-    """Over the network, as the user that builds."""
+    """Trino over the network, as the user that builds."""
 
     def starts(self, trial: Trial) -> Finding:
-        """Ask for the version, the workers, and whether the lake's catalog is one of its own."""
+        """Query the version, the workers, and whether Trino has the lake's catalog."""
         from foss_platform.lake.trino.connection import connect_trino, trino_failures
 
         with trino_failures(trial.settings), connect_trino(trial.settings, catalog="system") as connection:
@@ -29,17 +29,18 @@ class TrinoEngine:
         detail = f"Trino {version}, {len(nodes)} node{'s' if len(nodes) > 1 else ''}, catalog {name}"
         if name not in catalogs:
             return failed(
-                f"Trino {version} shows user {trial.settings.trino_user} no catalog {name}, only {', '.join(catalogs)}",
+                f"Trino {version} does not show catalog {name} to user {trial.settings.trino_user}, "
+                f"only {', '.join(catalogs)}",
                 "Check FOSS_TRINO_CATALOG, the catalog's file on every node, and the user's rights.",
             )
         if number is None or int(number[0]) < _OLDEST:
-            return failed(detail, f"Upgrade Trino to {_OLDEST} or newer; {_TESTED} is what the tests run.")
+            return failed(detail, f"Upgrade Trino to {_OLDEST} or newer. The tests run Trino {_TESTED}.")
         if int(number[0]) < _TESTED:
-            return warning(detail, f"{_TESTED} is what the tests run.")
+            return warning(detail, f"The tests run Trino {_TESTED}.")
         return passed(detail)
 
     def reads_lake(self, trial: Trial) -> Finding:
-        """Read the probe, and build a table beside it as models are built, properties of the platform's included."""
+        """Read the probe, and build a table beside it as models are built, with the platform's properties."""
         from foss_platform.lake.trino.connection import connect_trino, trino_failures
 
         namespace, catalog = trial.probe.table_name.namespace, trial.settings.trino_catalog
@@ -49,7 +50,7 @@ class TrinoEngine:
             schemas = {row[0] for row in _rows(connection, f'show schemas from "{catalog}"')}
             if namespace not in schemas:
                 return failed(
-                    f"Trino's catalog {catalog} does not hold what was just committed to catalog 'lake'",
+                    f"Trino's catalog {catalog} does not have the table that was just committed to catalog 'lake'",
                     "Check that the catalog's file on Trino names the same "
                     + (
                         "iceberg.rest-catalog.uri and warehouse."
@@ -62,8 +63,8 @@ class TrinoEngine:
             _rows(connection, f"create table {built} with ({properties}) as select number from {probe}")
             _rows(connection, f"drop table {built}")
         if [list(map(int, row)) for row in found] != [[3, 6]]:
-            return failed(f"Trino reads other rows than were committed: {found}", "Do not use this store.")
-        return passed("a query over the probe gave what was committed, and a table was built and dropped")
+            return failed(f"the rows that Trino reads are not the committed rows: {found}", "Do not use this store.")
+        return passed("a query over the probe returned the committed rows, and a table was built and dropped")
 
 
 def _rows(connection: "Connection", query: str) -> list[list[Any]]:

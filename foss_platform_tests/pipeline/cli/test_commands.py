@@ -53,11 +53,11 @@ def recording(tmp_path: Path) -> Path:
 def test_replay_then_ask_then_replay_again(foss: Foss, recording: Path, settings: Settings, tmp_path: Path) -> None:
     code, out, _ = foss("replay", PIPELINE, str(recording))
     assert code == 0
-    assert "3 polls: 3 new with 5 rows, 0 were in already" in out
+    assert "3 polls: 3 new with 5 rows, 0 already loaded" in out
     assert "1 records rejected" in out
     before = {name: read(settings, name) for name in ("bronze.stavanger_parking", "silver.parking_readings")}
     code, out, _ = foss("replay", PIPELINE, str(recording), "--bronze-only")
-    assert (code, "0 new with 0 rows, 3 were in already" in out) == (0, True)
+    assert (code, "0 new with 0 rows, 3 already loaded" in out) == (0, True)
     assert {name: read(settings, name) for name in before} == before
 
     query = "select site, free_spaces from gold.parking_latest order by site"
@@ -79,7 +79,7 @@ def test_replay_then_ask_then_replay_again(foss: Foss, recording: Path, settings
     assert (code, "Sted is missing" in out, "waiting" in out) == (0, True, True)
     assert '"Klokkeslett":"12:04"' in foss("quarantine", "show", PIPELINE)[1]
     code, out, _ = foss("quarantine", "replay", PIPELINE, "--dry-run")
-    assert (code, "1 still refused: Sted is missing" in out) == (0, True)
+    assert (code, "1 still rejected: Sted is missing" in out) == (0, True)
 
     code, _, err = foss("sql", "select count(*) from silver.parking_readings", "--at", "1 hour ago")
     assert code == 1

@@ -42,21 +42,21 @@ clock = seven_states.clock
     [
         (("history", "gold.thing"), 2, "There is no table gold.thing. Did you mean gold.things?"),
         (("history", "things"), 2, "Did you mean gold.things?"),
-        (("diff", "zzz", "--from", "1 hour ago"), 2, "There is no table zzz. The lake holds: gold.things."),
+        (("diff", "zzz", "--from", "1 hour ago"), 2, "There is no table zzz. Known tables: gold.things."),
         (("diff", "gold.things", "--from", "yesterday"), 2, "is not a moment"),
-        (("diff", "gold.things", "--from", "1 hour ago", "--to", "2 hours ago"), 2, "lies after --to"),
+        (("diff", "gold.things", "--from", "1 hour ago", "--to", "2 hours ago"), 2, "is later than --to"),
         (("diff", "gold.things", "--from", "2044-03-01T09:30:00Z"), 1, "is no longer retained"),
         (("diff", "gold.things", "--from", "2044-03-01T09:30:00Z"), 1, "2044-03-01T09:00:00+00:00"),
         (("diff", "gold.things", "--from", "2044-03-01T09:30:00Z"), 1, "2044-03-01T09:50:00+00:00"),
         (("cleanup", "--table", "gold.nothing"), 2, "There is no table gold.nothing."),
-        (("cleanup", "--older-than", "soon"), 2, "'soon' is no duration."),
-        (("cleanup", "--older-than", "6"), 2, "'6' is no duration."),
-        (("cleanup", "--older-than", "-6h"), 2, "'-6h' is no duration."),
-        (("cleanup", "--older-than", "7 parsecs"), 2, "is no duration."),
-        (("cleanup", "--older-than", "99999999999999 days"), 2, "is no duration."),
-        (("cleanup", "--older-than", "30m"), 2, "standard input is no terminal"),
+        (("cleanup", "--older-than", "soon"), 2, "'soon' is not a duration."),
+        (("cleanup", "--older-than", "6"), 2, "'6' is not a duration."),
+        (("cleanup", "--older-than", "-6h"), 2, "'-6h' is not a duration."),
+        (("cleanup", "--older-than", "7 parsecs"), 2, "is not a duration."),
+        (("cleanup", "--older-than", "99999999999999 days"), 2, "is not a duration."),
+        (("cleanup", "--older-than", "30m"), 2, "standard input is not a terminal"),
         (("rollback", "gold.things", "--to", "2044-03-01T09:30:00Z"), 1, "is no longer retained"),
-        (("rollback", "gold.things", "--to", "2044-03-01T09:00:00Z"), 2, "standard input is no terminal"),
+        (("rollback", "gold.things", "--to", "2044-03-01T09:00:00Z"), 2, "standard input is not a terminal"),
     ],
 )
 def test_what_is_wrong_is_one_clear_error(foss: Foss, words: tuple[str, ...], code: int, says: str) -> None:
@@ -90,7 +90,7 @@ def test_on_a_narrow_terminal_no_cell_is_folded(
     foss: Foss, settings: Settings, clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orphan(settings, THINGS)
-    gone = "its model or page is gone: keep it, or `foss drop` it"
+    gone = "its model or page is gone: keep the table, or `foss drop` it"
     for words, says in (
         (("tables",), ["rows 3", "readable from 2044-03-01 08:50Z", f"needs {gone}"]),
         (("tables", "--quick"), ["rows 3", "readable from 2044-03-01 08:50Z"]),
@@ -120,7 +120,7 @@ def test_cleanup_removes_what_two_looks_found_unreferenced(
     assert (code, f"1.2 kB  {file}" in out, file.exists()) == (0, True, True)
     code, _, err = foss("cleanup", "--table", "gold.things")
     assert (code, file.exists()) == (0, False)
-    assert "files removed" in err
+    assert "files deleted" in err
     assert read(settings, "gold.things") == before
     assert json.loads(foss("tables", "--json")[1])[0]["reclaimable_bytes"] == 0
 
@@ -135,7 +135,7 @@ def test_the_dry_run_lists_just_what_then_goes(foss: Foss, settings: Settings) -
     listed = {line.split("  ")[-1] for line in out.splitlines() if str(settings.home) in line}
     assert (code, files()) == (0, before)
     code, _, err = foss("cleanup", "--older-than", "0", "--yes")
-    assert (code, "readers and writers that run now" in err) == (0, True)
+    assert (code, "running readers and writers" in err) == (0, True)
     assert before - files() == listed != set()
 
 
@@ -204,13 +204,13 @@ def test_rollback_shows_asks_and_goes_back(
     now = read(settings, "gold.things")
     words = ("rollback", "gold.things", "--to", "2044-03-01T09:00:00Z")
     code, out, err = foss(*words, "--dry-run")
-    assert (code, "3 → 3" in out, "2 come back, 2 go, 1 change" in out) == (0, True, True)
+    assert (code, "3 → 3" in out, "2 added, 2 removed, 1 changed" in out) == (0, True, True)
     assert "to the state committed at 2044-03-01 08:50:00.000Z (pinned" in err
     answer(monkeypatch, "n\n")
     assert foss(*words)[0] == 1
     assert read(settings, "gold.things") == now
     code, out, _ = foss(*words, "--yes")
-    assert (code, "gold.things stands as at 2044-03-01 08:50:00.000Z" in out) == (0, True)
+    assert (code, "gold.things was rolled back to its state at 2044-03-01 08:50:00.000Z" in out) == (0, True)
     assert [row["id"] for row in read(settings, "gold.things")] == [0, 1, 2]
     made_by: Any = json.loads(foss("history", "gold.things", "--json")[1])[0]["made_by"]
     assert made_by.startswith("rollback to ")

@@ -124,7 +124,7 @@ def test_a_damaged_table_is_named_and_the_others_are_maintained(location: Locati
     before = files_of(location.settings)
     result = location.maintenance(spare_hours=0)
     assert not result.success
-    assert error_of(result).startswith("1 of 3 tables could not be cared for. gold.broken: ")
+    assert error_of(result).startswith("1 of 3 tables could not be maintained. gold.broken: ")
     metadata = shown(result)
     assert lines(metadata)["gold.broken"]["problem"]
     assert lines(metadata)["gold.things"]["merged"] == 25

@@ -33,12 +33,12 @@ def test_the_sensor_asks_for_each_state_once(location: Location) -> None:
         assert request.run_config == {"ops": {"maintain_tables": {"config": {"tables": ["gold.needy"]}}}}
         again = location.look(found.cursor)
         assert not again.run_requests
-        assert "gold.needy was asked for at" in str(again.skip_reason)
+        assert "maintenance of gold.needy was requested at" in str(again.skip_reason)
         # the same state an hour later has the same key, by which Dagster leaves it alone
         clock.shift(timedelta(hours=2))
         assert [r.run_key for r in location.look(again.cursor).run_requests or ()] == [request.run_key]
         assert location.maintenance(tables=["gold.needy"]).success
-        assert location.look().skip_reason == dg.SkipReason("Every table is well.")
+        assert location.look().skip_reason == dg.SkipReason("No table needs maintenance.")
 
 
 def test_the_sensor_survives_a_lake_that_is_not_there_or_damaged(location: Location) -> None:

@@ -96,7 +96,7 @@ def test_the_job_prunes_the_instance_that_it_runs_on(instance: dg.DagsterInstanc
     assert run_ids(instance) == {newest, result.run_id}
     assert oldest not in run_ids(instance)
     messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    assert any(message.startswith("1 successful and 0 failed runs went; 1 stay") for message in messages)
+    assert any(message.startswith("1 successful and 0 failed runs deleted. 1 retained") for message in messages)
 
 
 def test_ticks_are_kept_by_policy(instance: dg.DagsterInstance) -> None:

@@ -232,7 +232,7 @@ def test_the_command(foss: Foss, parsed_settings: Settings) -> None:
     assert [line["table"] for line in json.loads(foss("drop", "--json")[1])] == ["gold.others"]
     assert foss("sql", "select 1 from gold.others")[0] != 0
     code, out, _ = foss("drop", "--restore", "gold.others")
-    assert (code, "is back" in out) == (0, True)
+    assert (code, "was restored" in out) == (0, True)
     assert foss("drop", "--restore", "gold.others")[0] == 2
     assert foss("sql", "select count(*) from gold.others")[0] == 0
 
@@ -261,6 +261,6 @@ def test_nothing_is_marked_when_the_project_cannot_be_read(
     code, out, err = foss("tables", "--json")
     assert code == 0
     assert {line["is_left_over"] for line in json.loads(out)} == {None}
-    assert "is not told" in err
+    assert "are not marked" in err
     code, _, err = foss("drop", "gold.others", "--yes")
     assert (code, "--force" in err) == (2, True)

@@ -62,7 +62,7 @@ def test_the_answers_are_those_worked_out_by_hand(
     assert len(asked[1].splitlines()) == len(found["busiest_hour"]) + 1
     for words in (("sql",), ("sql", "select 1", "-F", str(path_of("busiest_hour")))):
         code, _, err = foss(*words)
-        assert (code, "either a QUERY or a --file" in err) == (2, True)
+        assert (code, "one of QUERY and --file" in err) == (2, True)
     (tmp_path / "none.sql").write_bytes(b"\xff\xfe")
     assert foss("sql", "-F", str(tmp_path / "none.sql"))[0] == 2
     assert foss("sql", "-F", str(tmp_path / "missing.sql"))[0] == 2

@@ -52,7 +52,7 @@ def store_whose_clock_is_off(seconds: float | None) -> Iterator[str]:
         (-30, Status.WARNING, "behind"),
         (600, Status.FAILED, "ahead of"),
         (-600, Status.FAILED, "behind"),
-        (None, Status.SKIPPED, "does not say"),
+        (None, Status.SKIPPED, "does not report its time"),
     ],
 )
 def test_the_clock_of_a_store(

@@ -108,5 +108,5 @@ def test_the_heartbeat_of_a_real_daemon(lake: Settings, tmp_path: Path, monkeypa
         for beat in instance.get_daemon_heartbeats().values():
             instance.add_daemon_heartbeat(beat._replace(timestamp=beat.timestamp - 1_000))
     status, detail = beats()
-    assert (status, "does not run" in detail) == (Status.WARNING, True)
+    assert (status, "is not running" in detail) == (Status.WARNING, True)
     assert beats(lake.model_copy(update={"automation": Switch.OFF}))[0] is Status.SKIPPED
