@@ -76,7 +76,7 @@ def test_every_problem_is_named_at_once_and_no_secret(whole: Path, monkeypatch: 
         "FOSS_FEED is recorded",
         "has no warehouse",
         "http://host:port",
-        "without its companion",
+        "not its counterpart",
     ):
         assert part in said
     assert "s3cr3t" not in said
