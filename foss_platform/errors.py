@@ -12,7 +12,7 @@ class FossError(Exception):
     Parameters
     ----------
     problem
-        What is wrong, naming the thing.
+        What is wrong, with the name of the affected object.
     remedy
         What the user can do about it. Empty if there is no advice.
     """

@@ -42,7 +42,6 @@ class NodeResult:
         Trino's id of the statement that built the table. Empty for DuckDB.
     is_step
         Whether the statement merged rows into the existing rows.
-        Whether that statement merged rows into those that stood.
     """
 
     unique_id: str
