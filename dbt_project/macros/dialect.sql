@@ -3,8 +3,9 @@
   The engines' SQL differs, but the results are the same.
 #}
 
-{# Converts the text of a local date and time, in the feed's format, to an instant. An ambiguous time is the later instant, and
-   any other text is null. The format is checked first: each engine alone accepts more, and before 1900 their zones differ by minutes. #}
+{# Converts the text of a local date and time, in the feed's format, to an instant. An ambiguous time becomes its later
+   instant. Any other text becomes null. The format is checked first, because each engine alone accepts more, and their zones
+   differ by minutes before 1900. #}
 {% macro local_text_to_instant(text, zone) -%}
     case when {{ matches(text, '^[0-9]{1,2}[.][0-9]{1,2}[.](19|20|21)[0-9]{2} [0-9]{1,2}:[0-9]{1,2}$') }}
         then {{ adapter.dispatch('local_text_to_instant', 'foss_platform')(text, zone) }} end
@@ -53,7 +54,8 @@
     regexp_like({{ text }}, '{{ pattern[:-1] ~ "\\z" if pattern.endswith("$") else pattern }}')
 {%- endmacro %}
 
-{# Converts the text of a number to a double. Any other text is null. Each engine alone accepts more: 1_000, 1d, infinity, blanks. #}
+{# Converts the text of a number to a double. Any other text becomes null. Each engine alone accepts more, such as 1_000, 1d,
+   infinity and blanks. #}
 {% macro text_to_double(text) -%}
     case when {{ matches(text, '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$') }} then try_cast({{ text }} as double) end
 {%- endmacro %}

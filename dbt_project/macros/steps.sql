@@ -71,7 +71,8 @@
     {{ return(positions | length > 0 and positions | selectattr('consumed', 'none') | list | length == 0) }}
 {% endmacro %}
 
-{# Replaces dbt's macro, whose result could be true in a full build. That build would replace the table with only the new rows. #}
+{# Replaces dbt's macro of this name. dbt's answer could be true in a full build, which would then replace the table with only
+   the new rows. #}
 {% macro is_incremental() %}{{ return(is_step()) }}{% endmacro %}
 
 {# The condition for the rows of a source that this build may read: up to the positions of the upstream models. #}
@@ -121,7 +122,8 @@
     {{ return(near[0] if near and near[0] else (values_of(query) or [none])[0]) }}
 {% endmacro %}
 
-{# The condition for the rows of a model's newest days. It is a constant, so that files are pruned and a test does not read all history. #}
+{# The condition for the rows of a model's newest days. It is a constant, so that files are pruned and a test does not read
+   the whole history. #}
 {% macro of_newest_days(model, column, days) %}
     {%- if column and execute -%}
         {%- set newest = values_of('select ' ~ instant_text(newest_instant(model, column) ~ " - interval '" ~ days ~ "' day")) -%}
