@@ -1,5 +1,5 @@
 #!/bin/sh
-# Secrets come as files: NAME_FILE=/run/secrets/... becomes NAME, for those programs that read only the environment.
+# Reads secrets from files: NAME_FILE=/run/secrets/... sets NAME, for programs that read only the environment.
 set -eu
 for name in PGPASSWORD DAGSTER_PASSWORD \
     PYICEBERG_CATALOG__LAKE__S3__ACCESS_KEY_ID PYICEBERG_CATALOG__LAKE__S3__SECRET_ACCESS_KEY; do
@@ -11,7 +11,7 @@ for name in PGPASSWORD DAGSTER_PASSWORD \
     }
     value=$(cat "$file")
     export "$name=$value"
-    # PyIceberg would take it as a property of the catalog
+    # PyIceberg would read it as a property of the catalog
     unset "${name}_FILE"
 done
 exec "$@"

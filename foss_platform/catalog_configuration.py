@@ -1,7 +1,7 @@
-"""The configuration of catalog `lake`: PyIceberg's own, secrets from files, our defaults, and what is wrong with it.
+"""The configuration of catalog `lake`: PyIceberg's own, with secrets from files and our defaults, and its problems.
 
-What belongs here: reading and judging it. What does not: opening the catalog (`lake.connect.catalog`), or whether it
-answers (`foss validate`). Nothing here connects to anything.
+Nothing here opens a connection. See `lake.connect.catalog` for opening the catalog, and `foss validate` for a test of
+its connection.
 """
 
 from collections.abc import Mapping
@@ -15,35 +15,35 @@ CATALOG_NAME = "lake"
 
 _PREFIX = f"PYICEBERG_CATALOG__{CATALOG_NAME.upper()}__"
 
-# PyArrow's file IO ends in seconds when a store accepts and never answers; s3fs hung for minutes
+# PyArrow's file IO fails within seconds if a store accepts connections but never answers; s3fs hung for minutes
 _DEFAULTS = {
     "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
     "s3.connect-timeout": "3",
     "s3.request-timeout": "8",
     "s3.retry-strategy-impl": "foss_platform.lake.store.store_access.OneTry",
 }
-# the same tables as the Java catalog's schema V1, so that Trino can share it
+# the same tables as schema V1 of the Java catalog, so that Trino can share the catalog
 _SQL_DEFAULTS = {"schema_version": "v1"}
-# a pooled connection from before the server's restart is replaced, not failed on
+# replaces a pooled connection from before a server restart, which would fail
 _POSTGRES_DEFAULTS = {"pool_pre_ping": "true"}
-# libpq's; a catalog that is slow or locked is an error soon, and the next run tries again
+# libpq's options: a slow or locked catalog soon causes an error, and the next run tries again
 _POSTGRES_QUERY = {"connect_timeout": "5", "options": "-c statement_timeout=15000 -c lock_timeout=10000"}
 _SUPPORTED = ("sql", "rest")
 _NEEDED = f"{_PREFIX}URI and {_PREFIX}WAREHOUSE"
 
 
 def catalog_properties(environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """What catalog `lake` is to be opened with; None where nothing configures it.
+    """Return the properties for opening catalog `lake`. None if it is not configured.
 
     Parameters
     ----------
     environment
-        The process's environment. `PYICEBERG_CATALOG__LAKE__<NAME>_FILE` names a file that holds the value.
+        The environment of the process. `PYICEBERG_CATALOG__LAKE__<NAME>_FILE` names a file that contains the value.
 
     Raises
     ------
     ConfigurationError
-        When a secret's file cannot be read.
+        If the file of a secret cannot be read.
     """
     from pyiceberg.utils.config import Config
 
@@ -57,7 +57,7 @@ def catalog_properties(environment: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def with_defaults(configured: Mapping[str, Any]) -> dict[str, Any]:
-    """A catalog's properties with what the platform sets unless they say otherwise: time-outs above all."""
+    """Return a catalog's properties with the platform's defaults, mainly time-outs, for properties that are not set."""
     configured = dict(configured)
     kind = catalog_kind(configured)
     defaults = dict(_DEFAULTS)
@@ -66,7 +66,7 @@ def with_defaults(configured: Mapping[str, Any]) -> dict[str, Any]:
     if str(configured.get("uri", "")).startswith("postgresql"):
         defaults |= _POSTGRES_DEFAULTS
         configured["uri"] = _with_time_outs(str(configured["uri"]))
-    # PyIceberg's variables turn every _ into -, and it asks for two of its own properties with _
+    # PyIceberg turns every _ in the name of a variable into -, but some of the properties that it reads contain _
     for name in ("schema_version", "pool_pre_ping", "init_catalog_tables"):
         if (dashed := name.replace("_", "-")) in configured:
             configured.setdefault(name, configured.pop(dashed))
@@ -86,7 +86,7 @@ def _with_time_outs(uri: str) -> str:
 
 
 def catalog_kind(properties: Mapping[str, Any]) -> str | None:
-    """`sql` or `rest`, as stated or as the URI tells; None where neither says."""
+    """Return `sql` or `rest`, from the stated type or else from the URI. None if neither decides it."""
     if stated := properties.get("type"):
         return str(stated)
     scheme = urlsplit(str(properties.get("uri", ""))).scheme
@@ -96,7 +96,7 @@ def catalog_kind(properties: Mapping[str, Any]) -> str | None:
 
 
 def catalog_problems(properties: Mapping[str, Any] | None) -> list[str]:
-    """Everything that is missing or contradictory in the catalog's configuration, each with its remedy."""
+    """Return all problems of the catalog's configuration, each with its remedy."""
     if properties is None:
         return [f"no Iceberg catalog named '{CATALOG_NAME}': set {_NEEDED}, or write .pyiceberg.yaml"]
     problems = []
@@ -104,18 +104,18 @@ def catalog_problems(properties: Mapping[str, Any] | None) -> list[str]:
     if not uri:
         problems.append(f"the catalog has no uri: set {_PREFIX}URI, or {_PREFIX}URI{FILE_SUFFIX}")
     elif kind is None:
-        problems.append(f"the catalog's type is not told by its uri: set {_PREFIX}TYPE to sql or rest")
+        problems.append(f"the catalog's type does not follow from its uri: set {_PREFIX}TYPE to sql or rest")
     if kind is not None and kind not in _SUPPORTED:
-        problems.append(f"the catalog's type is {kind}: sql and rest are supported")
+        problems.append(f"the catalog's type is {kind}, which is not supported: use sql or rest")
     if uri and kind == "rest" and urlsplit(uri).scheme not in ("http", "https"):
-        problems.append("a REST catalog's uri begins with http:// or https://")
+        problems.append("the uri of a REST catalog must begin with http:// or https://")
     if uri and kind == "sql" and urlsplit(uri).scheme in ("http", "https"):
-        problems.append("the uri is that of a REST catalog, and the type is sql")
+        problems.append("the uri belongs to a REST catalog, but the type is sql: correct one of them")
     warehouse = str(properties.get("warehouse", ""))
     if not warehouse and kind == "sql":
         problems.append(f"the catalog has no warehouse: set {_PREFIX}WAREHOUSE to s3://bucket/folder or file:///folder")
     if str(properties.get("schema_version", "v1")).lower() != "v1":
-        problems.append("schema_version is not v1, which Trino cannot read")
+        problems.append("schema_version is not v1, the only version that Trino can read: leave it unset")
     return problems + _store_problems(properties, warehouse)
 
 
@@ -124,36 +124,38 @@ def _store_problems(properties: Mapping[str, Any], warehouse: str) -> list[str]:
     stated = {name for name in properties if name.startswith("s3.") and name not in _DEFAULTS}
     on_store = urlsplit(warehouse).scheme in ("s3", "s3a", "s3n")
     if warehouse and not on_store and stated:
-        problems.append(f"the warehouse is a folder, and {', '.join(sorted(stated))} speak of an object store")
+        problems.append(
+            f"the warehouse is a folder, but object store properties are set: unset {', '.join(sorted(stated))}"
+        )
     key, secret = bool(properties.get("s3.access-key-id")), bool(properties.get("s3.secret-access-key"))
     if key != secret:
         there, lacking = ("access-key-id", "SECRET_ACCESS_KEY") if key else ("secret-access-key", "ACCESS_KEY_ID")
-        problems.append(f"s3.{there} is set without its companion: set {_PREFIX}S3__{lacking}, or …{FILE_SUFFIX}")
+        problems.append(f"s3.{there} is set, but not its counterpart: set {_PREFIX}S3__{lacking}, or …{FILE_SUFFIX}")
     endpoint = str(properties.get("s3.endpoint", ""))
     if endpoint and (urlsplit(endpoint).scheme not in ("http", "https") or not urlsplit(endpoint).netloc):
-        problems.append(f"s3.endpoint is {endpoint!r}: write it as http://host:port")
+        problems.append(f"s3.endpoint is {endpoint!r}, which is not an address: write http://host:port")
     if endpoint and not properties.get("s3.region"):
-        problems.append(f"s3.region is not set, which costs a look-up on the network: set {_PREFIX}S3__REGION")
+        problems.append(f"s3.region is not set, which costs a network request: set {_PREFIX}S3__REGION")
     if "fsspec" in str(properties.get("py-io-impl", "")).lower():
-        problems.append("py-io-impl is fsspec's, which hangs for minutes when the store does: leave it unset")
+        problems.append("py-io-impl is fsspec, which hangs for minutes if the store does not answer: leave it unset")
     return problems
 
 
 def refuse_problems(problems: list[str]) -> None:
-    """One error that names them all.
+    """Raise one error that names all problems.
 
     Raises
     ------
     ConfigurationError
-        When there is any.
+        If there are problems.
     """
     if problems:
         raise ConfigurationError(
-            f"FOSS_ENVIRONMENT is production, and its configuration is not whole: {'; '.join(problems)}.",
+            f"FOSS_ENVIRONMENT is production, but its configuration is incomplete or invalid: {'; '.join(problems)}.",
             "docs/OPERATIONS.md lists each setting.",
         )
 
 
 def _property(variable: str) -> str:
-    """PyIceberg's name of a variable's property: PYICEBERG_CATALOG__LAKE__S3__ENDPOINT is s3.endpoint."""
+    """Return PyIceberg's property name for a variable: PYICEBERG_CATALOG__LAKE__S3__ENDPOINT is s3.endpoint."""
     return variable.removeprefix(_PREFIX).lower().replace("__", ".").replace("_", "-")

@@ -1,10 +1,13 @@
-"""The engines that build silver and gold. Nothing else, so that a command's options load no settings."""
+"""The engines that build silver and gold.
+
+A module of its own, so that a command can list its options without loading the settings.
+"""
 
 from enum import StrEnum
 
 
 class Engine(StrEnum):
-    """What builds silver and gold, and answers queries."""
+    """An engine that builds silver and gold and answers queries."""
 
     DUCKDB = "duckdb"
     TRINO = "trino"

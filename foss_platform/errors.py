@@ -1,21 +1,20 @@
-"""The errors that users see. What belongs here: exceptions every room may raise; what does not: how they are shown.
+"""The errors that users see. Each error has a problem and, if known, a remedy.
 
-Each carries what went wrong and, where there is one, the remedy. Whether a failure may pass by
-itself decides whether Dagster retries the run, so it is a property of the class.
+The class of an error decides whether Dagster retries the run: only failures that may pass by themselves are retried.
 """
 
 from collections.abc import Iterator
 
 
 class FossError(Exception):
-    """Something a user must know of, in one or two plain sentences.
+    """An error message for the user, in one or two plain sentences.
 
     Parameters
     ----------
     problem
-        What is wrong, naming the thing.
+        What is wrong, with the name of the affected object.
     remedy
-        What the user can do about it; empty where nothing can be said.
+        What the user can do about it. Empty if there is no advice.
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:
@@ -28,17 +27,17 @@ class FossError(Exception):
 
 
 def own_error(error: BaseException) -> FossError | None:
-    """The error of ours that a framework wrapped in its own; None if there is none."""
+    """Return the project's own error that a framework wrapped in another. None if there is none."""
     return next((found for found in causes(error) if isinstance(found, FossError)), None)
 
 
 def was_interrupted(error: BaseException | None) -> bool:
-    """Whether an error is a Ctrl-C that a framework wrapped in its own."""
+    """Return whether the error is a Ctrl-C that a framework wrapped in its own exception."""
     return error is not None and any(isinstance(found, KeyboardInterrupt) for found in causes(error))
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that led to it, the nearest first."""
+    """Yield the error and all its causes, the nearest first."""
     waiting: list[BaseException] = [error]
     seen: set[int] = set()
     while waiting:
@@ -54,12 +53,12 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 class LastingError(FossError):
-    """It will fail again until somebody changes something: never retried."""
+    """A permanent error, never retried: it repeats until somebody changes something."""
 
 
 class PassingError(FossError):
-    """It may be gone in a minute (time-out, 429, 5xx, store or catalog away): retried within bounds."""
+    """A transient error, retried a limited number of times: a time-out, 429, 5xx, an unreachable store or catalog."""
 
 
 class ConfigurationError(LastingError):
-    """A setting, page or file of the user's is missing or wrong."""
+    """A missing or invalid setting, page or other file of the user."""

@@ -1,7 +1,6 @@
 """Secrets from the environment, or from the file that `<NAME>_FILE` names, as containers mount them.
 
-What belongs here: reading one, and refusing an unreadable or doubled one. What does not: what it is for. No
-value of a secret is ever part of an error.
+Errors never contain the value of a secret.
 """
 
 from collections.abc import Mapping
@@ -13,12 +12,14 @@ FILE_SUFFIX = "_FILE"
 
 
 def read_secret(name: str, environment: Mapping[str, str]) -> str | None:
-    """The value of `name`, or of the file that `<name>_FILE` names (without its line end); None for neither.
+    """Return the value of `name`, or the content of the file that `<name>_FILE` names without its line end.
+
+    Returns None if neither variable is set.
 
     Raises
     ------
     ConfigurationError
-        When both are set, or the file cannot be read or is empty.
+        If both variables are set, or the file is empty or cannot be read.
     """
     file = environment.get(f"{name}{FILE_SUFFIX}")
     if not file:

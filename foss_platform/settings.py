@@ -1,7 +1,7 @@
-"""What the environment may say, validated. Every `FOSS_…` variable is a field here and nowhere else.
+"""The settings, read from `FOSS_…` environment variables and validated. Every such variable is a field of `Settings`.
 
-Where to write is PyIceberg's own configuration (catalog `lake`), which engine transforms is
-`FOSS_ENGINE`, what runs by itself is `FOSS_AUTOMATION`: three separate settings.
+Three things are set separately: the catalog to write to (PyIceberg's own configuration of catalog `lake`), the
+engine that builds silver and gold (`FOSS_ENGINE`), and what runs by itself (`FOSS_AUTOMATION`).
 """
 
 import os
@@ -20,14 +20,14 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Environment(StrEnum):
-    """The exhaustive list of environments; a typo fails."""
+    """The environments. Any other value is an error."""
 
     LOCAL = "local"
     PRODUCTION = "production"
 
 
 class FeedMode(StrEnum):
-    """Whose time a poll bears: the clock's, or that of the recording being served."""
+    """The source of a poll's time: the clock, or the recording that is being served."""
 
     LIVE = "live"
     RECORDED = "recorded"
@@ -40,56 +40,56 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-#: Where `make services` keeps its servers: nothing of the platform's, and no reason to refuse to start.
+#: The folder of the servers of `make services`: not a setting of the platform, but not an error either.
 _OF_THE_TESTS = ("FOSS_SERVICES_CACHE",)
 
 _TRINO_PASSWORD = "FOSS_TRINO_PASSWORD"  # noqa: S105  # the variable's name
 
 _STATED_IN_PRODUCTION = {
-    "home": "a folder for Dagster's and dbt's own files",
-    "engine": "what builds silver and gold: duckdb or trino",
+    "home": "a folder for the files of Dagster and dbt",
+    "engine": "the engine that builds silver and gold: duckdb or trino",
     "automation": "whether schedules run by themselves: on or off",
 }
 
 
 class Settings(BaseSettings):
-    """The platform's settings, read from `FOSS_…` environment variables once, by whoever starts.
+    """The platform's settings, read once from `FOSS_…` environment variables at start.
 
     Raises
     ------
     ConfigurationError
-        From `load_settings`, naming every bad variable at once.
+        From `load_settings`, which names every invalid variable at once.
     """
 
     model_config = SettingsConfigDict(env_prefix="FOSS_", frozen=True, extra="ignore")
 
     environment: Environment = Environment.LOCAL
-    home: Path = Field(default=PROJECT_ROOT / ".foss", description="state of the embedded lake and of Dagster")
+    home: Path = Field(default=PROJECT_ROOT / ".foss", description="folder of the embedded lake and of Dagster's state")
     engine: Engine = Engine.DUCKDB
     automation: Switch = Field(default=Switch.ON, description="schedules and automation run by themselves")
     feed: FeedMode = FeedMode.LIVE
-    duckdb_memory_limit: str = Field(default="4GB", description="as DuckDB writes it, e.g. 4GB")
+    duckdb_memory_limit: str = Field(default="4GB", description="in DuckDB's notation, e.g. 4GB")
     duckdb_temp_directory: Path | None = Field(default=None, description="where DuckDB spills; <home>/spill unless set")
     duckdb_threads: int | None = Field(default=None, ge=1)
     dbt_project: Path = PROJECT_ROOT / "dbt_project"
     trino_url: str | None = Field(default=None, description="the coordinator, e.g. https://trino.example:8443")
     trino_user: str | None = None
     trino_password: SecretStr | None = Field(default=None, description="or FOSS_TRINO_PASSWORD_FILE")
-    trino_catalog: str = Field(default="engineer", description="Trino's name of the lake's catalog")
-    trino_ca_file: Path | None = Field(default=None, description="the certificate that signed Trino's, as PEM")
+    trino_catalog: str = Field(default="engineer", description="the lake's catalog name in Trino")
+    trino_ca_file: Path | None = Field(default=None, description="the CA certificate of Trino's certificate, as PEM")
 
     @field_validator("home", "dbt_project", "duckdb_temp_directory", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
         if value == "":
-            raise ValueError("it names no folder")
+            raise ValueError("it does not name a folder")
         return value
 
     @field_validator("duckdb_memory_limit")
     @classmethod
     def _a_size(cls, value: str) -> str:
         if not re.fullmatch(r"\s*0*[1-9][0-9]*(\.[0-9]+)?\s*([KMGT]i?B|bytes)\s*", value, re.IGNORECASE):
-            raise ValueError("it is no size such as 4GB")
+            raise ValueError("it is not a size such as 4GB")
         return value
 
     @field_validator("trino_url")
@@ -97,8 +97,8 @@ class Settings(BaseSettings):
     def _an_address(cls, value: str | None) -> str | None:
         found = re.fullmatch(r"https://[^/@:\s]+(?::([0-9]{1,5}))?/?", value or "")
         if value is not None and (found is None or not 0 < int(found[1] or 443) < 65_536):
-            # over plain http Trino checks no password
-            raise ValueError("it is no address such as https://trino.example:8443")
+            # over plain HTTP Trino does not check passwords
+            raise ValueError("it is not an address such as https://trino.example:8443")
         return value
 
     @field_validator("home", "dbt_project")
@@ -108,7 +108,7 @@ class Settings(BaseSettings):
 
     @property
     def spill_directory(self) -> Path:
-        """Where DuckDB may spill what does not fit into its memory limit."""
+        """The folder for DuckDB's data beyond its memory limit."""
         return self.duckdb_temp_directory or self.home / "spill"
 
     @property
@@ -118,26 +118,28 @@ class Settings(BaseSettings):
 
     @property
     def dagster_home(self) -> Path:
-        """Dagster's instance folder of this home."""
+        """Dagster's instance folder in this home."""
         return self.home / "dagster"
 
 
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
-    In production nothing is defaulted that decides where data goes, who transforms it and what runs by itself.
+    In production, the settings that decide where data goes, which engine runs and what runs by itself have no defaults.
 
     Raises
     ------
     ConfigurationError
-        Naming every variable that is wrong, and what it may be; in production also what is missing, and what
-        is wrong with the catalog's configuration.
+        If a variable is invalid. The error names every invalid variable and its allowed values. In production also if a
+        setting is missing or the catalog's configuration is invalid.
     """
     known = {f"FOSS_{name.upper()}" for name in Settings.model_fields} | {f"{_TRINO_PASSWORD}{FILE_SUFFIX}"}
     if unknown := sorted(
         name for name in os.environ if name.startswith("FOSS_") and name not in known and name not in _OF_THE_TESTS
     ):
-        raise ConfigurationError(f"Unknown settings: {', '.join(unknown)}.", f"There are: {', '.join(sorted(known))}.")
+        raise ConfigurationError(
+            f"Unknown settings: {', '.join(unknown)}.", f"Known settings: {', '.join(sorted(known))}."
+        )
     password = read_secret(_TRINO_PASSWORD, os.environ)
     try:
         settings = Settings() if password is None else Settings(trino_password=SecretStr(password))
@@ -153,34 +155,34 @@ def load_settings() -> Settings:
         _refuse_half_a_configuration(settings)
     elif settings.engine is Engine.TRINO and (lacking := trino_problems(settings)):
         raise ConfigurationError(
-            f"FOSS_ENGINE is trino, and {'; '.join(lacking)}.", "docs/OPERATIONS.md lists each setting."
+            f"FOSS_ENGINE is trino, but {'; '.join(lacking)}.", "docs/OPERATIONS.md lists each setting."
         )
     return settings
 
 
 def _shown(value: object) -> str:
-    """A value that is wrong, without what an address may say before its @."""
+    """Return an invalid value for display, without the credentials that an address may contain before its @."""
     return repr(re.sub(r"//[^/]*@", "//***@", str(value)))
 
 
 def trino_problems(settings: Settings) -> list[str]:
-    """What is missing or contradictory in how Trino is to be reached, each with its remedy."""
+    """Return the problems of the settings for Trino, each with its remedy."""
     problems = []
     if settings.trino_url is None:
         problems.append("FOSS_TRINO_URL is not set (the coordinator, e.g. https://trino.example:8443)")
     if not settings.trino_user:
         problems.append("FOSS_TRINO_USER is not set")
     if settings.trino_password is None:
-        problems.append(f"{_TRINO_PASSWORD} is not set, nor {_TRINO_PASSWORD}{FILE_SUFFIX}")
+        problems.append(f"neither {_TRINO_PASSWORD} nor {_TRINO_PASSWORD}{FILE_SUFFIX} is set")
     if settings.trino_ca_file is not None and not settings.trino_ca_file.is_file():
-        problems.append(f"FOSS_TRINO_CA_FILE names {settings.trino_ca_file}, which is no file")
+        problems.append(f"FOSS_TRINO_CA_FILE names {settings.trino_ca_file}, which is not a file")
     if (catalog := _embedded_catalog()) is not None:
-        problems.append(f"the lake's catalog is {catalog}, which Trino cannot share: set one on Postgres, or REST")
+        problems.append(f"the lake's catalog is {catalog}, which Trino cannot share: use one on Postgres, or REST")
     return problems
 
 
 def _embedded_catalog() -> str | None:
-    """The words for a catalog that only this machine has; None for one that can be shared."""
+    """Return the name of a catalog that only this machine can reach. None if the catalog can be shared."""
     from foss_platform.catalog_configuration import catalog_properties
 
     configured = catalog_properties(os.environ)
@@ -198,7 +200,7 @@ def _refuse_half_a_configuration(settings: Settings) -> None:
         if name not in settings.model_fields_set
     ]
     if settings.feed is FeedMode.RECORDED:
-        problems.append("FOSS_FEED is recorded, whose time is that of a recording: unset it")
+        problems.append("FOSS_FEED is recorded, so polls would have the time of a recording: unset it")
     if settings.engine is Engine.TRINO:
         problems += trino_problems(settings)
     refuse_problems(problems + catalog_problems(catalog_properties(os.environ)))

@@ -1,10 +1,11 @@
 {#
-  Every difference between DuckDB and Trino, one dispatch macro each. Models hold none.
-  The answers agree; only the words differ.
+  All differences between DuckDB and Trino, with one dispatch macro for each. Models contain no such differences.
+  The engines' SQL differs, but the results are the same.
 #}
 
-{# Text of a local date and time, in the feed's format, as the later of the instants that it can mean; null for what is none.
-   The format is held to first: each engine alone takes more, and before 1900 their zones differ by minutes. #}
+{# Converts the text of a local date and time, in the feed's format, to an instant. An ambiguous time becomes its later
+   instant. Any other text becomes null. The format is checked first, because each engine alone accepts more, and their zones
+   differ by minutes before 1900. #}
 {% macro local_text_to_instant(text, zone) -%}
     case when {{ matches(text, '^[0-9]{1,2}[.][0-9]{1,2}[.](19|20|21)[0-9]{2} [0-9]{1,2}:[0-9]{1,2}$') }}
         then {{ adapter.dispatch('local_text_to_instant', 'foss_platform')(text, zone) }} end
@@ -16,12 +17,12 @@
     cast(with_timezone(try(date_parse({{ text }}, '%d.%m.%Y %H:%i')), '{{ zone }}') at time zone 'UTC' as timestamp(6) with time zone)
 {%- endmacro %}
 
-{# An instant on the clock of a zone, without the zone. #}
+{# An instant as local time in a zone, without the zone. #}
 {% macro on_clock_of(instant, zone) %}{{ return(adapter.dispatch('on_clock_of', 'foss_platform')(instant, zone)) }}{% endmacro %}
 {% macro duckdb__on_clock_of(instant, zone) -%} (({{ instant }}) at time zone '{{ zone }}') {%- endmacro %}
 {% macro trino__on_clock_of(instant, zone) -%} cast(({{ instant }}) at time zone '{{ zone }}' as timestamp(6)) {%- endmacro %}
 
-{# The instant at which the local day begins that a date names. #}
+{# The instant at which the local day of a date begins. #}
 {% macro start_of_local_day(day, zone) %}{{ return(adapter.dispatch('start_of_local_day', 'foss_platform')(day, zone)) }}{% endmacro %}
 {% macro duckdb__start_of_local_day(day, zone) -%} (cast({{ day }} as timestamp) at time zone '{{ zone }}') {%- endmacro %}
 {% macro trino__start_of_local_day(day, zone) -%}
@@ -34,31 +35,32 @@
     (cast(epoch_us({{ later }}) - epoch_us({{ earlier }}) as double) / 60000000e0)
 {%- endmacro %}
 {% macro trino__minutes_between(earlier, later) -%}
-    {#- an interval has milliseconds; an instant has microseconds, which a double of seconds since 1970 still tells apart -#}
+    {#- an interval has only milliseconds; an instant has microseconds, which fit into a double of seconds since 1970 -#}
     (cast(
         cast(round(to_unixtime({{ later }}) * 1e6) as bigint) - cast(round(to_unixtime({{ earlier }}) * 1e6) as bigint) as double
     ) / 60000000e0)
 {%- endmacro %}
 
-{# Text without the white space around it; the characters are named, since the engines' \s differ. #}
+{# Text without surrounding white space. The characters are listed, because \s differs between the engines. #}
 {% macro trimmed(text) %}{{ return(adapter.dispatch('trimmed', 'foss_platform')(text)) }}{% endmacro %}
 {% macro duckdb__trimmed(text) -%} regexp_replace({{ text }}, '^[ \t\n\f\r]+|[ \t\n\f\r]+$', '', 'g') {%- endmacro %}
 {% macro trino__trimmed(text) -%} regexp_replace({{ text }}, '\A[ \t\n\f\r]+|[ \t\n\f\r]+\z', '') {%- endmacro %}
 
-{# Whether text matches a regular expression somewhere. #}
+{# Whether any part of a text matches a regular expression. #}
 {% macro matches(text, pattern) %}{{ return(adapter.dispatch('matches', 'foss_platform')(text, pattern)) }}{% endmacro %}
 {% macro duckdb__matches(text, pattern) -%} regexp_matches({{ text }}, '{{ pattern }}') {%- endmacro %}
 {% macro trino__matches(text, pattern) -%}
-    {#- its $ also stands before a last line feed -#}
+    {#- its $ also matches before a final line feed -#}
     regexp_like({{ text }}, '{{ pattern[:-1] ~ "\\z" if pattern.endswith("$") else pattern }}')
 {%- endmacro %}
 
-{# A number in text, as double; null for what is none. Each engine alone takes more: 1_000, 1d, infinity, blanks. #}
+{# Converts the text of a number to a double. Any other text becomes null. Each engine alone accepts more, such as 1_000, 1d,
+   infinity and blanks. #}
 {% macro text_to_double(text) -%}
     case when {{ matches(text, '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$') }} then try_cast({{ text }} as double) end
 {%- endmacro %}
 
-{# The smallest value with at least that share of the values at or below it. #}
+{# The percentile of a value: the smallest value with at least that share of all values at or below it. #}
 {% macro exact_percentile(value, percent) %}{{ return(adapter.dispatch('exact_percentile', 'foss_platform')(value, percent)) }}{% endmacro %}
 {% macro duckdb__exact_percentile(value, percent) -%} quantile_disc({{ value }}, {{ percent }} / 100.0) {%- endmacro %}
 {% macro trino__exact_percentile(value, percent) -%}
@@ -68,7 +70,7 @@
     )
 {%- endmacro %}
 
-{# Monday is 1, Sunday 7. #}
+{# The ISO weekday: Monday is 1, Sunday is 7. #}
 {% macro iso_weekday(moment) %}{{ return(adapter.dispatch('iso_weekday', 'foss_platform')(moment)) }}{% endmacro %}
 {% macro duckdb__iso_weekday(moment) -%} cast(isodow({{ moment }}) as integer) {%- endmacro %}
 {% macro trino__iso_weekday(moment) -%} cast(day_of_week({{ moment }}) as integer) {%- endmacro %}
@@ -78,7 +80,7 @@
 {% macro duckdb__instant(text) -%} timestamptz '{{ text }}' {%- endmacro %}
 {% macro trino__instant(text) -%} timestamp '{{ text }}' {%- endmacro %}
 
-{# The newest value of a model's column of time. DuckDB: from the files' statistics, since max() reads the whole column. #}
+{# The newest value of a model's time column, read from the files' statistics, because max() reads the whole column. #}
 {% macro newest_instant(model, column) %}{{ return(adapter.dispatch('newest_instant', 'foss_platform')(model, column)) }}{% endmacro %}
 {% macro duckdb__newest_instant(model, column) -%}
     cast(foss_newest('{{ model.schema }}.{{ model.identifier }}', '{{ column }}') as timestamptz)
@@ -91,14 +93,14 @@
     )
 {%- endmacro %}
 
-{# An instant as text that `instant` takes. #}
+{# An instant as text, in the format that `instant` accepts. #}
 {% macro instant_text(value) %}{{ return(adapter.dispatch('instant_text', 'foss_platform')(value)) }}{% endmacro %}
 {% macro duckdb__instant_text(value) -%} strftime({{ value }}, '%Y-%m-%d %H:%M:%S.%f') || ' UTC' {%- endmacro %}
 {% macro trino__instant_text(value) -%}
     cast(cast(({{ value }}) at time zone 'UTC' as timestamp(6) with time zone) as varchar)
 {%- endmacro %}
 
-{# A contract's type as the engine writes it, so that both make the same Iceberg column of it. #}
+{# A contract's type in the engine's notation, so that both engines create the same Iceberg column. #}
 {% macro column_type(name) %}{{ return(adapter.dispatch('column_type', 'foss_platform')(name)) }}{% endmacro %}
 {% macro duckdb__column_type(name) %}{{ return(name) }}{% endmacro %}
 {% macro trino__column_type(name) %}

@@ -1,13 +1,14 @@
 {#
-  On DuckDB, tables and steps leave the engine as Arrow and are committed by PyIceberg (plugin `lake`).
-  `incremental` takes: unique_key, prune_by (the column by whose days files are found), delete_when (true for a key that is gone).
+  On DuckDB, full builds and increments leave the engine as Arrow, and PyIceberg commits them (plugin `lake`).
+  Options of `incremental`: unique_key, prune_by (the time column whose days select the files to read), and delete_when (a
+  condition on new rows: if it is true, the row with the same key is deleted).
 #}
 
 {% materialization table, adapter='duckdb' %}
     {{ return(lake_build(sql, none)) }}
 {% endmaterialization %}
 
-{# The lake holds tables only; the platform says so when it reads the project (`transform/subset/subset.py`). #}
+{# A view is built as a table, because the lake contains only tables. `transform/subset/subset.py` reports this. #}
 {% materialization view, adapter='duckdb' %}
     {{ return(lake_build(sql, none)) }}
 {% endmaterialization %}
@@ -28,7 +29,7 @@
     {{ return(lake_build(seed_query(), none)) }}
 {% endmaterialization %}
 
-{# Run the query, hand its rows to the plugin, which commits them and moves the view. #}
+{# Runs the query and passes its rows to the plugin, which commits them and updates the view. #}
 {% macro lake_build(query, merge) %}
     {%- set target_relation = this.incorporate(type='view') -%}
     {%- set incoming = api.Relation.create(schema='foss_state', identifier=this.schema ~ '__' ~ this.identifier) -%}
@@ -36,7 +37,7 @@
     {%- if config.get('contract') and config.get('contract').enforced -%}
         {%- do get_assert_columns_equivalent(query) -%}
     {%- endif -%}
-    {#- a step is read several times and small; the whole content is read once and may be larger than memory -#}
+    {#- an increment is small and is read several times; the whole content is read once and may be larger than memory -#}
     {%- set kind = 'table' if merge else 'view' -%}
     {%- call statement('main', auto_begin=false) -%}
         create or replace {{ kind }} {{ incoming }} as {{ query }}

@@ -1,4 +1,4 @@
-{# Schemas are the lake's namespaces, whatever the target's own schema is; a comparison of engines builds into ones of its own. #}
+{# Uses the lake's namespaces as schema names, independent of the target's schema. A comparison of engines adds a prefix. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{ env_var('DBT_FOSS_NAMESPACE_PREFIX', '') }}{{ custom_schema_name or target.schema }}
 {%- endmacro %}

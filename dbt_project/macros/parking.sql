@@ -1,10 +1,10 @@
-{# Bronze records of the parking feed as typed observations; `condition` says which rows of bronze. #}
+{# Bronze records of the parking feed as typed observations. `condition` selects the rows of bronze. #}
 {% macro parking_observations(condition) %}
     select
         site,
         case
             when later > _polled_at + interval '{{ var("ahead_minutes") }}' minute
-                -- only in the hour that autumn repeats does the instant an hour earlier show the same local time
+                -- only in the hour that is repeated in autumn does the instant one hour earlier have the same local time
                 and {{ on_clock_of("later - interval '1' hour", 'Europe/Oslo') }} = {{ on_clock_of('later', 'Europe/Oslo') }}
                 then later - interval '1' hour
             else later
@@ -30,7 +30,7 @@
     ) as records
 {% endmacro %}
 
-{# The readings that bronze rows not read yet by this model have brought or replaced: only in a step. #}
+{# The readings that were added or replaced by bronze rows that this model has not read yet. Only for increments. #}
 {% macro changed_parking_readings() %}
     {%- set observations = parking_observations(unread('bronze.stavanger_parking')) -%}
     select readings.*
@@ -45,8 +45,8 @@
         )
 {% endmacro %}
 
-{# Whether a reading counts in gold's numbers. #}
+{# Whether a reading is included in the figures of gold. #}
 {% macro is_usable_reading() -%} free_spaces is not null and coalesce(is_plausible, true) {%- endmacro %}
 
-{# Whether a reading does not lie ahead of its poll. #}
+{# Whether a reading is not ahead of its poll, within the tolerance. #}
 {% macro is_not_ahead() -%} observed_at <= polled_at + interval '{{ var("ahead_minutes") }}' minute {%- endmacro %}

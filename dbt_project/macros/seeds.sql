@@ -1,4 +1,4 @@
-{# A seed's rows as a query, with the types that its page gives; an empty cell is no value. #}
+{# The rows of a seed as a query, with the types of its YAML file. An empty cell is null. #}
 {% macro seed_query() %}
     {%- set loaded = load_agate_table() -%}
     {%- do store_result('agate_table', response='OK', agate_table=loaded) -%}

@@ -1,12 +1,12 @@
 {#
-  Building in steps: what a model has read of its sources, and what is new since.
+  Incremental builds: how far a model has read its sources, and which rows are new since.
 
-  Every row of bronze and of ops.polls bears the sequence number of the commit that brought it. A
-  derived table keeps, as a property set in the commit of its rows, how far it has read each source.
-  What is new is one comparison; where a position is missing or does not fit, the model is built anew.
+  Every row of bronze and of ops.polls has the sequence number of the commit that added it. The commit of a derived table's
+  rows also sets a table property: how far the table has read each source. One comparison then finds the new rows. If a
+  position is missing or invalid, the model is built in full.
 #}
 
-{# The names of the tables a model is made from, as the lake knows them. An ephemeral model has no table: its own count. #}
+{# The names in the lake of a model's upstream tables. An ephemeral model has no table, so its own upstream tables count. #}
 {% macro upstream_tables(node=model) %}
     {%- set names = [] -%}
     {%- for unique_id in node.depends_on.nodes -%}
@@ -20,9 +20,9 @@
     {{ return(names | unique | list) }}
 {% endmacro %}
 
-{# By source: how far this model has read it (`consumed`, none where that cannot be told) and how far it may (`available`). #}
+{# By source: how far this model has read it (`consumed`, none if unknown), and how far it may read it (`available`). #}
 {% macro source_positions() %}
-    {#- a unit test has rows for its sources, and no table that has read them: its model is built as a whole -#}
+    {#- a unit test has rows for its sources, but no table that has read them, so its model is built in full -#}
     {{ return({} if model.resource_type == 'unit_test' else adapter.dispatch('source_positions', 'foss_platform')()) }}
 {% endmacro %}
 
@@ -54,15 +54,15 @@
     {{ return(positions) }}
 {% endmacro %}
 
-{# Trino cannot tell how far a table has been read: the platform hands it over. #}
+{# Trino cannot find out how far a table has been read, so the platform passes the positions to the run. #}
 {% macro trino__source_positions() %}{{ return(handed_over('sources').get(model.unique_id, {})) }}{% endmacro %}
 
-{# A part of what the platform says when it runs dbt on Trino (`transform/trino/run.py`); nothing where dbt is run by hand. #}
+{# A part of the platform's input to a dbt run on Trino (`transform/trino/run.py`). Empty if dbt was started by hand. #}
 {% macro handed_over(part) %}
     {{ return(fromjson(env_var('DBT_FOSS_RUN', '{}')).get(part, {}) if execute else {}) }}
 {% endmacro %}
 
-{# Whether this build may take a step: everything the model is made from has been read up to a known position. #}
+{# Whether this build can be an increment: the model has read all of its sources up to a known position. #}
 {% macro is_step() %}
     {%- if not execute or model.config.materialized != 'incremental' or should_full_refresh() -%}
         {{ return(false) }}
@@ -71,16 +71,17 @@
     {{ return(positions | length > 0 and positions | selectattr('consumed', 'none') | list | length == 0) }}
 {% endmacro %}
 
-{# dbt's own word for it. Its answer would let a build of the whole, which replaces the table, read the new rows alone. #}
+{# Replaces dbt's macro of this name. dbt's answer could be true in a full build, which would then replace the table with only
+   the new rows. #}
 {% macro is_incremental() %}{{ return(is_step()) }}{% endmacro %}
 
-{# The condition for a source's rows that this build may read: not beyond what the upstream models have read. #}
+{# The condition for the rows of a source that this build may read: up to the positions of the upstream models. #}
 {% macro readable(source_name) %}
     {%- set position = source_positions().get(source_name) if execute else none -%}
     {{ return('_sequence_number <= ' ~ position.available if position else 'true') }}
 {% endmacro %}
 
-{# The condition for a source's rows that this model has not read yet. #}
+{# The condition for the rows of a source that this model has not read yet. #}
 {% macro unread(source_name) %}
     {%- set position = source_positions().get(source_name) if execute else none -%}
     {%- if position and position.consumed is not none -%}
@@ -89,14 +90,14 @@
     {{ return('true') }}
 {% endmacro %}
 
-{# The first column of a query's result, as a list. The query runs while the model is compiled, before the rows of a unit
-   test exist: such a test gives the answer itself, under `overrides: macros: values_of`. #}
+{# The first column of a query's result, as a list. The query runs when the model is compiled, before the rows of a unit
+   test exist. A unit test must therefore provide the result itself, under `overrides: macros: values_of`. #}
 {% macro values_of(query) %}
     {{ return(run_query(query).columns[0].values() | list if execute else []) }}
 {% endmacro %}
 
-{# The condition that `column` lies within the UTC days of the instants that `query` (of one column) yields: constants, so
-   that files are pruned; a list of spans, so that one stale value does not read all that lies between. #}
+{# The condition that `column` is within the UTC days of the instants that `query` returns in its one column. The days are
+   constants, so that files are pruned, and a list of spans, so that one old value does not read all days since. #}
 {% macro on_days_of(column, query) %}
     {%- set days = values_of(
         "with days as (select distinct date_trunc('day', moment) as day from (" ~ query ~ ") as moments (moment)), "
@@ -112,8 +113,8 @@
     {{ return('(' ~ spans | join(' or ') ~ ')') }}
 {% endmacro %}
 
-{# The last value of `column` before an instant, as text; none where there is none. Looks at two days first: `max` over all
-   of a column reads all of it. #}
+{# The last value of `column` before an instant, as text. None if there is no such value. It reads two days first, because
+   `max` over a whole column reads all of it. #}
 {% macro last_before(relation, column, moment, condition) %}
     {%- set query = 'select ' ~ instant_text('max(' ~ column ~ ')') ~ ' from ' ~ relation ~ ' where ' ~ condition
         ~ ' and ' ~ column ~ ' < ' ~ instant(moment) -%}
@@ -121,7 +122,8 @@
     {{ return(near[0] if near and near[0] else (values_of(query) or [none])[0]) }}
 {% endmacro %}
 
-{# The rows of a model's newest days, by a constant, so that files are pruned: a test of all rows reads all of the history. #}
+{# The condition for the rows of a model's newest days. It is a constant, so that files are pruned and a test does not read
+   the whole history. #}
 {% macro of_newest_days(model, column, days) %}
     {%- if column and execute -%}
         {%- set newest = values_of('select ' ~ instant_text(newest_instant(model, column) ~ " - interval '" ~ days ~ "' day")) -%}

@@ -1,16 +1,16 @@
 {#
-  On Trino a build is one statement: CREATE OR REPLACE for the whole, which keeps the table's history, and MERGE for a step,
-  which is one snapshot where a delete and an insert are two. `incremental` takes what it takes on DuckDB.
+  On Trino a build is one statement. A full build is a CREATE OR REPLACE, which keeps the table's history. An increment is a
+  MERGE, which creates one snapshot, while a delete and an insert create two. `incremental` has the same options as on DuckDB.
 
-  The positions stand in the statement that replaces; after a MERGE the platform notes them (`transform/trino/built_table.py`). A
-  crash between the two makes the next step read the same rows once more, which changes nothing.
+  CREATE OR REPLACE also sets the positions. After a MERGE, the platform sets them (`transform/trino/built_table.py`). After a
+  crash between the two, the next increment reads the same rows again, which changes nothing.
 #}
 
 {% materialization table, adapter='trino', supported_languages=['sql'] %}
     {{ return(trino_build(sql, false)) }}
 {% endmaterialization %}
 
-{# As on DuckDB, so that both engines make the same of a project. #}
+{# A view is built as a table, as on DuckDB, so that both engines build a project alike. #}
 {% materialization view, adapter='trino', supported_languages=['sql'] %}
     {{ return(trino_build(sql, false)) }}
 {% endmaterialization %}
@@ -79,7 +79,7 @@
     )
 {% endmacro %}
 
-{# The columns of a build, each with its name and type: the contract's where there is one, else the query's. #}
+{# The columns of a build with their names and types, from the contract if there is one, otherwise from the query. #}
 {% macro trino_columns(query) %}
     {%- set found = get_columns_in_query(query) -%}
     {%- set columns = [] -%}
@@ -100,7 +100,7 @@
     {{ return(columns) }}
 {% endmacro %}
 
-{# Key and value of the table properties that say what all of the rows were made from, and by which logic. #}
+{# Keys and values of the table properties with the positions of a full build and the hash of its logic. #}
 {% macro built_properties() %}
     {%- set properties = {} -%}
     {%- for source_name, position in source_positions().items() -%}

@@ -1,5 +1,5 @@
--- What people know of the car parks and the feed does not say. DuckDB and Postgres run this text alike.
--- Zones and tariffs are examples, made up to show a join; whoever has real ones puts them in place of these.
+-- Facts about the car parks that are not in the feed. DuckDB and Postgres both run this text.
+-- Zones and tariffs are made-up examples for a join. Replace them if you have the real values.
 create table parking_sites (
     site varchar primary key,
     capacity integer,

@@ -1,4 +1,4 @@
-"""Make the warehouse's bucket where it is not there: the first thing that runs on a new store."""
+"""Creates the warehouse's bucket if it does not exist. Runs first on a new store."""
 
 import os
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ _PREFIX = "PYICEBERG_CATALOG__LAKE__"
 
 
 def main() -> None:
-    """Read the same settings as the platform, and make what they name."""
+    """Create the bucket that the platform's settings name."""
     store = s3fs.S3FileSystem(
         key=os.environ[f"{_PREFIX}S3__ACCESS_KEY_ID"],
         secret=os.environ[f"{_PREFIX}S3__SECRET_ACCESS_KEY"],

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run once by the image, when its volume is empty: the passwords are files that compose mounts.
+# The image runs it once, if its volume is empty. Compose mounts the passwords as files.
 set -eu
 LAKE_PASSWORD=$(cat /run/secrets/lake_password)
 DAGSTER_PASSWORD=$(cat /run/secrets/dagster_password)

@@ -1,4 +1,4 @@
--- The two databases and their owners, for psql; the passwords come from the environment. The tests run it too.
+-- Creates the two databases and their owners, with psql. The passwords are in the environment. The tests run it too.
 \set ON_ERROR_STOP on
 \getenv lake_password LAKE_PASSWORD
 \getenv dagster_password DAGSTER_PASSWORD

@@ -1,5 +1,5 @@
--- The reference tables for Trino, from the files of the dbt project; again when those have changed, as the owner of the
--- database that TRINO_REFERENCE_URL names, from the project's root:
+-- Creates the reference tables for Trino from the files of the dbt project. Run it again after the files have changed, as
+-- the owner of the database in TRINO_REFERENCE_URL, in the project's root folder:
 --     psql --dbname "host=… dbname=lake user=lake" --file docker/postgres/reference.sql
 \set ON_ERROR_STOP on
 begin;

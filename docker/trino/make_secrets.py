@@ -1,16 +1,16 @@
-"""The secrets of Trino, each a file of one folder: `python3 make_secrets.py FOLDER HOST...`.
+"""Creates Trino's secrets as files of one folder: `python3 make_secrets.py FOLDER HOST...`.
 
-The hosts are the names and addresses by which clients and workers call the coordinator. What is there already stays, so
-that running it again adds only what was removed, and what follows from it: a password that was removed is another, and
-the old one no longer logs in. It wants nothing but Python and openssl.
+The hosts are the names and addresses under which clients and workers reach the coordinator. Existing files are kept, so
+a second run creates only removed files and their dependents. A removed password is replaced by a new one, and the old
+one is no longer valid. The script needs only Python and openssl.
 
-| file | who reads it |
+| file | read by |
 |---|---|
-| `trino_internal_secret` | the servers, to know each other |
-| `trino_ca.pem` | clients, to know the coordinator; its key is not kept |
+| `trino_internal_secret` | the servers, to authenticate each other |
+| `trino_ca.pem` | clients, to authenticate the coordinator; the CA's key is not kept |
 | `trino_certificate.pem` | the coordinator: its certificate and key |
-| `trino_engineer_password`, `trino_analyst_password` | whoever logs in as these |
-| `trino_passwords` | the coordinator: their hashes |
+| `trino_engineer_password`, `trino_analyst_password` | users who log in as engineer or analyst |
+| `trino_passwords` | the coordinator: hashes of the passwords |
 """
 
 import hashlib
@@ -23,19 +23,19 @@ from pathlib import Path
 
 USERS = ("engineer", "analyst")
 _DAYS = "825"
-# The one kind that both Trino and Python know; SHA-1 is no weakness in it. These passwords are too long to be guessed,
-# so it only has to be quick enough that wrong ones cannot keep the server busy. For one that a person chose take
-# `htpasswd -B -C 12`, which Trino reads as well.
+# The only hash that both Trino and Python support. SHA-1 is not a weakness here. These passwords are too long to guess,
+# so the hash only has to be fast enough that wrong passwords cannot keep the server busy. For a password chosen by a
+# person use `htpasswd -B -C 12`, which Trino supports as well.
 _HASH, _ROUNDS = "sha1", 100_000
 
 
 def main(folder: Path, hosts: list[str]) -> None:
-    """Make what is not there."""
+    """Create the missing files."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "trino_internal_secret").exists():
         _write(folder / "trino_internal_secret", secrets.token_urlsafe(32))
     hashes = folder / "trino_passwords"
-    # users whom somebody else added stay
+    # users added by hand are kept
     lines = hashes.read_text().splitlines(keepends=True) if hashes.exists() else []
     for user in USERS:
         password = folder / f"trino_{user}_password"
@@ -58,7 +58,7 @@ def _password_line(user: str, password: bytes) -> str:
 
 
 def _make_certificate(folder: Path, hosts: list[str]) -> None:
-    """A certificate of an authority that signs this one alone: its key is gone when this returns."""
+    """Create a certificate, signed by a CA that signs no other: its key is deleted when this function returns."""
     names = ",".join(f"{_kind(host)}:{host}" for host in hosts)
     with tempfile.TemporaryDirectory() as aside:
         inside = Path(aside)
@@ -86,9 +86,9 @@ def _openssl(folder: Path, *arguments: str) -> None:
 
 
 def _write(path: Path, content: str) -> None:
-    # one that was made for containers to read may not be written to
+    # a file that was made read-only for containers cannot be overwritten
     path.unlink(missing_ok=True)
-    # never readable for others, not even while it is empty
+    # never readable for others, even while it is still empty
     path.touch(0o600)
     path.write_text(content)
 

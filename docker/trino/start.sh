@@ -1,7 +1,7 @@
 #!/bin/sh
-# Start Trino: `start.sh coordinator|worker [options of Trino's launcher]`. The tests start it so too.
-# Secrets are files of TRINO_SECRETS, which settings can name only as variables; a catalog's file may hold no setting
-# that its store does not use, so each is put together here from who uses it (catalog/) and what it is (lake/).
+# Starts Trino: `start.sh coordinator|worker [options of Trino's launcher]`. The tests use it too.
+# Secrets are files in TRINO_SECRETS, but settings can only refer to variables. A catalog's file may not contain settings
+# that its store does not use, so each file is assembled here from its users' part (catalog/) and the lake's part (lake/).
 set -eu
 role=$1
 shift
@@ -14,8 +14,8 @@ if [ "$TRINO_LAKE_STORE" = s3 ]; then
     TRINO_S3_SECRET_KEY=$(cat "$TRINO_SECRETS/s3_secret_key")
     export TRINO_S3_ACCESS_KEY TRINO_S3_SECRET_KEY
 fi
-# A Postgres that is frozen neither answers nor hangs up, and its driver would wait for ever; the catalog's statements are
-# a row each. Who sets a time in the address has his own.
+# A frozen Postgres neither answers nor disconnects, and its driver would wait forever. The catalog's statements concern
+# one row each, so a short time-out is enough. A time-out in the address takes precedence.
 in_time() {
     case "$1" in
     *socketTimeout=* | http*) echo "$1" ;;
@@ -24,7 +24,7 @@ in_time() {
     esac
 }
 TRINO_LAKE_URL=$(in_time "$TRINO_LAKE_URL" 15)
-# a statement on reference tables may take its time to the first row
+# a statement on reference tables may take longer until its first row
 TRINO_REFERENCE_URL=$(in_time "$TRINO_REFERENCE_URL" 60)
 export TRINO_ETC TRINO_LAKE_URL TRINO_REFERENCE_URL TRINO_INTERNAL_SECRET TRINO_LAKE_PASSWORD TRINO_REFERENCE_PASSWORD
 

@@ -1,1 +1,1 @@
-"""HTTP to Arrow: contract, fetch, parse, reject, replay. Knows no Dagster."""
+"""From HTTP to Arrow: contract, fetch, parse, reject, replay. Independent of Dagster."""

@@ -1,1 +1,1 @@
-"""dbt over Iceberg: the DuckDB plugin and running dbt in process. Knows no Dagster."""
+"""dbt over Iceberg: the DuckDB plugin, and dbt runs in this process. Independent of Dagster."""

@@ -1,4 +1,4 @@
-"""Variables of this process for as long as dbt runs in it. Nothing else: what they say is their callers'."""
+"""Environment variables of this process for the duration of a dbt run."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from os import environ
 
 @contextmanager
 def variables_set(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of this process while dbt runs in it, which reads them when it is invoked."""
+    """Set environment variables while dbt runs in this process. dbt reads them when it is invoked."""
     before = {name: environ.get(name) for name in variables}
     environ.update(variables)
     try:

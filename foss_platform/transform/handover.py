@@ -1,8 +1,8 @@
-"""How settings reach the plugin that dbt makes for itself.
+"""Hands the settings to the plugin, which dbt creates by itself.
 
-dbt hashes the profile, and parses the whole project anew (4 s) where it differs, so nothing that
-differs between homes may stand in it. dbt in process runs once at a time anyway, hence one place and a
-lock; a context variable would not do, since dbt works in threads of its own.
+The settings cannot be in the profile: dbt hashes the profile and parses the whole project again (4 s) if it differs
+between homes. In one process only one dbt runs at a time, so one variable and a lock are enough. A context variable
+would not work, because dbt has its own threads.
 """
 
 import threading
@@ -22,7 +22,7 @@ _UNDER_WAY: "list[tuple[Settings, Stop]]" = []
 
 
 class Stop:
-    """Ends a dbt run from another thread: dbt itself can only be interrupted in a process's main thread."""
+    """Stops a dbt run from another thread. dbt itself can only be interrupted in the main thread of a process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,25 +30,25 @@ class Stop:
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
 
     def set(self) -> None:
-        """Interrupt what DuckDB works on, and refuse each node that is left."""
+        """Interrupt DuckDB's running statements, and refuse the nodes that are left."""
         with self._lock:
             self._is_set = True
             for cursor in list(self._cursors):
                 cursor.interrupt()
 
     def refuse_if_set(self) -> None:
-        """Called before anything is asked of an engine.
+        """Raise an error if the run was stopped. Called before every request to an engine.
 
         Raises
         ------
         PassingError
-            When the run was stopped.
+            If the run was stopped.
         """
         if self._is_set:
             raise PassingError("The run was stopped.")
 
     def watch(self, cursor: "duckdb.DuckDBPyConnection") -> None:
-        """Interrupt this cursor too when the run is stopped."""
+        """Interrupt this cursor too if the run is stopped."""
         with self._lock:
             self.refuse_if_set()
             self._cursors.add(cursor)
@@ -56,7 +56,7 @@ class Stop:
 
 @contextmanager
 def dbt_with(settings: Settings, stop: Stop | None = None) -> Iterator[None]:
-    """Let dbt's plugin work with these settings; a second call waits for the first to end."""
+    """Give these settings to dbt's plugin. A second call waits until the first has ended."""
     with _LOCK:
         _UNDER_WAY.append((settings, stop or Stop()))
         try:
@@ -66,10 +66,10 @@ def dbt_with(settings: Settings, stop: Stop | None = None) -> Iterator[None]:
 
 
 def handed_over() -> Settings:
-    """The settings of the dbt run under way; a `dbt` started by hand has the environment's."""
+    """Return the settings of the current dbt run. If `dbt` was started by hand, they come from the environment."""
     return _UNDER_WAY[-1][0] if _UNDER_WAY else load_settings()
 
 
 def stop_of_run() -> Stop:
-    """What ends the dbt run under way; of a `dbt` started by hand nothing does."""
+    """Return the `Stop` of the current dbt run. If `dbt` was started by hand, nothing ever sets it."""
     return _UNDER_WAY[-1][1] if _UNDER_WAY else Stop()

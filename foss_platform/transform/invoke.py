@@ -1,7 +1,7 @@
-"""Invoking dbt in this process.
+"""Invokes dbt in this process.
 
-In process a build of six models takes 2.4 s, as a subprocess through `DbtCliResource` 12.8 s: the process saves dbt's
-start-up, its version check and a second parse.
+A build of six models takes 2.4 s in this process, but 12.8 s as a subprocess through `DbtCliResource`. The difference
+is dbt's start-up, its version check and a second parse.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ def parse(settings: Settings) -> None:
     Raises
     ------
     ConfigurationError
-        When the project does not parse.
+        If the project does not parse.
     """
     outcome = invoke(settings, ["parse"], lambda _: None)
     if not outcome.success:
@@ -31,14 +31,14 @@ def parse(settings: Settings) -> None:
 
 
 def compiled(settings: Settings, text: str) -> str:
-    """The SQL that a text of SQL and the project's macros stands for on the settings' engine; nothing is built.
+    """Return the compiled SQL of a text of SQL and macros for the engine of the settings. Nothing is built.
 
     Raises
     ------
     ConfigurationError
-        When it does not compile.
+        If it does not compile.
     FossError
-        When Trino, which macros ask, fails.
+        If Trino, which macros query, fails.
     """
     outcome = invoke(settings, ["compile", "--inline", text], lambda _: None)
     if not outcome.success:
@@ -56,7 +56,10 @@ def invoke(
     begin: Callable[[], Mapping[str, str]] = dict,
     stop: Stop | None = None,
 ) -> Any:
-    """Run dbt; on Trino with the variables that `begin` gives once no other dbt runs. A Ctrl-C is raised as such."""
+    """Run dbt. A Ctrl-C is raised as `KeyboardInterrupt`.
+
+    On Trino, dbt runs with the environment variables that `begin` returns. `begin` is called when no other dbt runs.
+    """
     from dbt.cli.main import dbtRunner
 
     def on_event(event: Any) -> None:
@@ -84,7 +87,7 @@ def invoke(
 
 @contextmanager
 def _engine(settings: Settings, begin: Callable[[], Mapping[str, str]]) -> Iterator[None]:
-    """What an engine wants before dbt runs on it, and after."""
+    """Prepare an engine before dbt runs on it, and clean up afterwards."""
     if settings.engine is Engine.TRINO:
         from foss_platform.transform.environment import variables_set
         from foss_platform.transform.trino.run import profile_variables
@@ -95,7 +98,7 @@ def _engine(settings: Settings, begin: Callable[[], Mapping[str, str]]) -> Itera
         return
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    # dbt-duckdb keeps its database, and so views on old metadata, for as long as the process lives
+    # dbt-duckdb keeps its database as long as the process lives, including views on old metadata
     DuckDBConnectionManager.close_all_connections()
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a model's configuration says of its table, whichever engine builds it. Not here: making the table."""
+"""The table layout in a model's configuration, for every engine."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from foss_platform.lake.table.policy import TablePolicy
 
 
 def model_layout(name: TableName, config: Mapping[str, Any]) -> DerivedLayout:
-    """The key, column of time and maintenance of a model's table.
+    """Return the key, the time column and the maintenance policy of a model's table.
 
     Parameters
     ----------
@@ -22,14 +22,14 @@ def model_layout(name: TableName, config: Mapping[str, Any]) -> DerivedLayout:
     Raises
     ------
     ConfigurationError
-        When the maintenance is not understood.
+        If `meta.foss.maintenance` is invalid.
     """
     key = config.get("unique_key")
     try:
         policy = TablePolicy(**((config.get("meta") or {}).get("foss") or {}).get("maintenance", {}))
     except (TypeError, ValidationError) as error:
         raise ConfigurationError(
-            f"meta.foss.maintenance of the model {name} is not understood: {str(error).splitlines()[0]}.",
-            "docs/PIPELINES.md lists what it may say.",
+            f"meta.foss.maintenance of the model {name} is invalid: {str(error).splitlines()[0]}.",
+            "docs/PIPELINES.md lists its options.",
         ) from error
     return DerivedLayout((key,) if isinstance(key, str) else tuple(key or ()), config.get("prune_by"), policy)

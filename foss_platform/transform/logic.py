@@ -1,4 +1,4 @@
-"""What logic a table was built with, as one hash. Not here: deciding what to do when it differs."""
+"""A hash of the logic that builds a table."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,17 +6,17 @@ from typing import Any
 
 from foss_platform.engine import Engine
 
-#: Packages of macros that come with dbt and its adapters: their versions decide when the project is parsed anew.
+#: The macro packages of dbt and its adapters. Their versions are part of the decision to parse the project again.
 _DBTS_OWN = frozenset({"dbt", *(f"dbt_{engine}" for engine in Engine)})
 
 
 def logic_hash(manifest: Mapping[str, Any], unique_id: str) -> str:
-    """A hash of a dbt node's code, the macros it calls, its seeds' rows, the variables, and all that lies upstream.
+    """Return a hash of a dbt node: its code, macros, seed rows and variables, and those of all upstream nodes.
 
     Parameters
     ----------
     manifest
-        dbt's `manifest.json` as read.
+        The content of dbt's `manifest.json`.
     unique_id
         The node, such as `model.foss_platform.parking_readings`.
     """
@@ -48,5 +48,5 @@ def _parts(manifest: Mapping[str, Any], unique_id: str, seen: set[str]) -> set[s
 
 
 def _dialects(manifest: Mapping[str, Any], macro: Mapping[str, Any]) -> list[str]:
-    """A dispatched macro's form for each engine, so that a table's logic is the same whichever one built it."""
+    """Return a dispatched macro's variants for all engines, so that the hash is the same whichever engine builds."""
     return [f"macro.{macro['package_name']}.{engine}__{macro['name']}" for engine in Engine]

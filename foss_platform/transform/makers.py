@@ -1,4 +1,4 @@
-"""What makes each table: a model, a seed, a page, or the platform itself. Not here: dropping what nothing makes."""
+"""Finds what makes each table: a model, a seed, a page, or the platform itself."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,26 +11,26 @@ _OWN = "ops"
 
 
 def makers(settings: Settings, feeds: Iterable[Feed]) -> dict[TableName, str]:
-    """By table, what makes it, in words; parses the dbt project if its files have changed.
+    """Return a description of what makes each table. Parses the dbt project if its files have changed.
 
     Raises
     ------
     ConfigurationError
         If the dbt project cannot be read.
     OSError
-        If the home cannot be written, which parsing needs.
+        If parsing cannot write to the home.
     """
     from foss_platform.transform.manifest import read_manifest
 
     found = _of_project(read_manifest(settings))
     for feed in feeds:
         found[feed.bronze] = f"the page of pipeline {feed.name}"
-        found[feed.rejected] = f"the page of pipeline {feed.name}, whose quarantine it is"
+        found[feed.rejected] = f"the page of pipeline {feed.name}, as its quarantine"
     return found
 
 
 def maker_of(name: TableName, known: Mapping[TableName, str]) -> str | None:
-    """What makes a table; None if nothing does."""
+    """Return a description of what makes a table, or None if nothing makes it."""
     return "the platform itself" if name.namespace == _OWN else known.get(name)
 
 

@@ -1,4 +1,4 @@
-"""dbt's manifest of the project: parsed once for each change of its files, and read."""
+"""dbt's manifest of the project: parses it once after each change of the project's files, and reads it."""
 
 import contextlib
 import fcntl
@@ -17,19 +17,19 @@ from foss_platform.transform.invoke import parse
 from foss_platform.transform.project import dbt_folder, manifest_file, target_folder
 from foss_platform.transform.subset.subset import Subset, supported_subset
 
-#: Folders of a dbt project that decide nothing: what dbt itself, git and Python write there.
+#: Folders without source files of the project: dbt, git and Python write to them.
 _NOT_OURS = frozenset({"target", "logs", ".git", "__pycache__", ".venv"})
 
 
 def prepare_manifest(settings: Settings) -> Path:
-    """Make sure that dbt's manifest fits the project's files; parses only when they have changed (3 to 5 s).
+    """Make sure that dbt's manifest is up to date with the project's files. Parse only if they have changed (3 to 5 s).
 
-    Two processes that start together wait for one another instead of parsing over each other.
+    If two processes start together, one waits for the other instead of parsing at the same time.
 
     Raises
     ------
     ConfigurationError
-        When the project cannot be parsed.
+        If the project cannot be parsed.
     """
     manifest = manifest_file(settings)
     stamp = target_folder(settings) / "prepared"
@@ -45,13 +45,13 @@ def prepare_manifest(settings: Settings) -> Path:
 
 
 def read_manifest(settings: Settings) -> dict[str, Any]:
-    """The prepared manifest."""
+    """Return the prepared manifest."""
     manifest: dict[str, Any] = json.loads(prepare_manifest(settings).read_text())
     return manifest
 
 
 def read_subset(settings: Settings, manifest: Mapping[str, Any]) -> Subset:
-    """What of the project the platform supports, with the lines of its files."""
+    """Return the part of the project that the platform supports, with lines of its files for messages."""
     lines: dict[str, str] = {}
 
     def text_of(file: str) -> str:
@@ -59,7 +59,7 @@ def read_subset(settings: Settings, manifest: Mapping[str, Any]) -> Subset:
             try:
                 lines[file] = (settings.dbt_project / file).read_text(errors="replace")
             except OSError:
-                # a file of a package, which is elsewhere
+                # the file of a package, which is stored elsewhere
                 lines[file] = ""
         return lines[file]
 
@@ -67,7 +67,7 @@ def read_subset(settings: Settings, manifest: Mapping[str, Any]) -> Subset:
 
 
 def is_prepared(settings: Settings) -> bool:
-    """Whether the manifest fits the project's files, so that reading it parses nothing."""
+    """Return whether the manifest is up to date with the project's files, so that reading it does not parse."""
     return _is_prepared(manifest_file(settings), target_folder(settings) / "prepared", _fingerprint(settings))
 
 
@@ -79,7 +79,7 @@ def _fingerprint(settings: Settings) -> str:
     digest = hashlib.sha256()
     for package in ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-trino", "dagster-dbt"):
         digest.update(f"{package}={version(package)};".encode())
-    # all files: a project may name its folders as it likes, and has snapshots, packages and functions beside models
+    # all files: a project may name its folders freely, and may have snapshots, packages and functions besides models
     files = sorted(_project_files(settings.dbt_project))
     if not (settings.dbt_project / "dbt_project.yml").is_file():
         raise ConfigurationError(f"There is no dbt project in {settings.dbt_project}.", "Check FOSS_DBT_PROJECT.")
@@ -92,7 +92,7 @@ def _fingerprint(settings: Settings) -> str:
 def _project_files(project: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(project):
         folders[:] = [name for name in folders if name not in _NOT_OURS]
-        # hidden files are editors' and dbt's own; a lock of an editor may be a link to nowhere
+        # hidden files belong to editors and dbt; an editor's lock file may be a broken link
         shown = [Path(folder) / name for name in files if not name.startswith(".")]
         yield from (path for path in shown if path.is_file())
 

@@ -1,7 +1,6 @@
-"""Building silver and gold by each engine from the same bronze, into namespaces of their own, to be compared.
+"""Builds silver and gold with both engines from the same bronze, in separate namespaces, for a comparison.
 
-What belongs here: the two builds, and taking away what they made. What does not: comparing (`lake.compare.parity`). The
-lake's own silver and gold are neither read nor touched.
+The lake's own silver and gold are neither read nor changed. See `lake.compare.parity` for the comparison.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,20 +28,20 @@ from foss_platform.transform.run_positions import is_ephemeral
 from foss_platform.transform.runner import build
 from foss_platform.transform.subset.subset import supported_subset
 
-#: What the macro `generate_schema_name` puts before a model's namespace.
+#: The variable with the prefix that the macro `generate_schema_name` adds to a model's namespace.
 _PREFIX = "DBT_FOSS_NAMESPACE_PREFIX"
 
 
 @dataclass(frozen=True)
 class Built:
-    """A model or seed as both engines made it.
+    """A model or seed as built by both engines.
 
     Attributes
     ----------
     tolerances
-        By column, as the model's `meta.foss.parity` says, where each has its reason.
+        By column, from the model's `meta.foss.parity`. Each tolerance has a reason there.
     seconds
-        By engine, of the build.
+        Duration of the build by engine.
     """
 
     name: TableName
@@ -53,12 +52,12 @@ class Built:
 
 @contextmanager
 def built_by_both(settings: Settings) -> Iterator[list[Built]]:
-    """Build all models and seeds twice; the tables are there inside the block, and gone after it.
+    """Build all models and seeds twice. The tables exist inside the block and are deleted after it.
 
     Raises
     ------
     LastingError
-        When a model fails on one of the engines, naming both.
+        If a model fails on an engine. The error names both.
     """
     refuse_without_trino(settings)
     catalog = open_catalog(settings, create=False)
@@ -68,7 +67,7 @@ def built_by_both(settings: Settings) -> Iterator[list[Built]]:
         read_to: dict[str, tuple[str, int]] = {}
         for name in _names(manifest):
             read_to |= consumed_positions(load_table(catalog, _scratch(Engine.DUCKDB, name)))
-        # bronze may have grown since: Trino stops where DuckDB did
+        # bronze may have grown since: Trino must read as far as DuckDB did
         _, trino_seconds = _build(settings, Engine.TRINO, {source: number for source, (_, number) in read_to.items()})
         yield [
             Built(
@@ -84,7 +83,7 @@ def built_by_both(settings: Settings) -> Iterator[list[Built]]:
 
 
 def _build(settings: Settings, engine: Engine, stop_at: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, float]]:
-    # dbt's files of their own, or the next ordinary run would parse the project anew
+    # separate dbt files, or the next ordinary run would parse the project again
     own = settings.model_copy(update={"engine": engine, "home": settings.home / "parity"})
     with variables_set({_PREFIX: _prefix(engine)}):
         manifest = read_manifest(own)
@@ -92,7 +91,7 @@ def _build(settings: Settings, engine: Engine, stop_at: Mapping[str, int]) -> tu
         results = list(build(own, names, full_refresh=True, stop_at=stop_at))
     if failed := [result for result in results if result.status.is_failure]:
         said = "; ".join(f"{result.unique_id}: {result.message.splitlines()[0]}" for result in failed if result.message)
-        raise LastingError(f"{engine} cannot build what it is to be compared by: {said}.")
+        raise LastingError(f"{engine} cannot build the tables for the comparison: {said}.")
     return manifest, {result.unique_id: result.seconds for result in results}
 
 
@@ -105,7 +104,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _names(manifest: Mapping[str, Any]) -> dict[TableName, tuple[str, Any]]:
-    """By the name that a table has in the lake."""
+    """Return the nodes by the name of their table in the lake."""
     prefix = _prefix(Engine.DUCKDB)
     return {
         TableName(node["schema"].removeprefix(prefix), node["alias"]): (unique_id, node)
@@ -129,7 +128,7 @@ def _scratch(engine: Engine, name: TableName) -> TableName:
 
 
 def _remove(catalog: Catalog) -> None:
-    """Drop what a comparison made, with its files; also what a killed one left."""
+    """Drop the tables and files of a comparison, also those of one that was killed."""
     with lake_failures():
         prefixes = tuple(_prefix(engine) for engine in Engine)
         for namespace in [found[0] for found in catalog.list_namespaces() if found[0].startswith(prefixes)]:

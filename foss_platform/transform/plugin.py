@@ -1,10 +1,8 @@
-"""The dbt-duckdb plugin: each Iceberg table a view, what a model builds a commit.
+"""The dbt-duckdb plugin: shows each Iceberg table as a view, and commits a model's rows to its table.
 
-What belongs here: the meeting of dbt-duckdb's plugin interface and the lake. What does not: how rows
-are committed (`lake.build.derived`), or the macros that call `store` (`dbt_project/macros`).
-
-All tables are pinned when the connection is configured, so that a run reads one consistent state;
-a table that the run itself builds is pinned anew after its commit.
+All tables are pinned when the connection is configured, so that a run reads one consistent state. A table that the run
+itself builds is pinned again after its commit. See `lake.build.derived` for the commits, and `dbt_project/macros` for
+the macros that call `store`.
 """
 
 import json
@@ -42,15 +40,15 @@ from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
 
-#: Where the macros find positions: (table_name, source_name, source_uuid, sequence_number).
+#: The table from which the macros read positions: (table_name, source_name, source_uuid, sequence_number).
 _POSITIONS = "foss_state.positions"
 
 
 class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type information
-    """Named `lake` in the profile."""
+    """The plugin named `lake` in the profile."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
-        """Called by dbt-duckdb once a process and set of credentials."""
+        """Called by dbt-duckdb once per process and set of credentials."""
         self._settings = handed_over()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._catalog: Catalog | None = None
@@ -58,11 +56,11 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         self._manifest: dict[str, Any] | None = None
 
     def update_connection_config(self, creds: DuckDBCredentials, config: dict[str, Any]) -> None:
-        """Memory limit, spill folder, and no downloads."""
+        """Set the memory limit and the spill folder, and forbid downloads."""
         config.update(connection_config(self._settings))
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Pin every table and make its view."""
+        """Pin every table and create its view."""
         prepare(conn)
         attach_reference(conn, self._settings)
         self._connection = conn.cursor()
@@ -76,23 +74,22 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             f"create table {_POSITIONS} (table_name text, source_name text, source_uuid text, sequence_number bigint)"
         )
         loaded = {name: load_table(self._catalog, name) for name in list_tables(self._catalog)}
-        # all of them are known before any is pinned: a position is valid only if its source is there
+        # register all tables before any is pinned: a position is valid only if its source exists
         self._tables = {str(name): table for name, table in loaded.items()}
         for name, table in loaded.items():
             self._pin(name, table)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Let the end of the run interrupt the cursor."""
+        """Let a stop of the run interrupt the cursor."""
         stop_of_run().watch(cursor)
 
     def store(self, target_config: TargetConfig) -> None:
-        """Commit a relation as the content of, or a step of, the model's Iceberg table.
+        """Commit a relation as the whole content of the model's Iceberg table, or as an increment to it.
 
-        `target_config.config` holds what the materialization passes: `table` (namespace and name),
-        `upstream` (names of the tables it was made from), `merge` (None for the whole content) with
-        `unique_key`, `prune_by` and `delete_when`, the `layout` that the node's configuration gives, `docs`
-        by column, `description`, the node's `unique_id`, and `only_when_changed` for content that its logic
-        alone decides (a seed).
+        `target_config.config` contains what the materialization passes: `table` (namespace and name), `upstream` (names
+        of the source tables), `merge` (None for the whole content) with `unique_key`, `prune_by` and `delete_when`, the
+        `layout` from the node's configuration, `docs` by column, `description`, the node's `unique_id`, and
+        `only_when_changed` for content that depends on its logic alone (a seed).
         """
         assert self._connection is not None
         assert self._catalog is not None
@@ -118,7 +115,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole"},
         )
         if found is None:
-            # a step takes a table that this run has read, so it can only be missing if somebody dropped it meanwhile
+            # an increment merges into a table that this run has read: if it is missing now, it was dropped meanwhile
             if merge is not None:
                 raise PassingError(f"{name} was dropped while this run was building it.", "Run again.")
             self._pin(name, create_derived(self._catalog, spec, self._connection, rows))
@@ -131,12 +128,12 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
 
     def _base(self, name: TableName, found: Table | None) -> int | None:
-        """The snapshot that the rows were computed against: as the run has read the table, or as it is now."""
+        """Return the base snapshot of the rows: the one that the run has read, else the table's current one."""
         read = self._tables.get(str(name), found)
         return None if read is None else read.metadata.current_snapshot_id
 
     def _newest(self, table: str, column: str) -> str | None:
-        """For the macros: the newest value of a column of time, as text; from statistics, as the run sees the table."""
+        """Return the newest value of a time column as text, from statistics of the pinned table, for macros."""
         newest = newest_value(self._tables[table], column) if table in self._tables else None
         return None if newest is None else datetime.fromtimestamp(newest / 1_000_000, UTC).isoformat()
 
@@ -156,7 +153,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             )
 
     def _available(self, upstream: list[str]) -> dict[str, tuple[str, int]]:
-        """How far each source has reached every table that the model was made from: the least of them."""
+        """Return by source the lowest position among the tables that the model was built from."""
         reached: dict[str, tuple[str, int]] = {}
         for table_name in upstream:
             if table_name not in self._tables:

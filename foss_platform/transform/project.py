@@ -1,7 +1,6 @@
-"""The folders in which dbt works for a home.
+"""The folders that dbt uses for a home.
 
-Everything that dbt writes lies under `<home>/dbt`, so that the checkout stays clean and two homes do
-not disturb each other.
+dbt writes only to `<home>/dbt`, so that the checkout stays clean and two homes do not interfere.
 """
 
 from pathlib import Path
@@ -11,19 +10,19 @@ from foss_platform.settings import Settings
 
 
 def dbt_folder(settings: Settings) -> Path:
-    """The home's folder for dbt: target and logs."""
+    """Return the home's folder for dbt, with its target and log folders."""
     return settings.home / "dbt"
 
 
 def target_folder(settings: Settings) -> Path:
-    """dbt's target folder: one an engine, or dbt would parse the whole project anew at each switch."""
+    """Return dbt's target folder. Each engine has its own, or dbt would parse the project again at each switch."""
     return dbt_folder(settings) / ("target" if settings.engine is Engine.DUCKDB else f"target-{settings.engine}")
 
 
 def manifest_file(settings: Settings) -> Path:
-    """The manifest as parsed.
+    """Return the path of the parsed manifest.
 
-    A copy, since every build writes dbt's own anew, with the macros that happened to run in it, and the
-    logic that tables are said to be built with would differ from one build to the next.
+    It is a copy. Every build overwrites dbt's own manifest, which then contains only the macros that ran in the build.
+    The logic hash of a table would differ from one build to the next.
     """
     return target_folder(settings) / "parsed.json"

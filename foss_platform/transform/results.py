@@ -1,4 +1,4 @@
-"""What became of dbt's nodes, as plain results in the platform's words. Not here: running dbt."""
+"""The results of dbt's nodes, in the platform's terms."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from foss_platform.settings import Settings
 
 
 class NodeStatus(StrEnum):
-    """How a node ended, in dbt's words."""
+    """The outcome of a node, in dbt's terms."""
 
     SUCCESS = "success"
     PASS = "pass"  # noqa: S105  # not a password
@@ -22,26 +22,26 @@ class NodeStatus(StrEnum):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the build as a whole has failed because of it."""
+        """Return whether this outcome makes the whole build fail."""
         return self in (NodeStatus.FAIL, NodeStatus.ERROR, NodeStatus.SKIPPED)
 
 
 @dataclass(frozen=True)
 class NodeResult:
-    """What became of one node.
+    """The result of one node.
 
     Attributes
     ----------
     failures
-        Rows that a test found; None for other nodes.
+        Rows that a test found. None for other nodes.
     message
-        dbt's message, for tests and errors; the platform's where it has words for it.
+        dbt's message for tests and errors, or the platform's own message if it recognizes the error.
     is_lasting
-        Whether another try would end the same.
+        Whether another try would end the same way.
     query_id
-        What an engine that is another's process calls the statement that built the table; else empty.
+        Trino's id of the statement that built the table. Empty for DuckDB.
     is_step
-        Whether that statement merged rows into those that stood.
+        Whether the statement merged rows into the existing rows.
     """
 
     unique_id: str
@@ -55,7 +55,7 @@ class NodeResult:
 
 
 def node_result(settings: Settings, data: Any) -> NodeResult:
-    """A node's result from the event by which dbt says that it ended."""
+    """Return a node's result from dbt's event at its end."""
     run = data.run_result
     is_test = data.node_info.resource_type == "test"
     status, message = NodeStatus(data.node_info.node_status), str(run.message)
@@ -74,7 +74,7 @@ def node_result(settings: Settings, data: Any) -> NodeResult:
 
 
 def failure_of_engine(settings: Settings, text: str) -> FossError | None:
-    """What dbt's text says of an engine that is another's process; None where it says nothing of one."""
+    """Return the failure of Trino that dbt's text describes. None for DuckDB, or if it describes something else."""
     if settings.engine is not Engine.TRINO:
         return None
     from foss_platform.transform.trino_failures import failure_in

@@ -1,31 +1,31 @@
-"""How far a node of a run may read its sources; on DuckDB `steps.sql` asks the same. Not here: reading tables."""
+"""Computes how far a node of a run may read its sources. On DuckDB, `steps.sql` does the same."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from foss_platform.lake.table.names import TableName
 
-#: By source table, its UUID and the sequence number up to which it is read.
+#: By source table: its UUID, and the sequence number up to which it has been read.
 Positions = Mapping[str, tuple[str, int]]
 
 
 def table_of(node: Mapping[str, Any]) -> TableName:
-    """The name that a node of the manifest, or a source, has in the lake."""
+    """Return the name in the lake of a node or source of the manifest."""
     return TableName(node["schema"], node.get("identifier") or node.get("alias") or node["name"])
 
 
 def is_source(node: Mapping[str, Any]) -> bool:
-    """Whether no node of the project builds it."""
+    """Return whether the node is a source, which no node of the project builds."""
     return bool(node["resource_type"] == "source")
 
 
 def is_ephemeral(node: Mapping[str, Any]) -> bool:
-    """Whether a node is part of the queries that read it, and has no table."""
+    """Return whether a node is ephemeral: it has no table, but is part of the queries that read it."""
     return not is_source(node) and node.get("config", {}).get("materialized") == "ephemeral"
 
 
 def upstream_nodes(manifest: Mapping[str, Any], unique_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The sources, models and seeds that a node is made from; through an ephemeral model, which has no table."""
+    """Yield a node's sources, models and seeds. An ephemeral model has no table, so its upstream nodes replace it."""
     for upstream in manifest["nodes"][unique_id]["depends_on"].get("nodes", ()):
         if node := manifest["sources"].get(upstream) or manifest["nodes"].get(upstream):
             if is_ephemeral(node):
@@ -37,14 +37,14 @@ def upstream_nodes(manifest: Mapping[str, Any], unique_id: str) -> Iterator[tupl
 def readable_positions(
     manifest: Mapping[str, Any], built: Collection[str], known: Mapping[TableName, Positions], unique_id: str
 ) -> dict[str, tuple[str, int]]:
-    """By source, how far all that a node is made from has read it by the time that the node is built.
+    """Return by source how far all upstream tables of a node will have read it when the node is built.
 
     Parameters
     ----------
     built
-        The nodes that this run builds: they read as far as what they are made from.
+        The nodes that this run builds. They will have read as far as their own upstream tables.
     known
-        By table, how far it has read when the run begins; a source has read itself.
+        By table, how far it had read when the run began. A source has read itself.
     """
     least: dict[str, tuple[str, int]] = {}
     for upstream, node in upstream_nodes(manifest, unique_id):

@@ -1,7 +1,7 @@
-"""Running dbt in this process. What belongs here: invoking it; what its events mean is `results`.
+"""Runs dbt in this process and yields the result of each node. See `results` for the meaning of dbt's events.
 
-In process a build of six models takes 2.4 s, as a subprocess through `DbtCliResource` 12.8 s: what
-it saves is dbt's start-up, its version check and a second parse.
+A build of six models takes 2.4 s in this process, but 12.8 s as a subprocess through `DbtCliResource`. The difference
+is dbt's start-up, its version check and a second parse.
 """
 
 import queue
@@ -30,35 +30,35 @@ def build(
     full_refresh: bool = False,
     stop_at: Mapping[str, int] | None = None,
 ) -> Generator[NodeResult]:
-    """Run `dbt build` on nodes and yield each one's result as it ends.
+    """Run `dbt build` on nodes and yield the result of each node when it ends.
 
     Parameters
     ----------
     selection
-        Fully qualified names of nodes, and none but these; all nodes where empty.
+        Fully qualified names of the nodes to build, without any others. Empty: all nodes.
     stop_at
-        By source, the sequence number beyond which none of it is read, on Trino; DuckDB reads what is there.
+        On Trino: by source, the highest sequence number to read. DuckDB reads everything.
 
     Yields
     ------
-    First what is left out because it is not supported, then each of the other nodes as it ends. If the caller stops
-    listening, dbt is stopped first: a process that ends while DuckDB works in another thread is aborted.
+    First the nodes that are left out because they are not supported, then each other node when it ends. If the caller
+    stops iterating, dbt is stopped first: a process that exits while DuckDB works in another thread is aborted.
 
     Raises
     ------
     ForeignLakeError
-        When the lake belongs to another catalog.
+        If the lake belongs to another catalog.
     LastingError
-        When dbt itself failed, rather than one of its nodes.
+        If dbt itself failed, rather than one of its nodes.
     """
-    # before dbt starts: Trino commits by itself, past what guards the catalog
+    # before dbt starts, because Trino commits without the guard of our catalog
     require_own(open_catalog(settings))
     names, left_out = divide(settings, selection)
     chosen = [name for unique_id, name in names.items() if unique_id not in {result.unique_id for result in left_out}]
     yield from left_out
     if left_out and not chosen:
         return
-    # unit tests read no table of the lake, so no run can change their outcome: `make test` runs them
+    # unit tests do not read tables of the lake, so a run cannot change their outcome: `make test` runs them
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if selection:
         arguments += ["--select", *chosen, "--indirect-selection", "empty"]
@@ -67,7 +67,7 @@ def build(
     if full_refresh:
         arguments.append("--full-refresh")
     if settings.engine is Engine.TRINO:
-        # 0.5 s of looks at the catalog, which no macro of ours asks for
+        # saves 0.5 s of catalog queries, whose result none of our macros uses
         arguments.append("--no-populate-cache")
     results: queue.SimpleQueue[NodeResult | None] = queue.SimpleQueue()
     outcome: list[Any] = []

@@ -1,4 +1,4 @@
-"""Which nodes of a selection are built, and which are left out because the platform does not support them."""
+"""Divides a selection into the nodes to build and the nodes that the platform does not support."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from foss_platform.transform.results import NodeResult, NodeStatus
 
 
 def divide(settings: Settings, selection: Sequence[str]) -> tuple[dict[str, str], list[NodeResult]]:
-    """The names of the selected nodes, and as results those that are not supported or made from such."""
+    """Return the names of the selected nodes, and the results of those that are unsupported or depend on such nodes."""
     manifest = read_manifest(settings)
     subset = read_subset(settings, manifest)
     nodes = {**manifest["nodes"], **manifest.get("functions", {})}

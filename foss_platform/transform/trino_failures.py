@@ -1,7 +1,7 @@
-"""A Trino that fails while dbt runs: noticed in time, and said in the platform's words, which are `lake.trino.connection`'s.
+"""Failures of Trino while dbt runs: detected in time, and reported as the errors of `lake.trino.connection`.
 
-dbt-trino sets no time-out, so that a frozen coordinator would cost each statement three times the client's 30 s; and
-of a failure dbt hands on its text alone.
+dbt-trino sets no time-out, so a frozen coordinator would cost each statement three times the client's 30 s. And dbt
+passes on only the text of a failure.
 """
 
 import re
@@ -25,7 +25,7 @@ from foss_platform.lake.trino.session import TrinoSession
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import stop_of_run
 
-# as trino.exceptions.TrinoQueryError writes itself
+# the text format of trino.exceptions.TrinoQueryError
 _QUERY = re.compile(r'Trino\w*Error\(type=\w+, name=(\w+), message="(.*)", query_id=', re.DOTALL)
 _HTTP = re.compile(r"\berror \d{3}\b.*", re.DOTALL)
 _AWAY = re.compile(
@@ -35,7 +35,7 @@ _AWAY = re.compile(
 
 
 def failure_in(settings: Settings, text: str) -> FossError | None:
-    """What dbt's text about a node, or about itself, says of Trino; None where it tells of something else."""
+    """Return the failure of Trino that dbt's text describes. None if the text describes something else."""
     if query := _QUERY.search(text):
         return query_failure(query[1], query[2])
     if is_about_certificate(text):
@@ -47,7 +47,7 @@ def failure_in(settings: Settings, text: str) -> FossError | None:
 
 @contextmanager
 def noticed_in_time() -> Iterator[None]:
-    """Bound each request that dbt makes of Trino; once it is away, the models that are left do not wait for it too."""
+    """Limit the time of each request from dbt to Trino. Once Trino is unreachable, the remaining models do not wait."""
     import trino.dbapi
 
     session, connect = _Bounded(), trino.dbapi.connect
@@ -56,7 +56,7 @@ def noticed_in_time() -> Iterator[None]:
         session.verify = arguments["verify"]
         return connect(**arguments, http_session=session)
 
-    # dbt-trino looks it up at each connection, and has no setting for either
+    # dbt-trino looks this function up at each connection, and has no setting for a session or a time-out
     trino.dbapi.connect = bounded
     try:
         with session:
@@ -66,17 +66,17 @@ def noticed_in_time() -> Iterator[None]:
 
 
 class _Bounded(TrinoSession):
-    """One for all connections of a run, which hangs up for good when nobody answers any more."""
+    """The session of all connections of a run. It stops sending requests once Trino no longer answers."""
 
     def __init__(self) -> None:
         super().__init__(verify=True)
         self._unanswered = 0
 
     def request(self, *arguments: object, **named: object) -> requests.Response:
-        """As any, with a time-out."""
+        """Send a request with a time-out."""
         stop_of_run().refuse_if_set()
         if self._unanswered >= ATTEMPTS:
-            raise requests.ConnectionError("Connection refused: Trino did not answer before")
+            raise requests.ConnectionError("Connection refused: Trino did not answer earlier requests")
         try:
             answer = super().request(*arguments, **{**named, "timeout": REQUEST_SECONDS})
         except (requests.ConnectionError, requests.Timeout):

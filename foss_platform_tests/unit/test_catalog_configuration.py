@@ -76,7 +76,7 @@ def test_every_problem_is_named_at_once_and_no_secret(whole: Path, monkeypatch: 
         "FOSS_FEED is recorded",
         "has no warehouse",
         "http://host:port",
-        "without its companion",
+        "not its counterpart",
     ):
         assert part in said
     assert "s3cr3t" not in said
@@ -127,7 +127,7 @@ def test_the_kind_of_catalog(properties: dict[str, str], kind: str | None) -> No
     [
         ({"type": "hive"}, "hive"),
         ({"uri": "https://localhost", "type": "sql"}, "the type is sql"),
-        ({"warehouse": "file:///lake", "s3.region": "here"}, "speak of an object store"),
+        ({"warehouse": "file:///lake", "s3.region": "here"}, "object store properties are set"),
         ({"schema_version": "v0"}, "v1"),
         ({"py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}, "hangs"),
         ({"s3.endpoint": "http://localhost"}, "region"),

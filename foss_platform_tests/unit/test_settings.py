@@ -49,7 +49,7 @@ def test_a_typo_fails_and_names_variable_and_value(monkeypatch: pytest.MonkeyPat
 )
 def test_an_address_that_is_wrong_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("FOSS_TRINO_URL", url)
-    with pytest.raises(ConfigurationError, match=r"FOSS_TRINO_URL: .*it is no address") as caught:
+    with pytest.raises(ConfigurationError, match=r"FOSS_TRINO_URL: .*it is not an address") as caught:
         load_settings()
     assert url.rpartition("@")[2] in str(caught.value)
     assert "hidden" not in str(caught.value)

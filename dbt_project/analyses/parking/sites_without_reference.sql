@@ -1,4 +1,5 @@
--- Car parks that only one side knows: the feed has renamed or added one, or the reference table is out of date.
+-- Car parks that are only in the feed or only in the reference table: the feed has renamed or added a car park, or the
+-- reference table is out of date.
 
 with fed as (
     select site from {{ ref('parking_latest') }}

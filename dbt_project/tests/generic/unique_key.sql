@@ -1,4 +1,5 @@
-{# No two rows of a model share the values of `columns`, none of which is null. `recent_by` bounds it to the newest days. #}
+{# Fails for rows with the same values in `columns`, or with a null in one of the columns. `recent_by`, a time column, limits
+   the test to the newest days. #}
 {% test unique_key(model, columns, recent_by=none, days=2) %}
     select {{ columns | join(', ') }}, count(*) as times
     from {{ model }}

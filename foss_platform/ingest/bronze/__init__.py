@@ -1,1 +1,1 @@
-"""Bronze tables and the poll log: schemas, commits and questions to them."""
+"""Bronze tables and the poll log: schemas, commits and queries."""

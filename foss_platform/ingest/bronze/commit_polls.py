@@ -1,14 +1,14 @@
-"""Committing polls: quarantine, then bronze, then the poll log. Not here: where the polls come from.
+"""Commits polls: first to quarantine, then to bronze, then to the poll log.
 
-No commit spans three tables, so the order carries the promise:
+No commit spans three tables, so their order is important:
 
-1. quarantine first, so that no poll counts as taken in whose refused records are not kept;
-2. bronze second: from here on the batch is in, and the same batch again changes nothing;
-3. `ops.polls` last: the attempt as it ended.
+1. Quarantine first, so that a poll never counts as committed without its rejected records.
+2. Bronze second. The batch is now committed, and committing it again changes nothing.
+3. `ops.polls` last, with the outcome of the attempt.
 
-A crash after 1 leaves refused records of a poll that is not in; the retry adds its own, told apart by
-`_polled_at`. A crash after 2 leaves a batch without its row in the log: the row stands in the summary
-of bronze's snapshot, from where the next run of the pipeline takes it (`poll_log.heal_poll_log`).
+A crash after 1 leaves rejected records of a poll that is not committed. The retry adds its own, which differ in
+`_polled_at`. A crash after 2 leaves a batch without its row in the log. The summary of bronze's snapshot contains this
+row, and the next run of the pipeline copies it to the log (`poll_log.heal_poll_log`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,21 +31,21 @@ from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.commit.changes import follow_properties
 from foss_platform.lake.table.tables import ensure_table, find_table
 
-# the log of one bulk commit would make the table's metadata grow by megabytes; a replay heals itself
-# by being run again, so only small commits carry their log
+# the log of a bulk commit would add megabytes to the table's metadata; a replay is repaired by running it again,
+# so only small commits contain their log
 _MAX_LOGGED_BATCHES = 4
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a commit of polls brought.
+    """The result of a commit of polls.
 
     Attributes
     ----------
     new_batches
-        Batches that were not in before and are now.
+        Batches that this commit added.
     known_batches
-        Batches that were in already and changed nothing.
+        Batches that were committed before and changed nothing.
     """
 
     rows: int
@@ -55,12 +55,12 @@ class Written:
 
 
 def ensure_feed_tables(catalog: Catalog, feed: Feed) -> None:
-    """Make the feed's tables where they do not exist: bronze, quarantine and the poll log.
+    """Create the feed's missing tables: bronze, quarantine and the poll log.
 
     Raises
     ------
     ConfigurationError
-        When the contract has changed in a way that bronze cannot follow; nothing is written then.
+        If the contract has changed in a way that bronze cannot follow. Nothing is written then.
     """
     for spec in (rejected_spec(feed), polls_spec()):
         follow_properties(catalog, spec.name, ensure_table(catalog, spec), spec.all_properties())
@@ -75,37 +75,37 @@ def commit_polls(
     summary: Mapping[str, str],
     logged_until: Mapping[str, str] | None = None,
 ) -> Written:
-    """Commit polls, accepted and failed ones; what is in already changes nothing.
+    """Commit accepted and failed polls. Batches that are already committed change nothing.
 
     Parameters
     ----------
     logged_until
-        What healing found the log to be whole up to, noted with the log's rows.
+        Table properties from `heal_poll_log`, to be committed with the log's rows.
 
     Raises
     ------
     PassingError
-        When the store or catalog failed. What was committed before stays, and the same call again
-        brings the rest.
+        If the store or catalog failed. Earlier commits remain, and the same call again
+        commits the rest.
     """
     polls = _first_of_each_batch(polls)
     summary = {**summary, "foss.pipeline": feed.name}
     rejected = _commit_rejected(catalog, feed, polls, summary)
     rows, new, known = _commit_bronze(catalog, feed, polls, summary)
-    # a live batch that another try brought is logged by that try; a recorded one is the same poll
+    # a live batch that another try committed is logged by that try; a recorded batch is the same poll
     logged = [p for p in polls if p.error or p.cause.batch_id in new or p.cause.kind is CauseKind.RECORDING]
     log_polls(catalog, [poll.log for poll in logged], summary, logged_until)
     return Written(rows, rejected, new, known)
 
 
 def is_in_bronze(catalog: Catalog, feed: Feed, batch_id: str) -> bool:
-    """Whether the batch is in, by the rows themselves."""
+    """Return whether the batch is committed, by looking for its rows."""
     table = find_table(catalog, feed.bronze)
     return table is not None and bool(batches_in(table, [batch_id]))
 
 
 def _first_of_each_batch(polls: Sequence[Poll]) -> list[Poll]:
-    """Every failed attempt, but of the accepted ones only the first: the batch is in with that."""
+    """Return every failed attempt, but only the first accepted poll of each batch, which commits the batch."""
     first: dict[tuple[str, datetime | None], Poll] = {}
     for poll in polls:
         first.setdefault((poll.cause.batch_id, poll.polled_at if poll.error else None), poll)
@@ -160,7 +160,7 @@ def _commit_bronze(
 
 
 def bronze_rows(feed: Feed, table: Table, polls: Sequence[Poll]) -> pa.Table:
-    """The accepted records of polls as rows of bronze, stamped with the commit they are to land in."""
+    """Return the accepted records of polls as rows of bronze, stamped with the sequence number of their commit."""
     verdicts = [verdict for poll in polls for _, verdict in poll.accepted]
     fields: Iterable[Sequence[Any]] = zip(*(verdict.values for verdict in verdicts), strict=True)
     repeated = [(poll, len(poll.accepted)) for poll in polls]
@@ -173,7 +173,7 @@ def bronze_rows(feed: Feed, table: Table, polls: Sequence[Poll]) -> pa.Table:
         [poll.source for poll, count in repeated for _ in range(count)],
         [table.metadata.next_sequence_number()] * len(verdicts),
     )
-    # by name: the page may list the fields in another order than when the table was made
+    # by name: the page may list the fields in another order than the table
     by_name = dict(zip(bronze_schema(feed).column_names, columns, strict=True))
     return _to_arrow(table, [by_name[name] for name in table.schema().column_names])
 

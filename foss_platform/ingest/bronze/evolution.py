@@ -1,8 +1,8 @@
-"""How bronze follows a contract that changes: what happens by itself, and what is refused before anything is written.
+"""Schema evolution of bronze: applies changes of the contract, or refuses them before anything is written.
 
-A field that is added becomes a column; rows from before answer under its name from what was kept of it
-(`lake.query.duckdb_views`), none is rewritten. int becomes long, float double, required optional. What would make rows
-that stand unreadable or ambiguous is refused: narrowing, another type, a removed or renamed field.
+An added field becomes a column. Older rows are not rewritten: a view shows the values that were kept of the field
+(`lake.query.duckdb_views`). int becomes long, float becomes double, required becomes optional. Changes that would
+make existing rows unreadable or ambiguous are refused: narrowing, another type, a removed or renamed field.
 Rules of type promotion: Iceberg's specification, "Schema Evolution".
 """
 
@@ -25,12 +25,12 @@ _WIDENING = {(FieldType.INT, FieldType.LONG), (FieldType.FLOAT, FieldType.DOUBLE
 
 @dataclass
 class ContractChange:
-    """What a page's contract asks of a table that followed another one.
+    """The differences between a page's contract and the contract that the table follows.
 
     Attributes
     ----------
     refused
-        Changes that bronze cannot follow, each with what to do instead.
+        Changes that bronze cannot follow, each with its remedy.
     """
 
     added: list[ContractField] = field(default_factory=list)
@@ -40,12 +40,12 @@ class ContractChange:
 
 
 def follow_contract(catalog: Catalog, feed: Feed) -> Table:
-    """The feed's bronze table with the columns of its contract, made or changed where needed.
+    """Return the feed's bronze table with the columns of its contract. Create or change it if necessary.
 
     Raises
     ------
     ConfigurationError
-        Naming every change that cannot be followed, and what to do; nothing is written then.
+        If changes are refused. The error names each change and its remedy. Nothing is written then.
     """
     table = ensure_table(catalog, bronze_spec(feed))
     if table.properties.get(CONTRACT_PROPERTY) == contract_text(feed):
@@ -55,7 +55,7 @@ def follow_contract(catalog: Catalog, feed: Feed) -> Table:
 
 
 def standing_contract(table: Table) -> dict[str, ContractField]:
-    """The contract that the table's columns follow: as remembered, or as the columns themselves say."""
+    """Return the contract that the table follows, from its property or else from its columns."""
     remembered = table.properties.get(CONTRACT_PROPERTY)
     if remembered:
         items = json.loads(remembered).items()
@@ -71,24 +71,24 @@ def standing_contract(table: Table) -> dict[str, ContractField]:
 
 
 def compare(standing: dict[str, ContractField], wanted: tuple[ContractField, ...], table: str) -> ContractChange:
-    """What has changed.
+    """Return the differences between two contracts.
 
     Raises
     ------
     ConfigurationError
-        When any of it is refused.
+        If a change is refused.
     """
     change = ContractChange()
     names = {contract_field.name for contract_field in wanted}
     for name in sorted(standing.keys() - names):
-        change.refused.append(f"{name} is gone: keep it, with `required: false`; a new name goes beside the old one")
+        change.refused.append(f"{name} is missing: keep it with `required: false`, and add a new name as another field")
     for contract_field in wanted:
         if (before := standing.get(contract_field.name)) is None:
             change.added.append(contract_field)
         else:
             _compare_field(before, contract_field, change)
     if change.refused:
-        raise ConfigurationError(f"The contract of {table} changed as it cannot: {'; '.join(change.refused)}.")
+        raise ConfigurationError(f"The contract of {table} has unsupported changes: {'; '.join(change.refused)}.")
     return change
 
 
@@ -102,7 +102,7 @@ def _compare_field(before: ContractField, now: ContractField, change: ContractCh
                 f"keep {before.type} and cast in silver, or poll under another pipeline's name"
             )
     if now.required and not before.required:
-        change.refused.append(f"{now.name} was optional and rows without it stand: keep `required: false`")
+        change.refused.append(f"{now.name} was optional, and rows without it exist: keep `required: false`")
     elif before.required and not now.required:
         change.made_optional.append(now)
 
@@ -112,7 +112,7 @@ def _stage(table: Table, transaction: Transaction, feed: Feed) -> None:
     columns = {column.name: column for column in table.schema().fields}
     with transaction.update_schema() as update:
         for added in change.added:
-            # optional, whatever the contract says: rows stand that do not have it
+            # optional, whatever the contract says: existing rows do not have it
             update.add_column(added.name, ICEBERG_TYPES[added.type], doc=added.description or None)
         for widened in change.widened:
             update.update_column(widened.name, field_type=ICEBERG_TYPES[widened.type])

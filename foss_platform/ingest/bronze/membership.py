@@ -1,6 +1,6 @@
-"""What is in a table already, asked of its rows: an answer that survives snapshot expiry and compaction.
+"""Finds out what a table already contains from its rows, so the answer survives snapshot expiry and compaction.
 
-Columns' statistics prune what is read: batch ids begin with what orders them in time.
+Column statistics limit the files that are read, because batch ids begin with their order in time.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from foss_platform.lake.store.failures import lake_failures
 
 Key = tuple[Any, ...]
 
-# beyond this PyIceberg no longer evaluates a set against statistics
+# for larger sets PyIceberg does not use statistics
 _IDS_PER_SCAN = 200
 
 
 def present_batches(table: Table, polls: Sequence[Poll]) -> set[str]:
-    """Which of the polls' batches have rows in bronze."""
+    """Return which batches of the polls have rows in bronze."""
     recorded = [poll.polled_at for poll in polls if poll.cause.kind is CauseKind.RECORDING]
-    # a live batch may have come in at another time than this try's; a recorded one has one time only
+    # an earlier try may have committed a live batch with another poll time; a recorded batch has only one poll time
     live = [poll.cause.batch_id for poll in polls if poll.cause.kind is not CauseKind.RECORDING]
     found = batches_in(table, live)
     if recorded:
@@ -34,7 +34,7 @@ def present_batches(table: Table, polls: Sequence[Poll]) -> set[str]:
 
 
 def batches_in(table: Table, batch_ids: Sequence[str]) -> set[str]:
-    """Which of these batches have rows in bronze."""
+    """Return which of these batches have rows in bronze."""
     found: set[str] = set()
     for start in range(0, len(batch_ids), _IDS_PER_SCAN):
         wanted = one_of("_batch_id", batch_ids[start : start + _IDS_PER_SCAN])
@@ -43,7 +43,7 @@ def batches_in(table: Table, batch_ids: Sequence[str]) -> set[str]:
 
 
 def distinct(table: Table, condition: BooleanExpression, *columns: str) -> set[Key]:
-    """The distinct values of `columns` in the rows that match, times in UTC; a batch of rows in memory at a time."""
+    """Return the distinct values of `columns` in the matching rows. Times are UTC. Reads one record batch at a time."""
     if table.current_snapshot() is None:
         return set()
     found: set[Key] = set()
@@ -55,11 +55,11 @@ def distinct(table: Table, condition: BooleanExpression, *columns: str) -> set[K
 
 
 def within(column: str, times: Sequence[datetime]) -> BooleanExpression:
-    """From the first to the last of the times."""
+    """Return the condition that a column is between the first and the last of the times."""
     return And(at_least(column, min(times).isoformat()), at_most(column, max(times).isoformat()))
 
 
 def _python_values(column: "pa.ChunkedArray[Any]") -> list[Any]:
     values: list[Any] = column.to_pylist()
-    # Arrow gives the zone an object of its own; equal by instant, but readers of a key expect UTC
+    # Arrow has its own zone object; the instants are equal, but readers of a key expect UTC
     return [value.astimezone(UTC) for value in values] if pa.types.is_timestamp(column.type) else values

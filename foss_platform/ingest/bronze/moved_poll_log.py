@@ -1,4 +1,4 @@
-"""What a move of the lake must carry of the poll log besides its rows. Not here: moving (`lake.move.move_lake`)."""
+"""The state of the poll log that a move of the lake must copy besides its rows. See `lake.move.move_lake`."""
 
 import json
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from foss_platform.lake.table.positions import consumed_positions
 
 
 def owed_to_the_log(tables: Mapping[TableName, Table]) -> dict[TableName, dict[str, str]]:
-    """By bronze table, what its snapshots note of polls since the log was last found whole.
+    """Return by bronze table the log rows in its snapshots since the log was last known to be complete.
 
-    Noted again in the snapshot that holds the moved rows, the first poll there heals the log from it as it would
-    have done here; what the log has already is not added twice.
+    The snapshot of the moved rows gets these log rows in its summary. The first poll in the new lake repairs the log
+    from them, as it would have done here. Rows that are already in the log are not added again.
     """
     polls = tables.get(POLLS)
     whole = consumed_positions(polls) if polls is not None else {}

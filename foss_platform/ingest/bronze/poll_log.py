@@ -1,4 +1,4 @@
-"""The poll log `ops.polls`: writing it, healing it after a crash, and asking it how a feed has done."""
+"""The poll log `ops.polls`: writes it, repairs it after a crash, and queries the history of a feed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,23 +24,23 @@ from foss_platform.lake.table.tables import find_table
 
 _ATTEMPT = ("batch_id", "polled_at", "status")
 
-#: Where a bronze commit notes the log rows of its batches, so that a crash before the log's commit loses none.
+#: Summary key of bronze snapshots for the log rows of the batches. A crash before the log's commit thus loses none.
 SUMMARY_LOG = "foss.polls"
 
-# a standstill of more than a day need not be measured to the minute
+# a freeze of more than a day need not be measured exactly
 _LOOK_BACK = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Healed:
-    """What healing found.
+    """The result of a repair of the poll log.
 
     Attributes
     ----------
     added
-        Rows that the log was owed and now has.
+        Missing rows that were added to the log.
     logged_until
-        Table properties that say up to which commit of bronze the log is whole; for the log's next commit.
+        Table properties with the bronze commit up to which the log is complete. The log's next commit sets them.
     """
 
     added: int = 0
@@ -53,10 +53,10 @@ def log_polls(
     summary: Mapping[str, str],
     logged_until: Mapping[str, str] | None = None,
 ) -> int:
-    """Add the attempts that are not in the log yet; returns how many these were.
+    """Add the attempts that are not in the log yet, and return their number.
 
-    An attempt is its batch, poll time and outcome: a retry may fail and succeed within one second, which
-    is all that a recorded feed's `Date` tells.
+    An attempt is identified by its batch, poll time and outcome. A retry may fail and succeed within one second, the
+    resolution of a recorded feed's `Date`.
     """
     if not rows:
         return 0
@@ -81,8 +81,8 @@ def log_polls(
 def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> Healed:
     """Log the batches that are in bronze but, after a crash, not in `ops.polls`.
 
-    Looks at the snapshots of bronze from where the log was last found whole: another run may have logged
-    its batch after the one that crashed. Looking at all 60 that are live took 0.2 s a poll.
+    Reads the snapshots of bronze since the log was last known to be complete: another run may have logged its batch
+    after the run that crashed. Reading all 60 live snapshots took 0.2 s per poll.
     """
     bronze, polls = find_table(catalog, feed.bronze), find_table(catalog, POLLS)
     if bronze is None or polls is None:
@@ -97,8 +97,8 @@ def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> H
 
 
 def log_to_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Log rows of accepted polls as text for a snapshot's summary."""
-    # an accepted poll keeps no body, so every value is text, a number or a time
+    """Return log rows of accepted polls as text for a snapshot's summary."""
+    # the row of an accepted poll has no body, so every value is text, a number or a time
     return json.dumps(rows, default=lambda moment: moment.isoformat())
 
 
@@ -109,7 +109,7 @@ def _log_row(row: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class LoggedPoll:
-    """An accepted poll as the log has it (times in UTC)."""
+    """An accepted poll in the log (times in UTC)."""
 
     polled_at: datetime
     newest_data_time: datetime | None
@@ -117,7 +117,7 @@ class LoggedPoll:
 
 @dataclass(frozen=True)
 class LastPoll:
-    """How a pipeline's last attempt ended (times in UTC)."""
+    """The outcome of a pipeline's last attempt (times in UTC)."""
 
     polled_at: datetime
     status: str
@@ -126,7 +126,7 @@ class LastPoll:
 
 
 def last_poll(catalog: Catalog, pipeline: str) -> LastPoll | None:
-    """The attempt with the latest poll time, or None where there is none; an age is of the last data it knows."""
+    """Return the attempt with the latest poll time, and the newest data time known by then. None without attempts."""
     table = find_table(catalog, POLLS)
     newest = newest_value(table, "polled_at") if table is not None else None
     if table is None or newest is None:
@@ -148,7 +148,7 @@ def last_poll(catalog: Catalog, pipeline: str) -> LastPoll | None:
 
 
 def find_accepted(catalog: Catalog, batch_id: str) -> dict[str, Any] | None:
-    """The log's row of the accepted poll that brought the batch, by column (times in UTC, no body)."""
+    """Return the log row of the batch's accepted poll, by column (times in UTC, no body)."""
     table = find_table(catalog, POLLS)
     if table is None or table.current_snapshot() is None:
         return None
@@ -161,7 +161,7 @@ def find_accepted(catalog: Catalog, batch_id: str) -> dict[str, Any] | None:
 
 
 def rejection_reasons(catalog: Catalog, feed: Feed, batch_id: str, polled_at: datetime) -> list[str]:
-    """Why records of this attempt lie in quarantine, one reason a record."""
+    """Return the reason of each record of this attempt in quarantine."""
     table = find_table(catalog, feed.rejected)
     if table is None or table.current_snapshot() is None:
         return []
@@ -172,9 +172,9 @@ def rejection_reasons(catalog: Catalog, feed: Feed, batch_id: str, polled_at: da
 
 
 def standing_since(catalog: Catalog, pipeline: str, polled_at: datetime, newest_data_time: datetime) -> datetime:
-    """Poll time of the first of the unbroken run of accepted polls, up to `polled_at`, with this newest data time.
+    """Return the poll time of the first poll in the unbroken series, up to `polled_at`, with this newest data time.
 
-    Looks back over a day; a longer standstill counts from there.
+    Looks back one day. A longer series counts from there.
     """
     first = polled_at
     for poll in sorted(_accepted(catalog, pipeline, polled_at), key=lambda p: p.polled_at, reverse=True):

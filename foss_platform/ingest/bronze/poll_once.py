@@ -1,8 +1,8 @@
-"""Taking in one poll exactly once: heal, ask whether its batch is in, poll, commit. Not here: how it is shown.
+"""Commits one poll exactly once: repairs the log, checks whether the batch is committed, polls, commits.
 
-The order makes a retry safe after a crash at any instant: what an earlier run left is healed first, and a
-batch that is in is not polled again. A commit of an earlier try may land even later, when a catalog that did not
-answer in time goes on: at any moment of this try, which then ends with what that one brought.
+This order makes a retry safe after a crash at any time. First the traces of an earlier run are repaired, and a
+committed batch is not polled again. A commit of an earlier try may succeed later, if a catalog continues after a
+time-out. This can be at any time during this try, which then returns the result of the earlier try.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,20 +23,20 @@ from foss_platform.lake.ownership.ownership import require_own
 
 @dataclass(frozen=True)
 class TakenIn:
-    """What became of one cause to poll.
+    """The result of one cause to poll.
 
     Attributes
     ----------
     log
-        The attempt's row of `ops.polls`, by column; that of the earlier try where the batch was in already.
+        The attempt's row of `ops.polls`, by column. If the batch was already committed, the row of the earlier try.
     reasons
-        Why records were rejected, one reason a record.
+        The rejection reason of each rejected record.
     written
-        What was committed; None where another try brought the batch.
+        The commit's result. None if another try committed the batch.
     error
-        Why the poll failed; it is in the log all the same.
+        Why the poll failed. The log contains it too.
     healed
-        Rows that an earlier run, ended between its commits, still owed the log.
+        Rows that were missing in the log because an earlier run ended between its commits, and are added now.
     """
 
     log: Mapping[str, Any]
@@ -49,25 +49,25 @@ class TakenIn:
 def take_in_poll(
     catalog: Catalog, feed: Feed, cause: Cause, poll: Callable[[Cause], Poll], summary: Mapping[str, str]
 ) -> TakenIn:
-    """Poll for a cause and commit what came, unless its batch is in already.
+    """Poll for a cause and commit the result, unless the batch is already committed.
 
     Parameters
     ----------
     poll
-        Polls the feed once; called only when the batch is not in.
+        Polls the feed once. Called only if the batch is not committed yet.
     summary
-        For the snapshots: who writes, and why.
+        Properties for the snapshots: who writes, and why.
 
     Raises
     ------
     PassingError
-        When the store or catalog failed; the same call again brings what is missing.
+        If the store or catalog failed. The same call again commits what is missing.
     ForeignLakeError
-        When the lake belongs to another catalog.
+        If the lake belongs to another catalog.
     LastingError
-        When the batch is in and neither the log nor bronze's snapshots tell of its poll.
+        If the batch is committed, but neither the log nor bronze's snapshots contain its poll.
     """
-    # before the feed is asked
+    # before the feed is polled
     require_own(catalog)
     ensure_feed_tables(catalog, feed)
     healed = heal_poll_log(catalog, feed, summary)
@@ -85,12 +85,12 @@ def _taken_in_by_another(
 ) -> TakenIn:
     log = find_accepted(catalog, batch_id)
     if log is None:
-        # it landed after the healing, and its own try may never come to log it
+        # it was committed after the repair, and its own try may never log it
         healed += heal_poll_log(catalog, feed, summary).added
         log = find_accepted(catalog, batch_id)
     if log is None:
         raise LastingError(
-            f"{batch_id} is in {feed.bronze}, and its poll is neither in {POLLS} nor noted in a live snapshot.",
-            f"Restore {POLLS} from a backup; the records are in, and other batches come in as before.",
+            f"{batch_id} is in {feed.bronze}, but its poll is neither in {POLLS} nor noted in a live snapshot.",
+            f"Restore {POLLS} from a backup. The records are not lost, and other batches are not affected.",
         )
     return TakenIn(log, rejection_reasons(catalog, feed, batch_id, log["polled_at"]), None, None, healed)

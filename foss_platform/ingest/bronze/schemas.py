@@ -1,4 +1,4 @@
-"""The columns of bronze, quarantine and `ops.polls`, and their Iceberg types. Not here: their rows."""
+"""The columns of bronze, quarantine and `ops.polls`, and their Iceberg types."""
 
 import json
 
@@ -22,14 +22,14 @@ from foss_platform.lake.table.tables import TableSpec
 
 POLLS = TableName("ops", "polls")
 
-#: The contract that a bronze table's columns follow, as JSON: what a changed page is compared with.
+#: The contract that a bronze table follows, as JSON. A changed page is compared with it.
 CONTRACT_PROPERTY = "foss.contract"
 
-#: Stamped by the commit that brought a row: grows with every commit, survives expiry and compaction,
-#: so "what is new since I last read" is one comparison that file statistics prune.
+#: Set by the commit that added a row. Grows with every commit, and survives expiry and compaction,
+#: so a comparison with the last value read finds new rows, with the help of file statistics.
 SEQUENCE_NUMBER = "_sequence_number"
 
-# 16 characters, the default, end before the part of a batch id that differs
+# the default of 16 characters ends before the distinguishing part of a batch id
 _FULL_BATCH_STATISTICS = {"write.metadata.metrics.column._batch_id": "full"}
 
 ICEBERG_TYPES: dict[FieldType, PrimitiveType] = {
@@ -45,52 +45,52 @@ ICEBERG_TYPES: dict[FieldType, PrimitiveType] = {
 _Column = tuple[str, PrimitiveType, bool, str]
 
 _PLATFORM_COLUMNS: tuple[_Column, ...] = (
-    ("_unknown_fields", StringType(), False, "what the contract does not know, as a JSON object"),
-    ("_polled_at", TimestamptzType(), True, "when the answer arrived"),
-    ("_batch_id", StringType(), True, "the batch, named after its cause"),
-    ("_record_index", IntegerType(), True, "the record's place in its poll, from 0"),
-    ("_source", StringType(), True, "where it came from"),
-    (SEQUENCE_NUMBER, LongType(), True, "the commit that brought it; grows with every commit"),
+    ("_unknown_fields", StringType(), False, "fields that are not in the contract, as a JSON object"),
+    ("_polled_at", TimestamptzType(), True, "time when the response arrived"),
+    ("_batch_id", StringType(), True, "id of the batch, derived from its cause"),
+    ("_record_index", IntegerType(), True, "position of the record in its poll, from 0"),
+    ("_source", StringType(), True, "source of the record, without secrets"),
+    (SEQUENCE_NUMBER, LongType(), True, "number of the commit that added the row; grows with every commit"),
 )
 
 _REJECTED_COLUMNS: tuple[_Column, ...] = (
-    ("_batch_id", StringType(), True, "the batch, named after its cause"),
-    ("_record_index", IntegerType(), True, "the record's place in its poll, from 0"),
-    ("_polled_at", TimestamptzType(), True, "when the answer arrived"),
-    ("_source", StringType(), True, "where it came from"),
-    ("reason", StringType(), True, "what of the contract it breaks"),
+    ("_batch_id", StringType(), True, "id of the batch, derived from its cause"),
+    ("_record_index", IntegerType(), True, "position of the record in its poll, from 0"),
+    ("_polled_at", TimestamptzType(), True, "time when the response arrived"),
+    ("_source", StringType(), True, "source of the record, without secrets"),
+    ("reason", StringType(), True, "how the record breaks the contract"),
     ("record", StringType(), True, "the whole record, as JSON"),
 )
 
 POLL_COLUMNS: tuple[_Column, ...] = (
     ("pipeline", StringType(), True, "the feed that was polled"),
-    ("batch_id", StringType(), True, "the batch, named after its cause"),
+    ("batch_id", StringType(), True, "id of the batch, derived from its cause"),
     ("cause", StringType(), True, "schedule, request or recording"),
-    ("polled_at", TimestamptzType(), True, "when the answer arrived, or the attempt failed"),
+    ("polled_at", TimestamptzType(), True, "time when the response arrived or the attempt failed"),
     ("status", StringType(), True, "accepted or failed"),
-    ("source", StringType(), True, "where it came from, without secrets"),
-    ("http_status", IntegerType(), False, "the last HTTP status; empty where there was no answer"),
-    ("http_tries", IntegerType(), False, "GETs made; empty for a replayed poll"),
-    ("duration_seconds", DoubleType(), False, "from the first GET to the last byte; empty for a replayed poll"),
+    ("source", StringType(), True, "source of the poll, without secrets"),
+    ("http_status", IntegerType(), False, "the last HTTP status; empty if there was no response"),
+    ("http_tries", IntegerType(), False, "number of GET requests; empty for a replayed poll"),
+    ("duration_seconds", DoubleType(), False, "time from the first GET to the last byte; empty for a replayed poll"),
     ("body_bytes", LongType(), True, "length of the body after decompression"),
-    ("content_hash", StringType(), False, "SHA-256 of the canonical JSON, or of the bytes where it is not JSON"),
-    ("records_accepted", LongType(), True, "records in bronze"),
-    ("records_rejected", LongType(), True, "records in quarantine"),
-    ("newest_data_time", TimestamptzType(), False, "the newest of the accepted records' own times"),
-    ("error", StringType(), False, "why it failed"),
-    ("error_class", StringType(), False, "passing or lasting"),
+    ("content_hash", StringType(), False, "SHA-256 of the canonical JSON, or of the bytes if the body is not JSON"),
+    ("records_accepted", LongType(), True, "number of records in bronze"),
+    ("records_rejected", LongType(), True, "number of records in quarantine"),
+    ("newest_data_time", TimestamptzType(), False, "the newest data time of the accepted records"),
+    ("error", StringType(), False, "why the attempt failed"),
+    ("error_class", StringType(), False, "passing (transient) or lasting (permanent)"),
     ("body", BinaryType(), False, "the beginning of a body that could not be read"),
 )
 
 
 def bronze_schema(feed: Feed) -> Schema:
-    """The columns of the feed's bronze table: its contract's fields, then what the platform adds."""
+    """Return the schema of the feed's bronze table: the contract's fields, then the platform's columns."""
     fields = [(f.name, ICEBERG_TYPES[f.type], f.required, f.description) for f in feed.contract]
     return _schema((*fields, *_PLATFORM_COLUMNS))
 
 
 def bronze_spec(feed: Feed) -> TableSpec:
-    """The feed's bronze table."""
+    """Return the specification of the feed's bronze table."""
     return TableSpec(
         feed.bronze,
         bronze_schema(feed),
@@ -103,13 +103,13 @@ def bronze_spec(feed: Feed) -> TableSpec:
 
 
 def contract_text(feed: Feed) -> str:
-    """The contract as a table property remembers it."""
+    """Return the contract as text for a table property."""
     return json.dumps({f.name: {"type": f.type.value, "required": f.required} for f in feed.contract}, sort_keys=True)
 
 
 def rejected_spec(feed: Feed) -> TableSpec:
-    """The feed's quarantine table."""
-    description = f"Records of {feed.bronze} that broke its contract, whole, with the reason."
+    """Return the specification of the feed's quarantine table."""
+    description = f"Records that break the contract of {feed.bronze}, unchanged, with the reason."
     return TableSpec(
         feed.rejected,
         _schema(_REJECTED_COLUMNS),
@@ -122,12 +122,17 @@ def rejected_spec(feed: Feed) -> TableSpec:
 
 
 def polls_spec() -> TableSpec:
-    """The poll log: one row per attempt of every pipeline."""
-    sequence: _Column = (SEQUENCE_NUMBER, LongType(), True, "the commit that brought it; grows with every commit")
+    """Return the specification of the poll log: one row per attempt of every pipeline."""
+    sequence: _Column = (
+        SEQUENCE_NUMBER,
+        LongType(),
+        True,
+        "number of the commit that added the row; grows with every commit",
+    )
     return TableSpec(
         POLLS,
         _schema((*POLL_COLUMNS, sequence)),
-        "One row per attempt to poll a feed, failed ones too.",
+        "One row per attempt to poll a feed, including failed attempts.",
         key=("batch_id", "polled_at", "status"),
         cluster_by="polled_at",
         properties={"write.metadata.metrics.column.batch_id": "full", "write.metadata.metrics.column.body": "none"},

@@ -1,4 +1,4 @@
-"""Fields that a feed brings and its contract does not know, and optional ones that it no longer brings."""
+"""Finds fields of a feed that its contract does not list, and optional fields that the feed no longer sends."""
 
 import json
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ _SAMPLE_LENGTH = 80
 
 @dataclass(frozen=True)
 class UnknownField:
-    """A field that the contract does not know.
+    """A field that is not in the contract.
 
     Attributes
     ----------
     samples
-        Some of its values in the poll, as JSON text.
+        Some values in the poll, as JSON text.
     since
-        The first poll in bronze that has it (UTC).
+        Time of the first poll in bronze with this field (UTC).
     """
 
     name: str
@@ -39,12 +39,12 @@ class UnknownField:
 
 @dataclass(frozen=True)
 class FieldDrift:
-    """How a batch differs from its contract without breaking it.
+    """The differences between a batch and its contract that do not break the contract.
 
     Attributes
     ----------
     absent
-        Optional fields of the contract that no record has.
+        Optional fields of the contract that are missing in every record.
     """
 
     unknown: Sequence[UnknownField] = ()
@@ -52,7 +52,7 @@ class FieldDrift:
 
 
 def field_drift(settings: Settings, catalog: Catalog, feed: Feed, batch_id: str) -> FieldDrift:
-    """How a batch in bronze differs from the contract; looks through bronze's history only for unknown fields."""
+    """Return how a batch in bronze differs from the contract. Reads bronze's history only for unknown fields."""
     table = find_table(catalog, feed.bronze)
     if table is None:
         return FieldDrift()

@@ -1,1 +1,1 @@
-"""From the body of an answer to records."""
+"""Parses the body of a response into records."""

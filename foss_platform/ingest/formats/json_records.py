@@ -1,7 +1,7 @@
-"""From a body to records, and back to JSON text. What does not belong here: the contract.
+"""Parses a body into records, and writes values as JSON text.
 
-JSON is read strictly (RFC 8259): `NaN` and `Infinity` are refused, numbers that overflow to
-infinity too, and a key that stands twice in an object is noticed rather than lost.
+JSON is read strictly (RFC 8259). `NaN` and `Infinity` are refused, and so are numbers that overflow to infinity.
+Repeated keys in an object are kept rather than lost.
 """
 
 import hashlib
@@ -12,21 +12,21 @@ from typing import Any, NoReturn
 
 from foss_platform.errors import LastingError
 
-#: How deep arrays and objects may be nested. Fixed, since what Python itself can take depends on its version and on
-#: the caller's stack, and reading takes more than hashing and writing out again do.
+#: The largest nesting depth of arrays and objects. It is fixed, because Python's own limit depends on its version and
+#: on the caller's stack, and because reading can nest deeper than hashing and writing.
 MAX_DEPTH = 100
 
 
-#: The longest whole number that is read; what a contract can hold ends at 19 digits.
+#: The largest number of digits of a whole number that is read. Contract types hold at most 19 digits.
 MAX_DIGITS = 4_300
 
 
 class UnreadableBodyError(LastingError):
-    """The body is not what the feed promised at all: not JSON, of another shape, or empty."""
+    """The body does not have the promised form: it is not JSON, has another shape, or is empty."""
 
 
 class RepeatedKeys(dict[str, Any]):
-    """A JSON object in which a key stands more than once; `pairs` holds all of it as given."""
+    """A JSON object with a repeated key. `pairs` contains all keys and values in their original order."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -34,12 +34,12 @@ class RepeatedKeys(dict[str, Any]):
 
 
 def parse_body(body: bytes) -> Any:
-    """The body as Python values.
+    """Return the body as Python values.
 
     Raises
     ------
     UnreadableBodyError
-        When it is not UTF-8 or not strict JSON, or nested too deeply to be read.
+        If it is not UTF-8 or not strict JSON, or if it is nested too deeply.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -52,19 +52,19 @@ def parse_body(body: bytes) -> Any:
     except ValueError as error:
         shown = text[:60].replace("\n", " ")
         raise UnreadableBodyError(f"The body is not JSON: {error}. It begins {shown!r}.") from None
-    # nothing is deeper than it has brackets: most bodies need no look inside
+    # the depth is at most the number of brackets, so most bodies need no further check
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(payload, MAX_DEPTH):
         raise UnreadableBodyError("The body is JSON nested too deeply to be read.")
     return payload
 
 
 def find_records(payload: Any, path: str) -> list[Any]:
-    """The list of records at `path` (keys joined by dots; empty for the payload itself).
+    """Return the list of records at `path` (keys joined by dots, empty for the payload itself).
 
     Raises
     ------
     UnreadableBodyError
-        When there is no list there, or it is empty where rows were promised.
+        If there is no list, or if the list is empty.
     """
     found = payload
     for key in path.split(".") if path else ():
@@ -73,21 +73,21 @@ def find_records(payload: Any, path: str) -> list[Any]:
         found = found[key]
     where = f"at {path!r}" if path else "as the payload"
     if not isinstance(found, list):
-        raise UnreadableBodyError(f"A list of records was promised {where}, it is {_json_kind(found)}.")
+        raise UnreadableBodyError(f"A list of records was expected {where}, but it is {_json_kind(found)}.")
     if not found:
         raise UnreadableBodyError(f"The list of records {where} is empty.")
     return found
 
 
 def content_hash(payload: Any) -> str:
-    """SHA-256 of the canonical JSON: keys sorted, no white space, so that formatting does not count."""
+    """Return the SHA-256 of the canonical JSON. Keys are sorted and white space is removed, so format has no effect."""
     return hashlib.sha256(_CANONICAL.encode(payload).encode()).hexdigest()
 
 
 def to_json(value: Any) -> str:
-    """JSON text of a value from `parse_body`, nothing lost: repeated keys stand as they stood.
+    """Return the JSON text of a value from `parse_body` without any loss, including repeated keys.
 
-    Lone surrogates, which no UTF-8 text can hold, stay escaped.
+    Lone surrogates stay escaped, because UTF-8 cannot represent them.
     """
     if isinstance(value, RepeatedKeys):
         return "{" + ",".join(f"{to_json(key)}:{to_json(item)}" for key, item in value.pairs) + "}"
@@ -100,7 +100,7 @@ def to_json(value: Any) -> str:
 
 
 def is_storable(text: str) -> bool:
-    """Whether the text can be stored as UTF-8, which a lone surrogate cannot."""
+    """Return whether the text can be stored as UTF-8. Lone surrogates cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -129,7 +129,7 @@ def _parts(value: Any) -> Iterable[Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _finite(text: str) -> float:
@@ -140,7 +140,7 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    # Python itself refuses beyond 4,300, in words about its interpreter
+    # Python itself refuses more than 4,300 digits, with a message about its interpreter
     if len(text) > MAX_DIGITS:
         raise ValueError(f"a number of {len(text):,} digits is out of range")
     return int(text)

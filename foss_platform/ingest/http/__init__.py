@@ -1,1 +1,1 @@
-"""HTTP requests to feeds, bounded in time, size and address."""
+"""HTTP requests to feeds, with limits on time, size and address."""

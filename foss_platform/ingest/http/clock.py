@@ -1,4 +1,4 @@
-"""The clock that is passed in: what time it is when an answer arrives."""
+"""The clock for the arrival time of a response, passed in as a function."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,5 +7,5 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """Now, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

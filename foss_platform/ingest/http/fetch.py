@@ -1,7 +1,7 @@
-"""One HTTP GET, bounded in time and size, with retries for what may pass. Not here: what the body means.
+"""Fetches a feed with one HTTP GET, with limits on time and size, and retries after transient errors.
 
-An error is an error, never an empty list. Redirects are followed only within the same host, since a
-feed that sends its readers elsewhere is either broken or not the feed.
+An error is never reported as an empty list. Redirects are followed only within the same host: a feed that sends its
+readers to another host is broken or not the feed.
 """
 
 import time
@@ -30,14 +30,14 @@ _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Answer:
-    """What a feed answered.
+    """The response of a feed.
 
     Attributes
     ----------
     received_at
-        What the clock said when the answer had arrived (UTC).
+        The clock's time when the response had arrived (UTC).
     duration_seconds
-        From the first try to the last byte.
+        Time from the first try to the last byte.
     """
 
     body: bytes
@@ -48,7 +48,7 @@ class Answer:
 
 
 class FetchError(FossError):
-    """No usable answer. Holds what there was of one, for the poll log."""
+    """The feed sent no usable response. `answer` contains the part that arrived, for the poll log."""
 
     def __init__(self, problem: str, remedy: str, *, answer: Answer, retry_after: float = 0.0) -> None:
         super().__init__(problem, remedy)
@@ -57,11 +57,11 @@ class FetchError(FossError):
 
 
 class PassingFetchError(FetchError, PassingError):
-    """It may work in a minute."""
+    """A transient error of a fetch."""
 
 
 class LastingFetchError(FetchError, LastingError):
-    """It will not work until somebody changes something."""
+    """A permanent error of a fetch: it repeats until somebody changes something."""
 
 
 def fetch(
@@ -77,14 +77,14 @@ def fetch(
     Parameters
     ----------
     trust_date
-        Take the poll time from the HTTP `Date` header: only for recorded feeds.
+        Use the HTTP `Date` header as the poll time, only for recorded feeds.
 
     Raises
     ------
     PassingFetchError
-        After `source.tries` tries of what may pass: time-outs, connection errors, 408, 425, 429, 5xx.
+        After `source.tries` tries with transient errors: time-outs, connection errors, 408, 425, 429, 5xx.
     LastingFetchError
-        At once for what will not: other statuses, a redirect elsewhere, a body over the limit.
+        At once after a permanent error: another status, a redirect to another host, a body over the limit.
     """
     import tenacity
 
@@ -142,7 +142,7 @@ def _get(
     except _TooLongError:
         problem = f"{safe_url(url)} sent more than {source.max_bytes:,} bytes."
         raise LastingFetchError(
-            problem, "Raise source.max_bytes on its page if that is right.", answer=answer()
+            problem, "Raise source.max_bytes on its page if this size is correct.", answer=answer()
         ) from None
     except RefusedPlaceError as error:
         problem = f"{safe_url(url)} {error}."
@@ -165,10 +165,10 @@ def _get(
 
 
 def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
-    """Do `work` in a thread of its own, and wait no longer than that for it.
+    """Do `work` in its own thread, and wait for it at most this long.
 
-    No time-out of a socket bounds a try: it starts anew with every byte of a header that drips in and with every
-    address of a host, and there is none for name resolution. A thread given up ends when its connection does.
+    The time-out of a socket does not limit a try: it restarts with every byte of a slow header and with every address
+    of a host. Name resolution has no time-out at all. An abandoned thread ends when its connection ends.
     """
     outcome: Future[bytes] = Future()
 
@@ -200,7 +200,7 @@ def _open(url: str, session: "requests.Session", deadline: float) -> "requests.R
 
 
 def _send(url: str, session: "requests.Session", timeout: float) -> "requests.Response":
-    """GET without reading the body. `session.get` would read that of a redirect, all of it, followed or not."""
+    """GET without reading the body. `session.get` would read the whole body of a redirect, followed or not."""
     import requests
 
     prepared = session.prepare_request(requests.Request("GET", url))
@@ -209,7 +209,7 @@ def _send(url: str, session: "requests.Session", timeout: float) -> "requests.Re
 
 
 def _read(response: "requests.Response", max_bytes: int, deadline: float) -> bytes:
-    """Read as data arrives, so that a body that drips or swells is cut off at the bound and not after it."""
+    """Read data as it arrives, so that a body that is too slow or too large is cut off at the limit."""
     chunks: list[bytes] = []
     size = 0
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
@@ -230,7 +230,7 @@ def _date_header(headers: Mapping[str, str]) -> datetime | None:
 
 
 def _retry_after(headers: Mapping[str, str], clock: Clock) -> float:
-    """Seconds that the server asks to wait (RFC 9110, 10.2.3), bounded."""
+    """Return the seconds that the server asks to wait (RFC 9110, 10.2.3), with an upper limit."""
     value = headers.get("Retry-After", "")
     try:
         seconds = float(value) if value.isdigit() else (parsedate_to_datetime(value) - clock()).total_seconds()
@@ -242,7 +242,7 @@ def _retry_after(headers: Mapping[str, str], clock: Clock) -> float:
 def _cause(error: BaseException) -> str:
     text = f"{type(error).__name__} {error}".lower()
     for sign, word in (
-        ("tunnel connection failed: 407", "the proxy wants a user and a password"),
+        ("tunnel connection failed: 407", "the proxy requires a user and a password"),
         ("tunnel connection failed", "the proxy refused"),
         ("timed out", "timed out"),
         ("timeout", "timed out"),

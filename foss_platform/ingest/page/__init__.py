@@ -1,1 +1,1 @@
-"""The grammar of a feed's page."""
+"""The pages of feeds and of the platform: their models, and reading them."""

@@ -1,11 +1,11 @@
-"""When something runs: a cron expression in UTC, as Dagster's schedules take it."""
+"""A cadence: a cron expression in UTC, as Dagster's schedules accept it."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-# https://docs.dagster.io/guides/automate/schedules: the short forms that Dagster knows
+# https://docs.dagster.io/guides/automate/schedules: the short forms that Dagster accepts
 _SHORT_FORMS = frozenset({"@annually", "@yearly", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
 _FIELDS = 5
 

@@ -1,7 +1,4 @@
-"""What a feed's page may say: where it is, what it promises, how its time reads, what is in bounds.
-
-What belongs here: the models and their validation. What does not: fetching or parsing.
-"""
+"""The models of a feed's page: source, contract, data time, limits and maintenance, with their validation."""
 
 import os
 import re
@@ -19,17 +16,17 @@ from foss_platform.ingest.page.owners import Owners
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 
-#: Columns that the platform adds begin with this, so no field of a feed may.
+#: Prefix of the columns that the platform adds. Field names of a feed may not begin with it.
 PLATFORM_PREFIX = "_"
 
 _PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-# .inf and 1e300 are no time that can be reckoned with
+# an upper limit, because arithmetic on times fails with .inf and 1e300
 _MINUTES_OF_A_YEAR = 366 * 24 * 60
 _FIELD_NAME = re.compile(r"[^\W\d_]\w{0,127}")
 
 
 class FieldType(StrEnum):
-    """The types a contract knows: JSON's, with the width that Iceberg stores."""
+    """The types of a contract: JSON's types, with the width that Iceberg stores."""
 
     STRING = "string"
     INT = "int"
@@ -41,18 +38,18 @@ class FieldType(StrEnum):
 
 
 class PageModel(BaseModel):
-    """A part of a page: unknown keys are errors, values do not change."""
+    """A part of a page. Unknown keys are errors, and values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ContractField(PageModel):
-    """One field that the feed promises.
+    """A field that the feed promises.
 
     Attributes
     ----------
     required
-        A record without it, or with null for it, is rejected.
+        Whether a record with a missing or null value is rejected.
     """
 
     name: str
@@ -65,25 +62,25 @@ class ContractField(PageModel):
     def _usable_as_a_column(cls, value: str) -> str:
         if not _FIELD_NAME.fullmatch(value):
             raise ValueError(
-                f"the field name {value!r} cannot be a column: begin with a letter, then letters, digits and _"
-                " (leave the field out of the contract; it is then kept in _unknown_fields)"
+                f"the field name {value!r} cannot be a column name: begin with a letter, then use letters, digits and _"
+                " (or leave the field out of the contract, so that it is kept in _unknown_fields)"
             )
         return value
 
 
 class DataTime(PageModel):
-    """Which fields carry the data's own time.
+    """The fields that contain the data's own time.
 
     Attributes
     ----------
     fields
-        Their values are joined with one space before they are read.
+        Names of the fields. Their values are joined with one space before they are parsed.
     format
-        As Python's `strptime` writes it, or `iso8601`.
+        A format of Python's `strptime`, or `iso8601`.
     zone
-        The IANA zone of a time that carries no offset.
+        The IANA zone of times without an offset.
     ahead_minutes
-        How far a reading may lie ahead of its poll: feed and poller have clocks of their own.
+        How far a reading's time may be after its poll, because the feed's clock and the poller's clock differ.
     """
 
     fields: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -101,7 +98,7 @@ class DataTime(PageModel):
             restored = False
         if not restored:
             raise ValueError(
-                f"{value!r} does not give a date and a time to the minute back; write it as strptime does, or iso8601"
+                f"{value!r} loses part of the date and time: use a strptime format down to the minute, or iso8601"
             )
         return value
 
@@ -109,33 +106,33 @@ class DataTime(PageModel):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         if value not in available_timezones():
-            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Oslo")
+            raise ValueError(f"{value!r} is not an IANA time zone, such as Europe/Oslo")
         return value
 
     @property
     def zone_info(self) -> ZoneInfo:
-        """The zone itself."""
+        """The zone as an object."""
         return ZoneInfo(self.zone)
 
 
 class Source(PageModel):
-    """Where the feed is and how long one waits for it.
+    """The feed's address and the limits of a request.
 
     Attributes
     ----------
     url_variable
-        Environment variable that overrides `url`.
+        Name of the environment variable that overrides `url`.
     records
-        Where the records lie in the payload: keys joined by dots; empty for the payload itself.
+        Path of the records in the payload: keys joined by dots. Empty for the payload itself.
     timeout_seconds
-        For one try, from its start to the last byte.
+        Time limit of one try, from its start to the last byte.
     tries
-        How often a passing failure is tried, all in all.
+        Total number of tries after transient errors.
     max_bytes
-        The longest body taken, after decompression.
+        The longest accepted body, after decompression.
     private_addresses
-        Whether the host may resolve to an address that is not public. A page that anybody may propose
-        should forbid it, or a feed becomes a way into the network of its poller.
+        Whether the host may resolve to an address that is not public. Forbid it for pages that anybody may propose.
+        Otherwise a feed can reach the internal network of its poller.
     """
 
     url: str
@@ -150,30 +147,30 @@ class Source(PageModel):
     @classmethod
     def _http_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        # .port raises for what is no port
+        # .port raises an error if the port is invalid
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-            raise ValueError(f"{value!r} is no http or https URL")
+            raise ValueError(f"{value!r} is not an http or https URL")
         return value
 
     def effective_url(self) -> str:
-        """The URL to poll: the variable's where it is set.
+        """Return the URL to poll: the variable's value if it is set, otherwise `url`.
 
         Raises
         ------
         ConfigurationError
-            When the variable holds no http or https URL; what it holds may be secret and is not told.
+            If the variable's value is not an http or https URL. The value may be secret, so the error hides it.
         """
         override = os.environ.get(self.url_variable, "") if self.url_variable else ""
         try:
             return self._http_url(override) if override else self.url
         except ValueError:
             raise ConfigurationError(
-                f"{self.url_variable} holds no http or https URL.", "Correct or unset this environment variable."
+                f"{self.url_variable} is not an http or https URL.", "Correct or unset this environment variable."
             ) from None
 
 
 class RowRange(PageModel):
-    """How many records a poll may hold."""
+    """The allowed number of records in a poll."""
 
     minimum: int = Field(default=1, ge=1)
     maximum: int = Field(default=100_000, ge=1)
@@ -186,14 +183,14 @@ class RowRange(PageModel):
 
 
 class Limits(PageModel):
-    """What is normal for this feed.
+    """Limits of normal operation of this feed.
 
     Attributes
     ----------
     frozen_after_minutes
-        The newest data time has stood still for longer than this.
+        Warn if the newest data time has not changed for longer than this.
     late_after_minutes
-        The newest data time lies further behind its poll than this.
+        Warn if the newest data time is further behind its poll than this.
     """
 
     rows: RowRange = RowRange()
@@ -202,7 +199,7 @@ class Limits(PageModel):
 
 
 class Feed(PageModel):
-    """One REST feed: the page that says all there is to say about it."""
+    """The page of a REST feed, with all its settings."""
 
     name: str
     description: str
@@ -221,7 +218,9 @@ class Feed(PageModel):
     @classmethod
     def _usable_as_a_table(cls, value: str) -> str:
         if not _PIPELINE_NAME.fullmatch(value) or "__" in value:
-            raise ValueError(f"{value!r}: a pipeline's name is small letters, digits and single _, e.g. city_parking")
+            raise ValueError(
+                f"{value!r}: a pipeline's name has only lower-case letters, digits and single _, e.g. city_parking"
+            )
         return value
 
     @model_validator(mode="after")
@@ -236,10 +235,10 @@ class Feed(PageModel):
 
     @property
     def bronze(self) -> TableName:
-        """Where accepted records go."""
+        """The table of accepted records."""
         return TableName("bronze", self.name)
 
     @property
     def rejected(self) -> TableName:
-        """The quarantine: where records go that break the contract."""
+        """The quarantine: the table of records that break the contract."""
         return TableName("bronze", f"{self.name}__rejected")

@@ -1,4 +1,4 @@
-"""The pages of the platform itself: operations and platform health."""
+"""The models of the platform's own pages: operations and platform health."""
 
 from typing import Annotated
 
@@ -10,16 +10,16 @@ from foss_platform.ingest.page.owners import Owners
 
 
 class OperationsPage(PageModel):
-    """When tables are maintained, and how long Dagster's history is kept.
+    """The schedule of table maintenance, and the retention of Dagster's history.
 
     Attributes
     ----------
     maintenance_cadence
-        When every table is maintained (cron, UTC).
+        Schedule of the maintenance of all tables (cron, UTC).
     history_cadence
-        When old runs are deleted (cron, UTC), at most 2,000 each time.
+        Schedule of the deletion of old runs (cron, UTC), at most 2,000 each time.
     keep_successful_runs_days, keep_failed_runs_days
-        How long Dagster keeps a run after it ended.
+        Days that Dagster keeps a run after its end.
     """
 
     owners: Owners
@@ -30,7 +30,7 @@ class OperationsPage(PageModel):
 
 
 class PlatformHealthPage(PageModel):
-    """When the checks of `foss validate` run (cron, UTC)."""
+    """The schedule of the checks of `foss validate` (cron, UTC)."""
 
     owners: Owners
     cadence: Cadence = "7 * * * *"

@@ -1,4 +1,4 @@
-"""Who answers for something: teams and e-mail addresses, as Dagster's assets take them."""
+"""Owners: teams and e-mail addresses, as Dagster's assets accept them."""
 
 import re
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Problems of a page, each with its file, its line, the key as the user wrote it, and what is allowed there."""
+"""Problems of a page, each with its file, line, key as the user wrote it, and allowed values."""
 
 import difflib
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ class PageProblem:
     Attributes
     ----------
     file
-        Relative to the project, such as `defs/city_parking/defs.yaml`.
+        Path relative to the project, such as `defs/city_parking/defs.yaml`.
     line
         Counted from 1.
     key
-        The key as the user wrote it, such as `contract "Sted": type`; empty if the whole page is meant.
+        The key as the user wrote it, such as `contract "Sted": type`. Empty for the whole page.
     """
 
     file: str
@@ -43,18 +43,18 @@ class PageProblem:
 def problems_of(
     error: ValidationError, model: type[BaseModel], document: yaml.Node, file: str, prefix: Sequence[PathPart]
 ) -> list[PageProblem]:
-    """The problems that a validation found.
+    """Return the problems that a validation found.
 
     Parameters
     ----------
     model
-        The model that the part of the page under `prefix` was validated against.
+        The model of the part of the page under `prefix`.
     prefix
         The keys that lead to that part of the document.
     """
     items = error.errors()
     paths = [item["loc"] for item in items]
-    # a list whose entries are wrong is reported as too short besides
+    # a list with invalid entries is reported as too short as well
     told = [
         item
         for item in items
@@ -65,7 +65,7 @@ def problems_of(
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """The nearest known word as a question, and all known words if they are few."""
+    """Return the nearest known word as a question, and all known words if they are few."""
     near = difflib.get_close_matches(word, known, n=1)
     question = f"Did you mean {near[0]}? " if near else ""
     return question if near and len(known) > _FEW else f"{question}Allowed: {', '.join(known)}."
@@ -122,7 +122,7 @@ def _choices(model: type[BaseModel], path: Sequence[PathPart]) -> list[str]:
 
 
 def _model_at(model: type[BaseModel], path: Sequence[PathPart]) -> type[BaseModel] | None:
-    """The model that describes the mapping at `path`."""
+    """Return the model of the mapping at `path`."""
     for type_ in _types_at(model, path):
         if isinstance(type_, type) and issubclass(type_, BaseModel):
             return type_
@@ -130,7 +130,7 @@ def _model_at(model: type[BaseModel], path: Sequence[PathPart]) -> type[BaseMode
 
 
 def _types_at(model: type[BaseModel], path: Sequence[PathPart]) -> list[Any]:
-    """The types that may be at `path`, with unions, lists and annotations taken apart."""
+    """Return the possible types at `path`. Unions, lists and annotations are resolved."""
     types: list[Any] = [model]
     for part in path:
         below: list[Any] = []

@@ -1,6 +1,6 @@
-"""Reading all pages of a project without Dagster: the feeds they describe, and the problems of broken pages.
+"""Reads all pages of a project without Dagster: the feeds that they describe, and the problems of broken pages.
 
-A broken page does not hide the others: every page is read, and every problem is reported at once.
+Every page is read and every problem is reported, so a broken page does not hide the others.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ class _Empty(BaseModel):
     model_config = {"extra": "forbid"}
 
 
-#: The components of the platform and the model of their attributes.
+#: The platform's components, each with the model of its attributes.
 _MODELS: Mapping[str, type[BaseModel]] = {
     FEED_TYPE: Feed,
     f"{_COMPONENTS}dbt_models.DbtModels": _Empty,
@@ -39,22 +39,22 @@ _PAGE_KEYS = ("type", "attributes", "template_vars_module", "requirements", "pos
 
 @dataclass(frozen=True)
 class Page:
-    """One page file.
+    """A page file.
 
     Attributes
     ----------
     folder
-        Relative to `defs`, in POSIX form: the name by which the page is known.
+        Path relative to `defs`, in POSIX form. It identifies the page.
     file
-        Relative to the project, as users know it: `defs/city_parking/defs.yaml`.
+        Path relative to the project, as shown to users: `defs/city_parking/defs.yaml`.
     feeds
-        The feeds that it describes; empty for other components and for a broken page.
+        The feeds on the page. Empty for other components and for a broken page.
     name_lines
         The line of each feed's `name`.
     names
-        The names that the page gives, also if it is broken.
+        The pipeline names on the page, also if it is broken.
     problems
-        Why it cannot be used; empty if it can.
+        Why the page cannot be used. Empty if it can.
     """
 
     folder: str
@@ -66,10 +66,10 @@ class Page:
 
 
 def read_pages(defs: Path) -> list[Page]:
-    """Read every page below the folder `defs`, in the order of their folders.
+    """Return every page below the folder `defs`, in the order of their folders.
 
-    Broken pages are in the list too, with their problems. Two pages with the same pipeline name are both listed, and
-    the later one is broken, unless its folder has that name.
+    The list includes broken pages, with their problems. If two pages have the same pipeline name, both are listed. The
+    later one is broken, unless its folder has that name.
     """
     files = sorted(defs.rglob(PAGE_FILE))
     return _without_duplicates([_read(defs, file) for file in files])
@@ -139,13 +139,13 @@ def _judge(document: yaml.Node, value: Any, shown: str) -> tuple[Feed | None, li
         line = place_of(document, ["type"]).line
         return None, [
             *problems,
-            PageProblem(shown, line, "type", "This key is required.", f"For a REST feed it is {FEED_TYPE}."),
+            PageProblem(shown, line, "type", "This key is required.", f"Use {FEED_TYPE} for a REST feed."),
         ]
     model = _MODELS.get(kind)
     if model is None:
         if kind.startswith("foss_platform."):
             line = place_of(document, ["type"]).line
-            problem = f"There is no component {kind!r}."
+            problem = f"The component {kind!r} does not exist."
             problems.append(PageProblem(shown, line, "type", problem, did_you_mean(kind, sorted(_MODELS))))
         return None, problems
     if problems and "attributes" not in value:
@@ -181,7 +181,7 @@ def _judged_against(page: Page, owners: Mapping[str, Page]) -> Page:
             page.file,
             line,
             "name",
-            f"The pipeline {name!r} is described in {owners[name].file} too.",
+            f"The pipeline {name!r} is also described in {owners[name].file}.",
             "Choose another name.",
         )
         for position, (name, line) in enumerate(zip(names, page.name_lines, strict=True))

@@ -1,4 +1,4 @@
-"""The YAML of a page with the line of each key, so that a problem can name the place as the user wrote it."""
+"""Finds lines and keys in the YAML of a page, so that a problem can name its place in the user's words."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Place:
     line
         Counted from 1.
     key
-        The way to it in the user's words, such as `contract "Sted": type`; empty for the document itself.
+        The path in the user's words, such as `contract "Sted": type`. Empty for the document itself.
     """
 
     line: int
@@ -25,7 +25,7 @@ class Place:
 
 
 def place_of(document: yaml.Node, path: Sequence[PathPart]) -> Place:
-    """The place that a path of keys and list positions leads to, or the nearest one above it that exists."""
+    """Return the place of a path of keys and list positions, or its nearest existing ancestor."""
     node, line, words = document, document.start_mark.line + 1, ""
     for part in path:
         found = _child(node, part)
@@ -40,7 +40,7 @@ def place_of(document: yaml.Node, path: Sequence[PathPart]) -> Place:
 
 
 def repeated_keys(node: yaml.Node) -> Iterator[tuple[str, int]]:
-    """Keys that one mapping has twice, with the line of the second: YAML would drop the first in silence."""
+    """Yield repeated keys of a mapping, with the line of the second. YAML would silently drop the first."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -70,7 +70,7 @@ def _joined(words: str, part: PathPart, node: yaml.Node) -> str:
 
 
 def _entry(index: int, node: yaml.Node) -> str:
-    """A list's entry by its name if it has one, otherwise by its number."""
+    """Return the name of a list's entry, or its number if it has no name."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == "name" and isinstance(value, yaml.ScalarNode):

@@ -1,1 +1,1 @@
-"""One poll: its identity, its request, its judged records."""
+"""A poll: its identity, its request and its judged records."""

@@ -1,7 +1,8 @@
-"""A batch's identity, which comes from its cause and not from the try: the same cause is the same batch.
+"""The identity of a batch, which depends on its cause and not on the try: the same cause means the same batch.
 
-A scheduled poll is its pipeline and tick, a poll by hand its request, a replayed poll its recorded
-time and content. Ids begin with what orders them in time, so that Iceberg's column statistics prune.
+The cause of a scheduled poll is its pipeline and tick. The cause of a manual poll is its request. The cause of a
+replayed poll is its recorded time and content. Ids begin with their order in time, so that Iceberg's column statistics
+can skip files.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from foss_platform.errors import ConfigurationError
 
 
 class CauseKind(StrEnum):
-    """Why a poll was made."""
+    """The kind of a poll's cause."""
 
     SCHEDULE = "schedule"
     REQUEST = "request"
@@ -21,28 +22,28 @@ class CauseKind(StrEnum):
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a poll is made, and the id of its batch."""
+    """The cause of a poll, with the id of its batch."""
 
     kind: CauseKind
     batch_id: str
 
 
 def scheduled(pipeline: str, tick: datetime) -> Cause:
-    """The poll of one tick of the schedule (an aware time)."""
+    """Return the cause of a scheduled poll. `tick` is a time with a zone."""
     return Cause(CauseKind.SCHEDULE, f"{pipeline}/schedule/{_to_milliseconds(tick)}")
 
 
 def requested(pipeline: str, request: str) -> Cause:
-    """A poll by hand; `request` names it, e.g. the id of the Dagster run that first tried it."""
+    """Return the cause of a manual poll. `request` identifies it, e.g. the id of its first Dagster run."""
     return Cause(CauseKind.REQUEST, f"{pipeline}/request/{request}")
 
 
 def recorded(pipeline: str, polled_at: datetime, content_hash: str) -> Cause:
-    """A replayed poll."""
+    """Return the cause of a replayed poll."""
     return Cause(CauseKind.RECORDING, f"{pipeline}/recording/{_to_milliseconds(polled_at)}/{content_hash}")
 
 
 def _to_milliseconds(moment: datetime) -> str:
     if moment.tzinfo is None:
-        raise ConfigurationError(f"The time {moment.isoformat()} has no zone.", "Write it with one, such as Z.")
+        raise ConfigurationError(f"The time {moment.isoformat()} has no zone.", "Add a zone, such as Z.")
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,6 +1,6 @@
-"""One poll: from a cause to a judged batch, ready to be committed. Not here: the commit.
+"""Polls a feed for a cause, and returns a judged batch that is ready to be committed.
 
-A poll that fails is a batch too: it has no rows, and the poll log says why.
+A failed poll is a batch too. It has no rows, and the poll log contains the error.
 """
 
 import hashlib
@@ -22,12 +22,12 @@ from foss_platform.ingest.records.contract import Accepted, Judge, Rejected, con
 if TYPE_CHECKING:
     import requests
 
-#: How much of an unreadable body the poll log keeps.
+#: The number of bytes of an unreadable body that the poll log keeps.
 MAX_KEPT_BODY_BYTES = 1_000_000
 
 
 class PollStatus(StrEnum):
-    """How an attempt ended."""
+    """The outcome of an attempt."""
 
     ACCEPTED = "accepted"
     FAILED = "failed"
@@ -40,11 +40,11 @@ class Poll:
     Attributes
     ----------
     accepted, rejected
-        Pairs of the record's index in the poll and the verdict on it.
+        Pairs of the record's index in the poll and its verdict.
     log
         The row of `ops.polls`, by column.
     error
-        Why the poll failed; None for an accepted one.
+        Why the poll failed. None for an accepted poll.
     """
 
     cause: Cause
@@ -57,7 +57,7 @@ class Poll:
 
 
 class FeedPoller:
-    """Polls one feed and judges what it brings; the clock and the HTTP session are passed in."""
+    """Polls one feed and judges its records. The clock and the HTTP session are passed in."""
 
     def __init__(self, feed: Feed, session: "requests.Session", clock: Clock, *, trust_date: bool = False) -> None:
         self._feed = feed
@@ -67,7 +67,7 @@ class FeedPoller:
         self._judge = contract_judge(feed)
 
     def poll(self, cause: Cause) -> Poll:
-        """Fetch and judge once. Never raises for what the feed does: the poll says how it ended."""
+        """Fetch and judge once. Failures of the feed are not raised, but recorded in the returned poll."""
         source = safe_url(self._feed.source.effective_url())
         try:
             answer = fetch(self._feed.source, self._session, self._clock, trust_date=self._trust_date)
@@ -77,20 +77,20 @@ class FeedPoller:
 
 
 def judge_recorded(feed: Feed, judge: Judge, source: str, polled_at: datetime, body: bytes, http_status: int) -> Poll:
-    """Judge a recorded body as if polled then; its identity is the recorded time and content."""
+    """Judge a recorded body as if polled at that time. The recorded time and content are the batch's identity."""
     answer = Answer(body, http_status, polled_at, duration_seconds=0.0, tries=0)
 
     def cause(digest: str) -> Cause:
         return recorded(feed.name, polled_at, digest)
 
     if http_status != 200:
-        error = LastingError(f"The recording holds an answer of HTTP {http_status}.")
+        error = LastingError(f"The recording has a response with HTTP {http_status}.")
         return _failed(feed, cause(hashlib.sha256(body).hexdigest()), source, answer, error)
     return judge_answer(feed, judge, cause, source, answer)
 
 
 def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], source: str, answer: Answer) -> Poll:
-    """Judge an answer with HTTP status 200; `cause_of` is given the content's hash."""
+    """Judge a response with HTTP status 200. `cause_of` gets the hash of the content."""
     try:
         payload = parse_body(answer.body)
     except UnreadableBodyError as error:
@@ -114,8 +114,8 @@ def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], sou
     if not accepted:
         first = rejected[0][1].reason
         refusal = LastingError(
-            f"All {len(rejected)} records of the poll break the contract; the first: {first}.",
-            f"See {feed.rejected}, then mend the contract on the page or wait for the feed.",
+            f"All {len(rejected)} records of the poll break the contract. The first: {first}.",
+            f"See {feed.rejected}, then correct the contract on the page or wait for the feed.",
         )
     log = _log_row(feed, cause, source, answer, digest, refusal)
     log["records_accepted"] = len(accepted)
@@ -126,7 +126,7 @@ def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], sou
 
 def _failed(feed: Feed, cause: Cause, source: str, answer: Answer, error: FossError, digest: str | None = None) -> Poll:
     log = _log_row(feed, cause, source, answer, digest, error)
-    # an answer with another status than 200 was never promised to be readable
+    # only a response with status 200 should have been readable
     if answer.body and answer.http_status == 200:
         log["body"] = answer.body[:MAX_KEPT_BODY_BYTES]
     return Poll(cause, answer.received_at, source, log, error=error)

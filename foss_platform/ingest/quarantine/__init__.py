@@ -1,1 +1,1 @@
-"""The quarantine of rejected records, and replaying them."""
+"""The quarantine of rejected records, and its replay."""

@@ -1,7 +1,7 @@
-"""The quarantine: what lies in it, and what has become of it. Not here: taking it in (`ingest.quarantine.replay`).
+"""The records in quarantine and their state. See `ingest.quarantine.replay` for loading them.
 
-"Replayed" is not written down anywhere: a record is replayed when bronze holds its batch and index.
-Records of a try that never ended (a crash before its poll was logged) are unfinished: the retry polled anew.
+The state "replayed" is not stored: a record is replayed if bronze contains its batch and index. Records of a try that
+crashed before its poll was logged are unfinished: the retry polled again.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from foss_platform.lake.table.tables import find_table
 
 
 class State(StrEnum):
-    """What has become of a quarantined record."""
+    """The state of a quarantined record."""
 
     WAITING = "waiting"
     REPLAYED = "replayed"
@@ -30,7 +30,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class QuarantinedRecord:
-    """One record of quarantine (times in UTC; `record` is JSON text)."""
+    """A record in quarantine (times in UTC; `record` is JSON text)."""
 
     batch_id: str
     record_index: int
@@ -44,14 +44,14 @@ class QuarantinedRecord:
 def quarantined(
     catalog: Catalog, feed: Feed, since: datetime | None = None, reason: str | None = None
 ) -> Iterator[QuarantinedRecord]:
-    """The records of quarantine, a batch of rows in memory at a time.
+    """Yield the records in quarantine. Reads one record batch at a time.
 
     Parameters
     ----------
     since
-        Only of polls from this time on.
+        Only records of polls from this time on.
     reason
-        Only those whose reason contains this text.
+        Only records whose reason contains this text.
     """
     table, log = find_table(catalog, feed.rejected), find_table(catalog, POLLS)
     bronze = find_table(catalog, feed.bronze)

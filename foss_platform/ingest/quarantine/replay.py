@@ -1,7 +1,7 @@
-"""Taking quarantine in once the contract or the code was mended.
+"""Replays quarantine after the contract or the code was corrected.
 
-A record keeps its first batch, index and poll time, and what is in bronze by these is never taken in
-again, so replaying is exactly once by itself. Bodies that could not be read lie in `ops.polls`.
+A record keeps its first batch, index and poll time. A record that bronze already contains by these values is not added
+again, so each record is replayed exactly once. Unreadable bodies are stored in `ops.polls` and replayed too.
 """
 
 import json
@@ -32,12 +32,12 @@ from foss_platform.lake.table.tables import find_table
 
 @dataclass
 class QuarantineReplay:
-    """What a replay brought, or would bring.
+    """The result of a replay, or of a dry run.
 
     Attributes
     ----------
     still_refused
-        By reason, records and bodies that the contract refuses still.
+        By reason, the number of records and bodies that the contract still refuses.
     """
 
     records: int = 0
@@ -46,7 +46,7 @@ class QuarantineReplay:
     still_refused: dict[str, int] = field(default_factory=dict)
 
     def refuse(self, reason: str) -> None:
-        """Count one that stays."""
+        """Count a record or body that remains in quarantine."""
         self.still_refused[reason] = self.still_refused.get(reason, 0) + 1
 
 
@@ -59,7 +59,7 @@ def replay_quarantine(
     reason: str | None = None,
     dry_run: bool = False,
 ) -> QuarantineReplay:
-    """Take in what the contract accepts now: records of quarantine, and bodies that could not be read before."""
+    """Replay the records in quarantine and the unreadable bodies that the contract accepts now."""
     if not dry_run:
         ensure_feed_tables(catalog, feed)
         heal_poll_log(catalog, feed, summary)
@@ -113,7 +113,7 @@ def _commit_records(
 
 
 def _log_batches_that_came_in(catalog: Catalog, polls: list[Poll], summary: Mapping[str, str]) -> None:
-    """A poll of which nothing was left failed; now that records of it are in, it is an accepted poll as well."""
+    """Log an accepted poll for each failed poll of which records have now been committed."""
     log = find_table(catalog, POLLS)
     if log is None:
         return
@@ -144,7 +144,7 @@ def _log_batches_that_came_in(catalog: Catalog, polls: list[Poll], summary: Mapp
 
 
 def _unread_bodies(catalog: Catalog, feed: Feed, since: datetime | None, reason: str | None) -> Iterator[Poll]:
-    """Failed polls whose whole body the log kept, judged anew; those whose batch has come in since are left out."""
+    """Yield failed polls whose whole body is in the log, judged again, unless their batch has been committed since."""
     log, bronze = find_table(catalog, POLLS), find_table(catalog, feed.bronze)
     if log is None or log.current_snapshot() is None:
         return

@@ -1,7 +1,7 @@
-"""A recording served over real HTTP, as the feed would have. What belongs here: the stand-in feed, on loopback only.
+"""Serves a recording over real HTTP on loopback, in place of the feed. See `recording` for reading recordings.
 
-What does not: reading recordings (`recording`) and polling. Like the real feed it moves `Last-Modified` and `ETag` with
-each answer even while its figures are frozen, so only the data's own time can tell that they are stale.
+Like the real feed, it changes `Last-Modified` and `ETag` with each response, even while the data is frozen. So only the
+data's own time can show that the data is stale.
 """
 
 import logging
@@ -35,27 +35,27 @@ class _Answer:
 
 
 class FeedServer:
-    """Serves recorded polls at `url` from its making until `close`, or as a context manager.
+    """Serves recorded polls at `url` from its creation until `close`, or as a context manager.
 
     Parameters
     ----------
     polls
-        What to serve; at least one. Held in memory.
+        The polls to serve, at least one. They are kept in memory.
     pace
-        `"step"`: each GET gets the next poll in the order given, with its `polled_at` as HTTP `Date`; then 410.
-        A number: simulated seconds per second of `clock`; a GET gets the latest poll of that time with the simulated
-        time as `Date`, the last one for ever after, and 503 before the first.
+        `"step"`: each GET returns the next poll in the given order, with its `polled_at` as HTTP `Date`, then 410.
+        A number: the simulated seconds per second of `clock`. Each GET returns the latest poll at the simulated time,
+        with that time as `Date`. Before the first poll it returns 503, and after the last one it repeats the last.
     start
-        Aware. Where simulated time begins, or the earliest poll to step through; the first poll's time unless given.
+        The beginning of the simulated time, or the earliest poll to step through, with a zone. Default: the first poll.
     port
-        0 takes a free one.
+        0 chooses a free port.
     clock
-        Seconds, never going back.
+        Returns seconds that never decrease.
 
     Raises
     ------
     ConfigurationError
-        There is nothing to serve, the pace or start makes no sense, or the port cannot be taken.
+        If there is no poll to serve, the pace or start is invalid, or the port is in use.
     """
 
     def __init__(
@@ -68,10 +68,12 @@ class FeedServer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if pace != "step" if isinstance(pace, str) else not 0 < pace < math.inf:
-            raise ConfigurationError(f"The pace is {pace!r}.", 'Give "step" or a number above 0; 1 is as recorded.')
+            raise ConfigurationError(
+                f"The pace {pace!r} is invalid.", 'Use "step" or a number above 0. 1 is real time.'
+            )
         if start is not None and start.tzinfo is None:
-            raise ConfigurationError(f"The start {start.isoformat()} has no zone.", "Give one, e.g. a Z at its end.")
-        # a recorder's clock may have been set back; the latest poll is found by bisection
+            raise ConfigurationError(f"The start {start.isoformat()} has no zone.", "Add a zone, e.g. a Z at the end.")
+        # a recorder's clock may have been set back, but bisection needs sorted times
         held = list(polls) if isinstance(pace, str) else sorted(polls, key=lambda poll: poll.polled_at)
         if isinstance(pace, str) and start is not None:
             held = [poll for poll in held if poll.polled_at >= start]
@@ -88,9 +90,9 @@ class FeedServer:
         try:
             self._server = _Server(self, port)
         except (OSError, OverflowError) as error:
-            problem = f"Port {port} of {_HOST} cannot be served on ({error})."
+            problem = f"Port {port} of {_HOST} cannot be opened ({error})."
             raise ConfigurationError(
-                problem, "End what uses it, or choose another port (0 takes a free one)."
+                problem, "Stop the program that uses it, or choose another port (0 chooses a free port)."
             ) from None
         self._began = clock()
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="feed-server", daemon=True)
@@ -98,17 +100,20 @@ class FeedServer:
 
     @property
     def url(self) -> str:
-        """Where the feed is."""
+        """The feed's URL."""
         return f"http://{_HOST}:{self._server.server_port}{FEED_PATH}"
 
     @property
     def served(self) -> int:
-        """How many GETs got a recorded poll, its bad status included; HEAD, 404, 410 and "too early" do not count."""
+        """The number of GETs that returned a recorded poll, whatever its status.
+
+        HEAD requests, and responses outside of the recording, such as 404 and 410, are not counted.
+        """
         with self._lock:
             return self._served
 
     def close(self) -> None:
-        """Stop serving, free the port and wait for every thread; a second call does nothing."""
+        """Stop serving, free the port and wait for all threads. A second call does nothing."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -120,7 +125,7 @@ class FeedServer:
         self.close()
 
     def _answer(self, *, take: bool) -> tuple[_Answer, int]:
-        """Give what to send and the answer's number; `take` is false for HEAD, which uses no poll up."""
+        """Return the response and its number. `take` is false for HEAD, which does not consume a poll."""
         with self._lock:
             self._answers += 1
             answer, is_poll = self._step() if self._speed is None else self._at(self._simulated(self._speed))
@@ -148,7 +153,7 @@ class FeedServer:
 
 
 class _Server(ThreadingHTTPServer):
-    # only threads that are no daemons are waited for by server_close
+    # server_close waits only for threads that are not daemons
     daemon_threads = False
 
     def __init__(self, feed: FeedServer, port: int) -> None:
@@ -161,7 +166,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # a client that connects and says nothing would hold up close() for ever
+    # without it, a client that connects but sends nothing would block close() forever
     timeout = 2.0
     wbufsize = -1
     server: _Server
@@ -173,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(take=False)
 
     def log_message(self, *args: Any, **kwargs: Any) -> None:
-        """Keep silent: the base class writes each request to stderr."""
+        """Log nothing. The base class writes each request to stderr."""
 
     def _reply(self, *, take: bool) -> None:
         if urlsplit(self.path).path != FEED_PATH:

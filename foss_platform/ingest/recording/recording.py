@@ -1,11 +1,9 @@
-"""Reading recorded polls of a feed. What belongs here: the two file forms a recording may have.
+"""Reads recorded polls of a feed from two file formats. See `feed_server` for serving them.
 
-What does not: serving them (`feed_server`), judging what is in a body (the contract) and anything of one feed.
-
-A recording is JSON lines (`.jsonl`, `.jsonl.gz`), one poll a line: `polled_at` with a zone, `body` (or `text` where
-it is no JSON), and if need be `http_status` and `synthetic`. Or it is an excerpt (`.csv`), the same made compact:
-`#record` lines give the body's records with `$Column` where a row's figure goes, then a header, then a row per poll;
-a poll that the table cannot say is carried as its JSON line.
+A recording is a JSON lines file (`.jsonl`, `.jsonl.gz`) with one poll per line: `polled_at` with a zone, `body` (or
+`text` if it is not JSON), and optionally `http_status` and `synthetic`. An excerpt (`.csv`) is the same in a compact
+form: `#record` lines contain the body's records, with `$Column` as a placeholder for a row's value. A header and one
+row per poll follow. A poll that the table cannot express is stored as its JSON line.
 """
 
 import csv
@@ -27,18 +25,18 @@ _SUFFIXES = (".jsonl", ".jsonl.gz", _EXCERPT)
 
 @dataclass(frozen=True)
 class RecordedPoll:
-    """One poll as it once was, or as somebody made it up.
+    """A recorded or synthetic poll.
 
     Parameters
     ----------
     polled_at
-        When the feed was asked; aware, UTC.
+        Time of the poll (aware, UTC).
     body
-        The raw body as it would come over HTTP.
+        The raw body as received over HTTP.
     http_status
-        The answer's status code.
+        The status code of the response.
     synthetic
-        Why a poll that never happened is there; empty for a real one.
+        Why a synthetic poll was added. Empty for a real poll.
     """
 
     polled_at: datetime
@@ -48,7 +46,7 @@ class RecordedPoll:
 
 
 def read_recording(path: Path) -> Iterator[RecordedPoll]:
-    """Read a recording's polls in the order of the file, holding one line at a time.
+    """Yield a recording's polls in the order of the file. Reads one line at a time.
 
     Parameters
     ----------
@@ -58,19 +56,19 @@ def read_recording(path: Path) -> Iterator[RecordedPoll]:
     Raises
     ------
     ConfigurationError
-        At once for a missing file or an unknown type; while iterating for a bad line, naming file and line.
+        At once if the file is missing or its type is unknown. Later if a line is invalid: the error names the line.
     """
     _check_file(path)
     return _polls(path, excerpt=path.name.endswith(_EXCERPT))
 
 
 def count_recording(path: Path) -> int:
-    """Count a recording's polls without parsing them.
+    """Return the number of polls of a recording without parsing them.
 
     Raises
     ------
     ConfigurationError
-        The file is missing, of an unknown type or cannot be read to its end; bad lines are counted, not found.
+        If the file is missing, has an unknown type or cannot be read to its end. Invalid lines are counted too.
     """
     _check_file(path)
     if not path.name.endswith(_EXCERPT):
@@ -80,12 +78,12 @@ def count_recording(path: Path) -> int:
 
 
 def parse_time(text: object) -> datetime:
-    """Read an ISO 8601 time that bears a zone, as UTC.
+    """Return an ISO 8601 time with a zone as UTC.
 
     Raises
     ------
     ValueError
-        It is no such time.
+        If the text is not such a time.
     """
     try:
         time = datetime.fromisoformat(str(text))
@@ -93,23 +91,23 @@ def parse_time(text: object) -> datetime:
             return time.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not an ISO 8601 time such as 2020-10-24T16:01:00Z") from None
-    raise ValueError(f"the time {text!r} has no zone; write e.g. 2020-10-24T16:01:00Z")
+    raise ValueError(f"the time {text!r} has no zone: write e.g. 2020-10-24T16:01:00Z")
 
 
 def row_body(records: Sequence[Mapping[str, str]], row: Mapping[str, str]) -> bytes:
-    """Make the body of an excerpt's row: its figures put where the records say `$Column`.
+    """Return the body of an excerpt's row, with its values in place of `$Column` in the records.
 
     Raises
     ------
     ValueError
-        A record names a column that the row has not.
+        If a record names a column that the row does not have.
     """
     try:
         return _encode(
             [{key: row[text[1:]] if text.startswith("$") else text for key, text in item.items()} for item in records]
         )
     except KeyError as error:
-        raise ValueError(f"the {RECORD_MARK.strip()} lines name the column {error}, which the header has not") from None
+        raise ValueError(f"the {RECORD_MARK.strip()} lines name the column {error}, which the header lacks") from None
 
 
 def _polls(path: Path, *, excerpt: bool) -> Iterator[RecordedPoll]:
@@ -155,7 +153,7 @@ def _json_poll(line: str) -> RecordedPoll:
 
 def _row_poll(cells: list[str], columns: list[str], records: list[dict[str, str]]) -> RecordedPoll:
     if len(cells) != len(columns):
-        raise ValueError(f"the row has {len(cells)} cells where the header has {len(columns)}")
+        raise ValueError(f"the row has {len(cells)} cells, but the header has {len(columns)}")
     row = dict(zip(columns, cells, strict=True))
     return RecordedPoll(parse_time(row["polled_at"]), row_body(records, row))
 
@@ -187,10 +185,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        problem = f"{path}, at line {number + 1}: the file cannot be read on ({error})."
-        raise ConfigurationError(problem, "It may be cut short: get it again.") from None
+        problem = f"{path}, line {number + 1}: the rest of the file cannot be read ({error})."
+        raise ConfigurationError(problem, "The file may be truncated. Get it again.") from None
 
 
 def _check_file(path: Path) -> None:
     if not path.name.endswith(_SUFFIXES) or not path.is_file():
-        raise ConfigurationError(f"{path} is no recording.", f"Give an existing file of type {', '.join(_SUFFIXES)}.")
+        raise ConfigurationError(f"{path} is not a recording.", f"Use an existing file of type {', '.join(_SUFFIXES)}.")

@@ -1,4 +1,4 @@
-"""Taking in recorded polls, in large batches, as if polled then. Not here: reading the file."""
+"""Loads recorded polls in large batches, as if polled at their recorded time."""
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,13 +15,13 @@ from foss_platform.ingest.poll.poll import judge_recorded
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.ingest.records.contract import contract_judge
 
-#: Polls in one commit: 36,000 rows of the parking feed, some 40 MB while in memory.
+#: Polls per commit: 36,000 rows of the parking feed, about 40 MB in memory.
 POLLS_PER_COMMIT = 4_000
 
 
 @dataclass
 class ReplayTotals:
-    """What a replay has brought so far."""
+    """The totals of a replay so far."""
 
     polls: int = 0
     rows: int = 0
@@ -31,7 +31,7 @@ class ReplayTotals:
     rejected_records: int = 0
 
     def add(self, polls: int, failed: int, written: Written) -> None:
-        """Count one commit."""
+        """Add the result of one commit."""
         self.polls += polls
         self.failed_polls += failed
         self.rows += written.rows
@@ -48,7 +48,7 @@ def replay(
     summary: Mapping[str, str],
     progress: Callable[[int], None] = lambda _: None,
 ) -> ReplayTotals:
-    """Take in recorded polls; what is in already changes nothing.
+    """Load recorded polls. Polls that are already committed change nothing.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def replay(
         Called with the number of polls of each commit.
     """
     ensure_feed_tables(catalog, feed)
-    # before the replay's own commits push out of history what an earlier run still owes the log
+    # before the replay's own commits expire the snapshots that contain missing rows of the log
     heal_poll_log(catalog, feed, summary)
     judge = contract_judge(feed)
     totals = ReplayTotals()
@@ -71,7 +71,7 @@ def replay(
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Without Python's search for cycles: parsed polls have none, and walking them took a quarter of a load."""
+    """Pause Python's cyclic garbage collector. Parsed polls have no cycles, and the search took a quarter of a load."""
     was_on = gc.isenabled()
     gc.disable()
     try:

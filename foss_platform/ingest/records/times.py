@@ -1,7 +1,7 @@
-"""The data's own time: from a feed's local text to an instant. Pure functions, no clock.
+"""Converts a feed's local time text to an instant, with pure functions and without a clock.
 
-A local time without an offset is ambiguous in the hour that autumn repeats and does not exist in
-the hour that spring skips; both are settled here, in one place, as SQL settles them in its macro.
+A local time without an offset is ambiguous in the hour that is repeated in autumn, and does not exist in the hour that
+is skipped in spring. Both cases are decided here, by the same rules as in the SQL macro.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from foss_platform.ingest.page.feed import DataTime
 
 
 def data_time_reader(spec: DataTime) -> Callable[[str, datetime], datetime | None]:
-    """A function from (text, poll time in UTC) to the instant in UTC, or None where there is none.
+    """Return a function from a text and a poll time in UTC to an instant in UTC or None.
 
-    None means that the text cannot be read in the feed's format, or names an hour that does not exist.
+    None means that the text does not fit the feed's format or names a time that does not exist.
     """
     zone = spec.zone_info
     ahead = timedelta(minutes=spec.ahead_minutes)
@@ -35,8 +35,8 @@ def data_time_reader(spec: DataTime) -> Callable[[str, datetime], datetime | Non
 
 
 def _candidates(text: str, format_: str, zone: ZoneInfo) -> tuple[datetime, ...]:
-    """The one or two instants, in order, that `text` can mean; none where it is unreadable or skipped."""
-    if "\0" in text:  # fromisoformat overlooks it at the end
+    """Return the one or two possible instants of `text`, in order. Empty if it is unreadable or a skipped time."""
+    if "\0" in text:  # fromisoformat ignores it at the end
         return ()
     try:
         local = datetime.fromisoformat(text) if format_ == "iso8601" else _parse_strictly(text, format_)
@@ -46,7 +46,7 @@ def _candidates(text: str, format_: str, zone: ZoneInfo) -> tuple[datetime, ...]
             return (local.astimezone(UTC),)
         first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
         if first.utcoffset() == second.utcoffset():
-            # neither in an hour that is repeated nor in one that is skipped
+            # the time is neither repeated nor skipped
             return (first.astimezone(UTC),)
         instants = {first.astimezone(UTC), second.astimezone(UTC)}
         return tuple(sorted(i for i in instants if i.astimezone(zone).replace(tzinfo=None) == local))
@@ -55,7 +55,7 @@ def _candidates(text: str, format_: str, zone: ZoneInfo) -> tuple[datetime, ...]
 
 
 def _parse_strictly(text: str, format_: str) -> datetime | None:
-    """Parse, and refuse what reads back differently: `strptime` takes `1.2.2020`, other engines may not."""
-    # the zone, where there is one, comes from the feed's page
+    """Parse, and refuse text that is formatted differently. `strptime` accepts `1.2.2020`, other engines may not."""
+    # the zone, if there is one, comes from the feed's page
     parsed = datetime.strptime(text, format_)  # noqa: DTZ007
     return parsed if parsed.strftime(format_) == text else None

@@ -1,1 +1,1 @@
-"""The part of dbt's language that the platform supports."""
+"""The subset of dbt's language that the platform supports."""

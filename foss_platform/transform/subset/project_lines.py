@@ -1,16 +1,16 @@
-"""Where in a dbt project something is decided: its file and line, which the manifest does not tell."""
+"""Finds the file and line that decide something in a dbt project. The manifest does not contain them."""
 
 import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-#: Text of a file of the project, by its path in the project; empty if it cannot be read.
+#: Returns the text of a project file, given its path in the project. Empty if it cannot be read.
 TextOf = Callable[[str], str]
 
 
 def place(node: Mapping[str, Any], word: str, text_of: TextOf) -> tuple[str, int]:
-    """The file and line that decide it: the node's file, its page or the project's, whichever has the word."""
+    """Return the first file and line that contain the word: in the node's file, its YAML file or the project file."""
     own = str(node["original_file_path"])
     page = str(node.get("patch_path") or "").partition("://")[2]
     for file in (own, page):
@@ -23,7 +23,7 @@ def place(node: Mapping[str, Any], word: str, text_of: TextOf) -> tuple[str, int
 
 
 def _line(text: str, word: str, after: str) -> int:
-    """The first line with a word, from the line on that has `after`; 0 if there is none."""
+    """Return the number of the first line with a word, starting at the line that contains `after`. 0 if not found."""
     begun = not after
     for number, line in enumerate(text.splitlines(), start=1):
         begun = begun or re.search(rf"\bname:\s*['\"]?{re.escape(after)}\b", line) is not None

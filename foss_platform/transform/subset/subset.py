@@ -1,7 +1,7 @@
-"""The part of dbt's language that the platform supports, judged on a manifest. Not here: parsing, or running dbt.
+"""The subset of dbt's language that the platform supports, judged on a manifest.
 
-Pure functions: a caller that wants lines of files hands in a function that reads them. A node that is refused is
-left out of every build with all that is made from it; the other nodes are built.
+These are pure functions. A caller that wants line numbers passes a function that reads files. A refused node and all
+nodes that depend on it are left out of every build. The other nodes are built.
 """
 
 import re
@@ -13,24 +13,24 @@ from foss_platform.lake.table.names import NAMESPACES
 from foss_platform.transform.subset.project_lines import TextOf, place
 
 _BUILT = frozenset({"table", "incremental", "ephemeral", "view"})
-#: Written by polls and by the platform itself, or taken by the engines.
+#: Namespaces that polls or the platform itself write to, or that the engines use.
 _RESERVED = frozenset({"bronze", "ops", "reference", "foss_state", "main", "information_schema"})
 _ALTERNATIVES = {
     "snapshot": "Bronze keeps every poll with its time: write the history as an incremental model over it.",
-    "python": "Write it in SQL, or compute outside of dbt and give the result as a feed or a seed.",
+    "python": "Write it in SQL, or compute it outside of dbt and load the result as a feed or a seed.",
     "function": "Write the expression as a macro.",
-    "materialized_view": "Use materialized='table': each run brings it up to date.",
-    "external": "Use materialized='table', and write files with `foss sql --output`.",
+    "materialized_view": "Use materialized='table', which each run updates.",
+    "external": "Use materialized='table', and export files with `foss sql --output`.",
 }
-_STRATEGIES = "Leave incremental_strategy out: rows replace those of the same unique_key (docs/PIPELINES.md)."
-#: Settings by which dbt's own strategies choose rows or columns; ours would give another table.
+_STRATEGIES = "Remove incremental_strategy: new rows replace those with the same unique_key (docs/PIPELINES.md)."
+#: Settings of dbt's own strategies that choose rows or columns. With our strategy the table would differ.
 _ROW_SETTINGS = ("incremental_predicates", "merge_update_columns", "merge_exclude_columns", "merge_clauses")
 _LAYOUT = ("partition_by", "partitioned_by", "cluster_by", "sort", "dist", "indexes", "properties", "table_properties")
 
 
 @dataclass(frozen=True)
 class Remark:
-    """A problem of one node; `what` is its kind and name, `file` and `line` are where it is decided."""
+    """A problem of one node. `what` is the node's kind and name. `file` and `line` show the cause."""
 
     unique_id: str
     what: str
@@ -45,16 +45,16 @@ class Remark:
 
 @dataclass(frozen=True)
 class Subset:
-    """What of a project is supported.
+    """The supported part of a project.
 
     Attributes
     ----------
     refused
-        By node, why it is not built.
+        By node, the reason why it is not built.
     below
-        By node that is made from a refused one, directly or not, that refused one.
+        By node that depends on a refused node, directly or not, the problem of the refused node.
     notices
-        What is built otherwise than dbt would.
+        Nodes that are built, but not as dbt would build them.
     """
 
     refused: Mapping[str, Remark]
@@ -62,11 +62,11 @@ class Subset:
     notices: tuple[Remark, ...]
 
     def reason(self, unique_id: str) -> str:
-        """Why a node is not built; empty if it is."""
+        """Return why a node is not built. Empty if it is built."""
         if unique_id in self.refused:
             return str(self.refused[unique_id])
         if unique_id in self.below:
-            return f"Not built, because the {self.below[unique_id].what}, from which it is made, is refused."
+            return f"Not built: it depends on the {self.below[unique_id].what}, which is refused."
         return ""
 
 
@@ -97,7 +97,7 @@ def _named(node: Mapping[str, Any]) -> str:
 
 
 def _problems(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What the platform does not build: the word that says so in the project, why, what instead."""
+    """Yield a node's reasons not to be built: the word in the project that shows it, the problem, the remedy."""
     kind, config = node["resource_type"], node.get("config", {})
     if kind in ("snapshot", "function"):
         yield kind, f"is a {kind}, which the platform does not build", _ALTERNATIVES[kind]
@@ -130,7 +130,7 @@ def _misplaced(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         free = ", ".join(name for name in NAMESPACES if name not in _RESERVED)
         yield (
             "schema",
-            f"is to be in the namespace {schema!r}, which is not for models",
+            f"is in the namespace {schema!r}, which is reserved",
             f"Use {free} or one of your own.",
         )
     for key, text in (("schema", schema), ("alias", alias)):
@@ -139,24 +139,24 @@ def _misplaced(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if node["config"].get("database"):
         yield (
             "database",
-            f"is to be in the database {node['config']['database']!r}",
-            "Leave out database: there is one lake.",
+            f"is in the database {node['config']['database']!r}",
+            "Remove database: there is one lake.",
         )
 
 
 def _peculiarities(node: Mapping[str, Any], engine: str) -> Iterator[tuple[str, str, str]]:
-    """What is built otherwise than dbt would: the word that says so in the project, what happens, what to do."""
+    """Yield where a build differs from dbt's: the word in the project that shows it, the difference, the remedy."""
     kind, config = node["resource_type"], node.get("config", {})
     if kind == "operation" and engine == "duckdb":
         yield "on-run-", "runs in DuckDB's memory and changes nothing in the lake", "Remove it."
     if kind == "test" and config.get("store_failures") and engine == "duckdb":
-        yield "store_failures", "does not keep the rows that it finds", "Ask for them with `foss sql`."
+        yield "store_failures", "does not store the rows that it finds", "Query them with `foss sql`."
     if kind not in ("model", "seed") or config.get("materialized") == "ephemeral":
         return
     if config.get("materialized") == "view":
         yield (
             "materialized",
-            "is a view, and is built as a table",
+            "is a view, but is built as a table",
             "Set materialized='table', or 'ephemeral' for a query without a table.",
         )
     if config.get("grants"):
@@ -167,7 +167,7 @@ def _peculiarities(node: Mapping[str, Any], engine: str) -> Iterator[tuple[str, 
         "append_new_columns",
         "sync_all_columns",
     ):
-        yield "on_schema_change", "changes its columns only when it is built anew", "Run `foss rebuild` after a change."
+        yield "on_schema_change", "changes its columns only in a full refresh", "Run `foss rebuild` after a change."
     if names := [name for name in _LAYOUT if config.get(name)]:
         yield names[0], f"sets {', '.join(names)}, which the platform ignores", "Set prune_by to sort by a time."
 
@@ -175,7 +175,7 @@ def _peculiarities(node: Mapping[str, Any], engine: str) -> Iterator[tuple[str, 
 def _refused_upstream(
     nodes: Mapping[str, Any], refused: Mapping[str, Remark], unique_id: str, known: Mapping[str, Remark], seen: set[str]
 ) -> Remark | None:
-    """The first refused node that a node is made from."""
+    """Return the first refused node upstream of a node."""
     for upstream in _upstream(nodes[unique_id]):
         if upstream in refused:
             return refused[upstream]

@@ -1,1 +1,1 @@
-"""dbt on Trino: what each run needs before and after the statements."""
+"""dbt on Trino: the work before and after the statements of a run."""

@@ -1,8 +1,8 @@
-"""A table that Trino has just built: what Trino's SQL cannot say of it, in one commit. Not here: the run.
+"""Completes a table that Trino has just built, in one commit, with what Trino's SQL cannot express.
 
-A step's rows and the position up to which they contain the sources cannot be one commit on Trino. The position
-follows only where the table holds just what it held when the run began, and the step: where anything came between,
-a late commit or a roll back, the next run reads the same rows once more, which changes nothing.
+On Trino, the rows of an increment and its source positions cannot be one commit. The positions are committed only if
+the table contains exactly its content at the start of the run plus the increment. After any other change, such as a
+late commit or a rollback, the next run reads the same rows again, which changes nothing.
 """
 
 from collections.abc import Mapping
@@ -22,28 +22,28 @@ from foss_platform.lake.table.tables import TableSpec, load_table
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.run_positions import Positions
 
-# what Trino notes in the summary of each snapshot that it makes; no step would be noted without it
+# Trino adds it to the summary of each of its snapshots; without it no position would ever be committed
 _QUERY_ID = "trino_query_id"
 
 
 @dataclass(frozen=True)
 class BuiltTable:
-    """A table and the statement that made its rows.
+    """A table and the statement that built its rows.
 
     Attributes
     ----------
     node
-        The manifest's.
+        The node of the manifest.
     query_id
-        Trino's name of the statement.
+        Trino's id of the statement.
     is_step
-        Whether it merged rows into those that stood, rather than replacing all of them and noting the positions too.
+        Whether it merged rows into existing rows, rather than replacing all rows and also recording the positions.
     base_snapshot
-        The snapshot that the table was at when the run began; None for none.
+        The table's snapshot at the start of the run. None if it had no snapshot.
     positions
         By source, its UUID and how far the rows contain it.
     read_from
-        By table of this project's that it was made from, the snapshot that this run takes it to be at.
+        By upstream table of this project, the snapshot that this run expects it to be at.
     """
 
     name: TableName
@@ -56,19 +56,19 @@ class BuiltTable:
 
 
 def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
-    """Give the table its key, policy and docs, and after a step its positions; commits only what it lacks.
+    """Set the table's key, policy and docs, and after an increment its positions. Commits only missing values.
 
     Returns
     -------
-    The table as it then stands.
+    The table after the commit.
 
     Raises
     ------
     ConfigurationError
-        When the model's maintenance is not understood.
+        If the model's maintenance is invalid.
     PassingError
-        When another changed the table, or what it is made from, meanwhile; it says of itself then that it holds less
-        than it may, and the next run reads that again.
+        If another writer changed the table or an upstream table meanwhile. The table then records lower positions than
+        it may contain, and the next run reads those rows again.
     """
     layout = model_layout(built.name, built.node["config"])
     docs = {column.lower(): said["description"] for column, said in built.node["columns"].items()}
@@ -109,7 +109,7 @@ def _changed_by_others(catalog: Catalog, table: Table, built: BuiltTable) -> lis
 
 
 def _is_of(table: Table, built: BuiltTable) -> bool:
-    """Whether the rows are those that the statement left, and a step's came to those that it was meant for."""
+    """Return whether the rows are the statement's result, and an increment was merged into the expected rows."""
     standing = snapshot_of_rows(table, table.metadata.current_snapshot_id)
     snapshot = table.snapshot_by_id(standing) if standing is not None else None
     is_ours = (
@@ -118,16 +118,16 @@ def _is_of(table: Table, built: BuiltTable) -> bool:
         and snapshot.summary.additional_properties.get(_QUERY_ID) == built.query_id
     )
     if not built.is_step:
-        # a whole without a row may be no snapshot at all
+        # a full build without rows may create no snapshot
         return is_ours or standing is None
     before = snapshot_of_rows(table, snapshot.parent_snapshot_id) if is_ours and snapshot is not None else standing
     return before == snapshot_of_rows(table, built.base_snapshot)
 
 
 def _require_snapshot(table: Table, transaction: Transaction) -> None:
-    """Let the commit be refused where the table's rows are no longer those that were looked at."""
+    """Make the commit fail if the table's rows have changed since they were checked."""
     if table.metadata.current_snapshot_id is not None:
-        # setting what is set changes nothing, and requires that it is still so; properties alone require nothing
+        # setting the current snapshot again changes nothing, but requires it to be unchanged; properties alone do not
         ManageSnapshots(transaction).set_current_snapshot(table.metadata.current_snapshot_id).commit()
 
 

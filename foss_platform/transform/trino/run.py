@@ -1,7 +1,7 @@
-"""A dbt run on Trino: what it is told when it begins, and what each of its nodes still wants when it has ended.
+"""A dbt run on Trino: its input for the macros, and the work left for each node when it has ended.
 
-dbt-trino has no plugins, so what the DuckDB plugin does is done around the run. Not here: the statements, which are
-macros (`macros/trino.sql`).
+dbt-trino has no plugins, so this module does the work of the DuckDB plugin around the run. See `macros/trino.sql` for
+the statements.
 """
 
 import json
@@ -38,12 +38,12 @@ _RUN = "DBT_FOSS_RUN"
 
 
 def profile_variables(settings: Settings) -> dict[str, str]:
-    """The variables that the profile reads.
+    """Return the environment variables that the profile reads.
 
     Raises
     ------
     ConfigurationError
-        When the settings do not say how Trino is reached.
+        If the settings for Trino are incomplete.
     """
     server = coordinator(settings)
     return {
@@ -57,28 +57,28 @@ def profile_variables(settings: Settings) -> dict[str, str]:
 
 
 class TrinoRun:
-    """The lake as a run found it, and what has become of the tables that it builds."""
+    """The lake at the start of a run, and the state of the tables that the run builds."""
 
     def __init__(self, settings: Settings, selection: Sequence[str], stop_at: Mapping[str, int]) -> None:
-        """Look at the lake.
+        """Read the state of the lake.
 
         Parameters
         ----------
         selection
-            Fully qualified names of the nodes that are built; all where empty.
+            Fully qualified names of the nodes to build. Empty: all nodes.
         stop_at
-            By source, the sequence number beyond which this run reads none of it; all where it is not named.
+            By source, the highest sequence number that this run reads. Other sources are read to their end.
 
         Raises
         ------
         FossError
-            When the catalog cannot be read.
+            If the catalog cannot be read.
         """
         self._manifest: dict[str, Any] = json.loads(manifest_file(settings).read_text())
         self._catalog = open_catalog(settings)
         names = list_tables(self._catalog)
         tables = {str(name): load_table(self._catalog, name) for name in names}
-        #: by table, the snapshot that it is at as far as this run knows
+        #: by table, its current snapshot as far as this run knows
         self._stands = {name: tables[str(name)].metadata.current_snapshot_id for name in names}
         self._built_with = {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()}
         self._known: dict[TableName, Positions] = {
@@ -91,11 +91,11 @@ class TrinoRun:
         nodes = self._manifest["nodes"]
         chosen = set(selection)
         self._built = {uid for uid, node in nodes.items() if not chosen or ".".join(node["fqn"]) in chosen}
-        #: whose macros ask for positions: an ephemeral model is compiled with what reads it, chosen or not
+        #: nodes whose macros need positions: an ephemeral model is compiled with its readers, selected or not
         self._asking = self._built | {uid for uid, node in nodes.items() if is_ephemeral(node)}
 
     def variables(self) -> dict[str, str]:
-        """What the macros read."""
+        """Return the environment variables that the macros read."""
         state = {
             "sources": {unique_id: self._sources(unique_id) for unique_id in self._asking},
             "logic": {unique_id: logic_hash(self._manifest, unique_id) for unique_id in self._built},
@@ -104,11 +104,11 @@ class TrinoRun:
         return {_RUN: json.dumps(state)}
 
     def finished(self, result: NodeResult) -> NodeResult:
-        """A node's result, once its table has what is still wanted; an error of that is the node's.
+        """Complete a node's table and return the node's result. An error of this step becomes the node's error.
 
-        dbt goes on to its end meanwhile, and knows nothing of it.
+        dbt continues meanwhile and does not know about it.
         """
-        # a seed that has not changed asks Trino for nothing
+        # an unchanged seed sends no statement to Trino
         if result.status is not NodeStatus.SUCCESS or not result.query_id:
             return result
         node = self._manifest["nodes"][result.unique_id]
@@ -126,7 +126,7 @@ class TrinoRun:
         try:
             table = finish_table(self._catalog, built)
         except FossError as error:
-            # what reads it may have read other rows than this run made: it is to be refused too
+            # its readers may have read rows that this run did not build, so they must fail too
             self._stands[name] = None
             lasting = isinstance(error, LastingError)
             return replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting)

@@ -90,7 +90,7 @@ def test_pieces_in_any_order_make_the_same_tables(catalog: Catalog, settings: Se
 def test_refused_records_go_to_quarantine_whole(catalog: Catalog, settings: Settings, feed: Feed) -> None:
     commit_polls(catalog, feed, [live_poll(feed, 0, MIXED)], {})
     rows = {row["_record_index"]: (row["reason"], row["record"]) for row in read(settings, REJECTED)}
-    assert rows == {1: ("a key stands twice", '{"Sted":1,"Sted":2}'), 2: ("not an object", "null")}
+    assert rows == {1: ("a key occurs twice", '{"Sted":1,"Sted":2}'), 2: ("not an object", "null")}
     assert [row["_record_index"] for row in read(settings, BRONZE, ("_record_index",))] == [0, 3]
     (logged,) = read(settings, "ops.polls")
     assert (logged["status"], logged["records_accepted"], logged["records_rejected"]) == ("accepted", 2, 2)

@@ -89,8 +89,8 @@ def test_widening_happens_by_itself(
         ([{"name": "x", "type": "long"}], [{"name": "x", "type": "int"}], "x was long and cannot become int"),
         ([{"name": "x", "type": "long"}], [{"name": "x"}], "x was long and cannot become string"),
         ([{"name": "x"}], [{"name": "x", "type": "json"}], "x was string and cannot become json"),
-        ([{"name": "x"}], [], "x is gone"),
-        ([{"name": "x"}], [{"name": "y"}], "x is gone"),
+        ([{"name": "x"}], [], "x is missing"),
+        ([{"name": "x"}], [{"name": "y"}], "x is missing"),
         ([{"name": "x", "required": False}], [{"name": "x"}], "x was optional"),
     ],
 )
@@ -110,7 +110,7 @@ def test_what_cannot_be_followed_is_refused_before_anything_is_written(
 def test_all_refusals_are_named_at_once(catalog: Catalog) -> None:
     old = meters({"name": "x"}, {"name": "y", "type": "long"})
     take_in(catalog, old)
-    with pytest.raises(ConfigurationError, match=r"x is gone.*y was long"):
+    with pytest.raises(ConfigurationError, match=r"x is missing.*y was long"):
         take_in(catalog, meters({"name": "y"}))
 
 

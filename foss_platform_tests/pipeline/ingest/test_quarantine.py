@@ -109,7 +109,7 @@ def test_a_body_that_could_not_be_read_is_taken_in_once_it_can(settings: Setting
     result = replay_quarantine(catalog, nested, {})
     assert (result.bodies, result.rows_of_bodies) == (1, 1)
     assert [row["id"] for row in read(settings, BRONZE)] == ["a"]
-    assert [row["reason"] for row in read(settings, REJECTED)] == ["id is no string"]
+    assert [row["reason"] for row in read(settings, REJECTED)] == ["id is not of type string"]
     assert sorted(row["status"] for row in read(settings, LOG)) == ["accepted", "failed"]
     assert replay_quarantine(catalog, nested, {}).bodies == 0
     assert len(read(settings, LOG)) == 2

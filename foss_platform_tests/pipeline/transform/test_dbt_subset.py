@@ -75,7 +75,7 @@ def test_a_view_is_built_and_what_is_refused_keeps_nothing_else_from_being_built
     assert code == 1, err
     assert "Traceback" not in out + err
     assert err.count("warning: ") == 1
-    assert "The model seen (models/gold/added/seen.sql:1) is a view, and is built as a table." in err
+    assert "The model seen (models/gold/added/seen.sql:1) is a view, but is built as a table." in err
     for said in (
         "The model in_python (models/gold/added/in_python.py:1) is a Python model",
         "The model kept (models/gold/added/kept.sql:3) is materialized as 'materialized_view'",

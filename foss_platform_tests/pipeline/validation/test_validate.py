@@ -111,7 +111,7 @@ def test_one_service_is_checked_with_what_it_needs(foss: Foss, lake: Settings) -
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
-        ("FOSS_ENVIRONMENT", "production", "its configuration is not whole"),
+        ("FOSS_ENVIRONMENT", "production", "its configuration is incomplete or invalid"),
         ("FOSS_ENVIRONMENT", "prod", "FOSS_ENVIRONMENT"),
         ("FOSS_FEED", "dead", "FOSS_FEED"),
         ("PYICEBERG_CATALOG__LAKE__URI_FILE", "/nowhere", "/nowhere"),

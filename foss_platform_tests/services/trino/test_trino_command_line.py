@@ -93,7 +93,7 @@ def test_trino_refuses_or_is_unavailable(
         ("FOSS_TRINO_PASSWORD", "wrong"): "wrong name or password",
         ("FOSS_TRINO_URL", "https://localhost:1"): "does not answer",
         ("FOSS_TRINO_URL", "http://localhost:8080"): "FOSS_TRINO_URL",
-        ("FOSS_TRINO_CA_FILE", str(tmp_path / "nothing.pem")): "which is no file",
+        ("FOSS_TRINO_CA_FILE", str(tmp_path / "nothing.pem")): "which is not a file",
         ("FOSS_TRINO_USER", ""): "FOSS_TRINO_USER is not set",
     }
     for (name, value), said in cases.items():

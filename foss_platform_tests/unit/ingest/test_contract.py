@@ -96,7 +96,7 @@ def test_what_fits_is_kept_as_given(type_: str, value: Any, stored: Any) -> None
 def test_what_does_not_fit_is_refused_whole_and_named(type_: str, value: Any) -> None:
     verdict = judge_value(type_, value)
     assert isinstance(verdict, Rejected)
-    assert verdict.reason == f"v is no {type_}"
+    assert verdict.reason == f"v is not of type {type_}"
     assert json.loads(verdict.record) == {"at": AT, "v": value}
     assert verdict.record.encode()
 
@@ -123,7 +123,7 @@ def test_what_is_no_object_is_refused(record: Any) -> None:
 
 def test_a_repeated_key_is_refused_with_both_values() -> None:
     body = f'[{{"at":"{AT}","at":"{AT}x"}}]'
-    assert ONE_STRING(parse_body(body.encode())[0], NOW) == Rejected("a key stands twice", body[1:-1])
+    assert ONE_STRING(parse_body(body.encode())[0], NOW) == Rejected("a key occurs twice", body[1:-1])
 
 
 def test_a_key_repeated_further_inside_is_kept() -> None:

@@ -66,7 +66,7 @@ def test_a_missing_key_is_named(key: str) -> None:
     + ["city parking", "city\n", "city;drop table x", "../city", "city/parking", "x" * 64],
 )
 def test_a_name_that_is_no_table_is_refused(name: str) -> None:
-    assert "a pipeline's name is small letters, digits and single _" in problem_of(page_with("name", name))
+    assert "a pipeline's name has only lower-case letters, digits and single _" in problem_of(page_with("name", name))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_an_empty_list_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize("zone", ["Europe/Olso", "europe/oslo ", "+01:00", "CEST", "../UTC", "/etc/passwd", ""])
 def test_an_unknown_zone_is_named(zone: str) -> None:
-    assert f"{zone!r} is no IANA time zone" in problem_of(page_with("time.zone", zone))
+    assert f"{zone!r} is not an IANA time zone" in problem_of(page_with("time.zone", zone))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,6 @@ def test_the_variable_overrides_the_url_where_it_is_set(monkeypatch: pytest.Monk
 )
 def test_a_bad_variable_is_named_without_what_it_holds(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("CITY_PARKING_URL", url)
-    with pytest.raises(ConfigurationError, match="CITY_PARKING_URL holds no http or https URL") as caught:
+    with pytest.raises(ConfigurationError, match="CITY_PARKING_URL is not an http or https URL") as caught:
         Feed.model_validate(PAGE).source.effective_url()
     assert "secret" not in str(caught.value)

@@ -28,9 +28,9 @@ def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (b"[NaN]", "NaN is no JSON value"),
-        (b"[Infinity]", "Infinity is no JSON value"),
-        (b"[-Infinity]", "-Infinity is no JSON value"),
+        (b"[NaN]", "NaN is not a JSON value"),
+        (b"[Infinity]", "Infinity is not a JSON value"),
+        (b"[-Infinity]", "-Infinity is not a JSON value"),
         (b"[1e999]", "1e999 is out of range"),
         (b"[-1e999]", "-1e999 is out of range"),
         (b"[" + b"9" * 4301 + b"]", "a number of 4,301 digits is out of range"),

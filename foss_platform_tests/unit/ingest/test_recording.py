@@ -86,7 +86,7 @@ def test_bad_line_is_named(tmp_path: Path, line: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("text", "number", "problem"),
     [
-        (TABLE + "2020-10-24T16:01:00Z\n", 5, "1 cells where the header has 2"),
+        (TABLE + "2020-10-24T16:01:00Z\n", 5, "1 cells, but the header has 2"),
         (TABLE + "2020-10-24T16:01:00,1\n", 5, "no zone"),
         (TABLE + '2020-10-24T16:01:00Z,"1\n', 5, "unexpected end"),
         (TABLE.replace("$St Olav", "$Kyrre"), 4, "column 'Kyrre'"),
@@ -119,9 +119,9 @@ def test_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
     }
     path = tmp_path / "r.jsonl.gz"
     path.write_bytes(content[damage])
-    with pytest.raises(ConfigurationError, match=r"r\.jsonl\.gz, at line \d+"):
+    with pytest.raises(ConfigurationError, match=r"r\.jsonl\.gz, line \d+"):
         list(read_recording(path))
-    with pytest.raises(ConfigurationError, match=r"r\.jsonl\.gz, at line \d+"):
+    with pytest.raises(ConfigurationError, match=r"r\.jsonl\.gz, line \d+"):
         count_recording(path)
 
 

@@ -7,8 +7,8 @@
 {%- set step = is_step() -%}
 {%- set nothing_new = false -%}
 {%- if step -%}
-    {#- A poll changes its own day and days after it, where it stands between two others, and the day of its data time:
-        everything from the first of these is counted again. -#}
+    {#- A poll changes its own day, later days if it is between two other polls, and the day of its data time. All days from
+        the first of these days on are computed again. -#}
     {%- set news -%}
         select polled_at as moment from {{ polls }} where {{ ours }} and {{ unread('ops.polls') }}
         union all
@@ -40,7 +40,7 @@ with attempts as (
     group by 1
 ),
 
--- readings, by the poll that first carried each
+-- new readings, by the first poll with each reading
 carried as (
     select
         cast({{ on_clock_of('polled_at', 'Europe/Oslo') }} as date) as local_day,
@@ -53,7 +53,7 @@ carried as (
     group by 1
 ),
 
--- the windows below stand in memory whole: they take no more columns than they need
+-- the windows below are kept in memory completely, so they have only the necessary columns
 accepted as (
     select polled_at, newest_data_time
     from {{ polls }}
@@ -69,7 +69,7 @@ pairs as (
     from accepted
 ),
 
--- a standstill is an unbroken run of polls with the same newest data time
+-- a standstill is an unbroken series of polls with the same newest data time
 marked as (
     select
         *,

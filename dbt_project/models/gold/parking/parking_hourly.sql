@@ -19,7 +19,7 @@ usable as (
 
 hours as (
     {%- if step %}
-    -- every hour that was touched, also one that no usable reading is left in
+    -- every changed hour, including hours without any usable reading left
     select distinct site, date_trunc('hour', observed_at) as hour
     from ({{ changed }}) as changed
     {%- else %}

@@ -10,7 +10,7 @@
     {%- set changed = 'select observed_at from (' ~ changed_parking_readings() ~ ') as changed' -%}
     {%- set standing = 'select observed_at from ' ~ this -%}
     {%- set readings = all_readings ~ ' and ' ~ on_days_of('observed_at', standing ~ ' union all ' ~ changed) -%}
-    {#- no reading here lies more than ahead_minutes after its poll, so the newest poll is not before this -#}
+    {#- no reading here is more than ahead_minutes after its poll, so the newest poll is not before this time -#}
     {%- set oldest = values_of(
         'select ' ~ instant_text("max(observed_at) - interval '" ~ var('ahead_minutes') ~ "' minute") ~ ' from ' ~ this
     ) -%}

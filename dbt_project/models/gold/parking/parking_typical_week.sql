@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', unique_key=['site', 'iso_weekday', 'local_hour_of_day'], delete_when='readings is null') }}
 
-{#- The window ends with the day before the newest reading's, so a step has something to do once a day, and when a reading
-    inside the window was brought late. -#}
+{#- The window ends with the day before the newest reading's day. So an increment changes rows only once a day, and after a
+    late reading inside the window. -#}
 {%- set newest_day -%}
     cast({{ on_clock_of('(select max(observed_at) from ' ~ ref('parking_latest') ~ ')', 'Europe/Oslo') }} as date)
 {%- endset -%}

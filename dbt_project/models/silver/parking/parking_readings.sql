@@ -5,7 +5,7 @@
 {%- set readable = readable('bronze.stavanger_parking') -%}
 {%- if step -%}
     {%- set unread = unread('bronze.stavanger_parking') -%}
-    {#- all of a batch of which a part is new: within a batch the record's index decides, and silver does not keep it -#}
+    {#- all rows of each batch with new rows: within a batch the record's index decides, and silver does not store it -#}
     {%- set batches_with_news = readable
         ~ ' and ' ~ on_days_of('_polled_at', 'select _polled_at from ' ~ bronze ~ ' where ' ~ unread)
         ~ ' and _batch_id in (select _batch_id from ' ~ bronze ~ ' where ' ~ unread ~ ')' -%}
@@ -35,7 +35,7 @@ ranked as (
         *,
         row_number() over (
             partition by site, observed_at
-            -- a poll whose clock was behind the reading gives way: it would make a good reading look false
+            -- a poll whose clock was behind the reading comes last, because it would make a good reading look wrong
             order by case when {{ is_not_ahead() }} then 0 else 1 end, polled_at, batch_id, record_index
         ) as place
     from candidates
