@@ -1,4 +1,4 @@
-/* How often does the feed say full where it cannot be so: more than 20 spaces free in the reading before and the next? */
+/* How often is a full reading false, with more than 20 free spaces in both the previous and the next reading? */
 
 with readings as (
     select

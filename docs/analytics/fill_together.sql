@@ -1,4 +1,4 @@
-/* Which car parks fill together? 1 is in step, -1 the other way round; scaling to a share of the spaces changes nothing. */
+/* Which car parks fill together? 1 means together, -1 opposite. Scaling by the capacity would not change the result. */
 
 with hours as (
     select
@@ -7,7 +7,7 @@ with hours as (
         hourly.free_avg,
         hourly.free_avg - week.free_p50 as beyond_usual
     from gold.parking_hourly as hourly
-    -- Sunday is 0 to one engine and 7 to the other
+    -- Sunday is 0 on one engine and 7 on the other
     join gold.parking_typical_week as week
         on hourly.site = week.site
         and (extract(dow from hourly.local_hour) + 6) % 7 + 1 = week.iso_weekday
@@ -19,12 +19,12 @@ select
     other.site as other_site,
     count(*) as hours,
     round(corr(one.free_avg, other.free_avg), 2) as together,
-    -- without what every weekday and hour brings
+    -- without the usual pattern of weekday and hour
     round(corr(one.beyond_usual, other.beyond_usual), 2) as together_beyond_usual
 from hours as one
 join hours as other on one.hour = other.hour and one.site < other.site
 group by one.site, other.site
--- what stands still is in step with nothing, which one engine calls null and the other not a number
+-- a constant series has no correlation: one engine returns null, the other NaN
 having min(one.free_avg) < max(one.free_avg)
     and min(other.free_avg) < max(other.free_avg)
     and min(one.beyond_usual) < max(one.beyond_usual)

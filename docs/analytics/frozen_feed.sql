@@ -1,4 +1,4 @@
-/* What did a frozen feed hide? For the day on which it stood still longest: what it kept showing, and what came after. */
+/* What did a frozen feed hide? For the day with the longest freeze: the frozen count, and the next one. */
 
 with frozen_days as (
     select local_day, minutes_frozen, row_number() over (order by minutes_frozen desc, local_day) as place
@@ -39,6 +39,6 @@ select
     free_spaces as free_shown,
     next_free as free_after
 from gaps
--- a count that no car park has was wrong before it stood still
+-- an implausible count was already wrong before the freeze
 where place = 1 and coalesce(is_plausible, true)
 order by site

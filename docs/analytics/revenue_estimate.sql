@@ -1,17 +1,17 @@
-/* What would a day's parking be worth at the example tariffs? Spaces taken, times the price of an hour, from 8 to 18. */
+/* What would a day's parking earn at the example tariffs? Occupied spaces times the hourly price, from 8 to 18. */
 
 with hours as (
     select
         hourly.site,
         cast(hourly.local_hour as date) as local_day,
-        -- more can be free than the capacity says where that is only what was seen
+        -- free spaces can exceed a capacity that is only the largest observed count
         greatest(sites.capacity - hourly.free_avg, 0e0) * sites.example_tariff_nok_per_hour as nok
     from gold.parking_hourly as hourly
     join reference.reference.parking_sites as sites on hourly.site = sites.site
     where sites.capacity is not null and extract(hour from hourly.local_hour) between 8 and 17
 ),
 
--- a day with hours missing says nothing about a day
+-- days with missing hours are left out
 days as (
     select site, local_day, sum(nok) as nok
     from hours

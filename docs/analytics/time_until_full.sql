@@ -1,4 +1,4 @@
-/* Once a car park is down to its last 50 spaces, how often does it fill up that day, and how soon? */
+/* After a car park is down to 50 spaces, how often and how soon does it fill up on the same day? */
 
 with readings as (
     select
@@ -18,7 +18,7 @@ low as (
     group by site, local_day
 ),
 
--- full after a count of few: the feed also says full for one poll between hundreds, see false_full.sql
+-- only full readings that follow a small count: the feed has false full readings, see false_full.sql
 filled as (
     select low.site, low.local_day, date_diff('minute', low.low_at, min(readings.observed_at)) as minutes
     from low
@@ -41,7 +41,7 @@ placed as (
     where minutes is not null
 ),
 
--- the one in the middle, or the two
+-- the middle value, or the two middle values
 medians as (
     select site, avg(minutes) as median_minutes
     from placed

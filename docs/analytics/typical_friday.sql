@@ -1,4 +1,4 @@
-/* What a Friday looks like as far as the lake knows; with --at, as far as it knew then. */
+/* The typical Friday according to the lake, or with --at according to an earlier state of the lake. */
 
 select site, local_hour_of_day, readings, free_p50
 from gold.parking_typical_week

@@ -1,4 +1,4 @@
-/* Which days were unlike their weekday, and where? Hours outside of the band in which four of five readings usually lie. */
+/* Which days differed from their weekday, and at which car park? Counts hours outside of the usual range, p10 to p90. */
 
 with hours as (
     select
@@ -8,7 +8,7 @@ with hours as (
         case when hourly.free_avg < week.free_p10 then 1 end as fuller,
         case when hourly.free_avg > week.free_p90 then 1 end as emptier
     from gold.parking_hourly as hourly
-    -- Sunday is 0 to one engine and 7 to the other
+    -- Sunday is 0 on one engine and 7 on the other
     join gold.parking_typical_week as week
         on hourly.site = week.site
         and (extract(dow from hourly.local_hour) + 6) % 7 + 1 = week.iso_weekday
@@ -24,6 +24,6 @@ select
     count(emptier) as hours_emptier
 from hours
 group by site, local_day, iso_weekday
--- of which at least half is known
+-- days of which at least half is known
 having count(*) >= 12
 order by site, local_day

@@ -61,7 +61,7 @@ def main(
         console.print(f"Unknown benchmark: {', '.join(unknown)}. Known benchmarks: {', '.join(BENCHMARKS)}.")
         raise typer.Exit(2)
     if quick and write:
-        console.print("A quick run measures nothing that could be written. Leave out --quick or --write.")
+        console.print("The figures of a quick run are never written. Leave out --quick or --write.")
         raise typer.Exit(2)
     # code in this process must not see more of the developer's shell than the measured processes do
     cleaned = environment()

@@ -21,8 +21,9 @@ _COMMAND = re.compile(r"`python -m foss_platform_tests\.benchmarks ([^`]*)`$")
 _HEAD = """\
 # Benchmarks
 
-Written by `make bench ARGS=--write`, one section per benchmark. Do not edit by hand. Every figure is from a full run, whose
-command ends its section. A benchmark without a full run says so: `--quick` only shows that it runs.
+Written by `make bench ARGS=--write`, one section per benchmark. Do not edit by hand. Every figure is from a full run.
+The command of that run ends the section. A benchmark without a full run says so. `--quick` only shows that a benchmark
+runs.
 
 Both sides of a ratio were measured alternately in the same run. A ratio is therefore more portable to another machine
 than seconds. Each figure is a median. Every round of a ratio is the time of one side divided by that of the other."""
@@ -147,7 +148,7 @@ def markdown(
         If a report is of a quick run.
     """
     if quick := [report.name for report in reports if report.is_quick]:
-        raise ValueError(f"A quick run measures nothing: {', '.join(quick)}")
+        raise ValueError(f"Figures of a quick run are never written: {', '.join(quick)}")
     standing = {text.partition("\n")[0]: text.partition("\n")[2] for text in before.split("\n## ")[1:]}
     sections = {name: text for name, text in standing.items() if is_of_full_run(text)}
     sections |= {report.name: _section(report, measured_on, command) for report in reports}

@@ -42,7 +42,7 @@ def test_quick_and_write_exclude_each_other() -> None:
     app = typer.Typer()
     app.command()(main)
     done = CliRunner().invoke(app, ["--quick", "--write", "dlt"])
-    assert (done.exit_code, "--quick measures nothing" in done.output) == (2, True)
+    assert (done.exit_code, "Leave out --quick or --write" in done.output) == (2, True)
     assert PAGE.read_text() == before
 
 

@@ -108,7 +108,7 @@ def _neglect(off: dict[str, Any]) -> str:
     last, costs = off["states"][-1], [cost[1] for cost in off["costs"]]
     return (
         f"Maintenance turned off, after {last['polls']:,.0f} polls: "
-        f"{statistics.median(costs[-20:]):.2f}  s of processor time per poll,"
+        f"{statistics.median(costs[-20:]):.2f} s of processor time per poll, "
         f"{last['live snapshots']:,.0f} live snapshots, {last['data files']:,.0f} data files, "
         f"{last['manifests']:,.0f} manifests, a metadata file of {last['metadata bytes'] / 1e6:.1f} MB, "
         f"{last['bytes on disk'] / 1e6:,.0f} MB on disk."

@@ -14,9 +14,9 @@ from foss_platform_tests.benchmarks.models.synthetic import BRONZE
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-Count and average by site and day over bronze of the `maintenance` lake ({commits:,} commits, then maintenance: {files} \
-data files in {manifests} manifests) and over the same {rows:,} rows written in one commit. DuckDB reads the pinned \
-metadata file in a warm process, alternately, {count} times each after {warm} warm-up runs."""
+Count and average by site and day over bronze of the `maintenance` lake ({commits:,} commits, then maintenance: \
+{files} data files in {manifests} manifests) and over the same {rows:,} rows written in one commit. DuckDB reads the \
+pinned metadata file in a warm process, alternately, {count} times each after {warm} warm-up runs."""
 _QUERY = """
 select "Sted", cast(_polled_at as date), count(*), avg(try_cast("Antall_ledige_plasser" as integer)) from {relation}
 group by all order by all
@@ -33,8 +33,8 @@ def run(bench: Bench) -> Report:
     ratio = statistics.median(tiny) / statistics.median(once)
     figures = [
         Figure("tiny commits / one commit, of medians", [ratio], goal=1.3),
-        Figure("    tiny commits", [value * 1000 for value in tiny], "ms"),
-        Figure("    one commit", [value * 1000 for value in once], "ms"),
+        Figure("  tiny commits", [value * 1000 for value in tiny], "ms"),
+        Figure("  one commit", [value * 1000 for value in once], "ms"),
     ]
     state = found["state"]
     method = _METHOD.format(commits=len(grown["costs"]), count=count, warm=_WARM, **state)

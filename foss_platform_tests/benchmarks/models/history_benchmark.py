@@ -30,7 +30,11 @@ def run(bench: Bench) -> Report:
     small, large = found
     pairs = list(zip(small, large, strict=True))
     figures = [
-        Figure("a step: large / small", [_median(b, "seconds") / _median(a, "seconds") for a, b in pairs], goal=_GOAL),
+        Figure(
+            "an incremental build: large / small",
+            [_median(b, "seconds") / _median(a, "seconds") for a, b in pairs],
+            goal=_GOAL,
+        ),
         Figure("  small", [_median(a, "seconds") for a in small], "s"),
         Figure("  large", [_median(b, "seconds") for b in large], "s"),
         Figure(

@@ -88,7 +88,7 @@ def test_replay_then_ask_then_replay_again(foss: Foss, recording: Path, settings
 
 
 def test_the_commands_of_the_readme_work_as_typed(foss: Foss, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    then = (PROJECT_ROOT / "README.md").read_text().partition("## Then")[2].partition("\n## ")[0]
+    then = (PROJECT_ROOT / "README.md").read_text().partition("## Next steps")[2].partition("\n## ")[0]
     typed = [shlex.split(line, comments=True)[1:] for line in then.splitlines() if line.startswith("$ ")]
     # `foss demo` makes its lake in the folder demo of the home
     assert ["export", "FOSS_HOME=.foss/demo", "FOSS_FEED=recorded"] in typed
