@@ -27,8 +27,8 @@ CHECK_SECONDS = 15.0
 CHECKS: Sequence[Check] = (
     *settings_checks.CHECKS,
     *catalog_checks.CHECKS,
-    *table_checks.CHECKS,
     *store_checks.CHECKS,
+    *table_checks.CHECKS,
     *clock_checks.CHECKS,
     lake_checks.COMMITS,
     engine_checks.STARTS,

@@ -123,6 +123,6 @@ CHECKS = (
         "No table has a commit that is more than 2 s ahead of this machine's clock.",
         lake_clock_agrees,
         _REMEDY,
-        needs=("catalog_answers",),
+        needs=("catalog_answers", "store_takes_objects"),
     ),
 )

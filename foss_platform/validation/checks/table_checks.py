@@ -93,7 +93,7 @@ CHECKS = (
         "The files of the tables belong only to this catalog: the lake is not a copy, and was not moved.",
         lake_owned,
         "Check that the catalog and the store answer.",
-        needs=("catalog_answers",),
+        needs=("catalog_answers", "store_takes_objects"),
     ),
     Check(
         "tables_can_be_read",
@@ -101,6 +101,6 @@ CHECKS = (
         "The newest metadata, the manifests and a data file of each table can be read.",
         tables_can_be_read,
         _REMEDY,
-        needs=("catalog_answers",),
+        needs=("catalog_answers", "store_takes_objects"),
     ),
 )
