@@ -42,7 +42,7 @@ clock = seven_states.clock
     [
         (("history", "gold.thing"), 2, "There is no table gold.thing. Did you mean gold.things?"),
         (("history", "things"), 2, "Did you mean gold.things?"),
-        (("diff", "zzz", "--from", "1 hour ago"), 2, "There is no table zzz. The lake holds: gold.things."),
+        (("diff", "zzz", "--from", "1 hour ago"), 2, "There is no table zzz. Known tables: gold.things."),
         (("diff", "gold.things", "--from", "yesterday"), 2, "is not a moment"),
         (("diff", "gold.things", "--from", "1 hour ago", "--to", "2 hours ago"), 2, "lies after --to"),
         (("diff", "gold.things", "--from", "2044-03-01T09:30:00Z"), 1, "is no longer retained"),
@@ -221,7 +221,7 @@ def test_bronze_is_evidence(foss: Foss, catalog: Catalog) -> None:
     ensure_table(catalog, TableSpec(name, SCHEMA))
     put(catalog, name, (1, "a"))
     code, _, err = foss("rollback", "bronze.things", "--to", datetime.now(UTC).isoformat(), "--yes")
-    assert (code, "bronze.things is not rolled back: it is evidence" in err) == (1, True)
+    assert (code, "bronze.things cannot be rolled back: it is source data" in err) == (1, True)
 
 
 def test_completion_offers_tables_and_swallows_what_is_wrong(foss: Foss, catalog: Catalog) -> None:
