@@ -156,7 +156,7 @@ def _relocate(catalog: Catalog, table: Adopted, progress: Callable[[str, int], N
 
 
 def _point_at(catalog: Catalog, listed: Mapping[Identifier, str], table: Adopted, metadata: str) -> None:
-    """Register the table at its new location. The journal contains tables that were dropped but not registered again."""
+    """Register the table at its new location. The journal has tables that were dropped but not registered again."""
     if metadata == listed.get(table.identifier):
         return
     if table.identifier in listed:

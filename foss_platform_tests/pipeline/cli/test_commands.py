@@ -131,7 +131,7 @@ def test_what_is_wrong_is_one_clear_error(foss: Foss, words: tuple[str, ...], co
     [
         (
             "select * from bronze.stavanger_parkin",
-            "There is no table bronze.stavanger_parkin. Did you mean bronze.stavanger_parking?",
+            "The table bronze.stavanger_parkin does not exist. Did you mean bronze.stavanger_parking?",
         ),
         ("select * from stavanger_parking", "Did you mean bronze.stavanger_parking?"),
         ("select nothing from ops.polls", "nothing"),

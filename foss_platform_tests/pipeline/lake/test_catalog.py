@@ -173,7 +173,7 @@ def test_production_needs_a_configured_catalog(settings: Settings) -> None:
 
 
 def test_a_missing_table_is_an_error_that_says_how_to_make_it(settings: Settings) -> None:
-    with pytest.raises(ConfigurationError, match=r"no table bronze\.things yet"):
+    with pytest.raises(ConfigurationError, match=r"table bronze\.things does not exist yet"):
         load_table(open_catalog(settings), NAME)
 
 

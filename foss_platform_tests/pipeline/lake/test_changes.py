@@ -203,7 +203,7 @@ def test_what_fails_half_way_leaves_nothing(catalog: Catalog, monkeypatch: pytes
 
 
 def test_a_missing_table_is_named(catalog: Catalog) -> None:
-    with pytest.raises(ConfigurationError, match=r"no table silver\.nothing yet"):
+    with pytest.raises(ConfigurationError, match=r"table silver\.nothing does not exist yet"):
         commit(catalog, TableName("silver", "nothing"), lambda _: None)
 
 

@@ -221,7 +221,7 @@ def test_bronze_is_evidence(foss: Foss, catalog: Catalog) -> None:
     ensure_table(catalog, TableSpec(name, SCHEMA))
     put(catalog, name, (1, "a"))
     code, _, err = foss("rollback", "bronze.things", "--to", datetime.now(UTC).isoformat(), "--yes")
-    assert (code, "bronze.things is not rolled back: it is evidence" in err) == (1, True)
+    assert (code, "bronze.things cannot be rolled back: it is source data" in err) == (1, True)
 
 
 def test_completion_offers_tables_and_swallows_what_is_wrong(foss: Foss, catalog: Catalog) -> None:

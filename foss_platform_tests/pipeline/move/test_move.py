@@ -136,7 +136,7 @@ def test_a_target_that_goes_on_is_complete_and_never_overwritten(small: Catalog,
 def test_a_source_that_is_written_to_meanwhile_is_said(small: Catalog, target: Target) -> None:
     destination = target.catalog()
     plan = plan_move(small, destination)
-    with pytest.raises(PassingError, match="written to while it was being moved"):
+    with pytest.raises(PassingError, match="written to during the move"):
         move_tables(plan, small, destination, {}, lambda step: put(small, 7) if step.phase is Phase.COPIED else None)
     carry(small, destination)
     assert everything(destination) == everything(small)

@@ -15,13 +15,13 @@ target = moving.target
 WRONG = {
     "missing": (None, "cannot be read"),
     "no YAML": ("catalog: [secret", "line 1"),
-    "no lake": ("catalog: {other: {uri: secret}}", "no catalog named lake"),
-    "a list": ("[secret]", "no catalog named lake"),
+    "no lake": ("catalog: {other: {uri: secret}}", "a catalog named lake"),
+    "a list": ("[secret]", "a catalog named lake"),
     "no uri": ("catalog: {lake: {type: sql, s3.secret-access-key: secret}}", "no uri"),
     "no warehouse": ("catalog: {lake: {uri: 'sqlite:////secret'}}", "no warehouse"),
     "no text": ("catalog: {lake: {type: sql, uri: [secret]}}", "uri of the catalog must be plain text"),
-    "no type": ("catalog: {lake: {uri: 'odd://secret'}}", "which type"),
-    "a type unknown": ("catalog: {lake: {type: secret, uri: 'sqlite://'}}", "which type"),
+    "no type": ("catalog: {lake: {uri: 'odd://secret'}}", "the type"),
+    "a type unknown": ("catalog: {lake: {type: secret, uri: 'sqlite://'}}", "the type"),
     "unset": ("catalog: {lake: {uri: '${SURELY_UNSET}', token: '${ALSO_UNSET} secret'}}", "ALSO_UNSET, SURELY_UNSET"),
 }
 
