@@ -1,4 +1,4 @@
-"""Lakes that need maintenance, and the code location over one of them: for the tests of maintenance through the graph."""
+"""Lakes that need maintenance, and a code location on such a lake, for tests of the maintenance job."""
 
 from collections.abc import Callable
 from pathlib import Path

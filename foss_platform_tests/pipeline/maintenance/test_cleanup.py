@@ -59,7 +59,7 @@ clock = seven_states.clock
         (("rollback", "gold.things", "--to", "2044-03-01T09:00:00Z"), 2, "standard input is no terminal"),
     ],
 )
-def test_what_is_wrong_is_one_clear_error(foss: Foss, words: tuple[str, ...], code: int, says: str) -> None:
+def test_wrong_arguments_give_one_clear_error(foss: Foss, words: tuple[str, ...], code: int, says: str) -> None:
     ended, out, err = foss(*words)
     assert ended == code
     assert says in " ".join((out + err).split())
@@ -240,6 +240,6 @@ def test_a_lake_that_is_not_there(foss: Foss) -> None:
         assert (code, "There is no lake at" in err) == (2, True)
 
 
-def test_every_verb_explains_itself(foss: Foss) -> None:
+def test_every_command_has_help(foss: Foss) -> None:
     out = foss("--help")[1]
     assert [verb for verb in ("history", "diff", "tables", "cleanup", "rollback") if verb not in out] == []
