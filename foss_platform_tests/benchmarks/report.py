@@ -21,8 +21,8 @@ _COMMAND = re.compile(r"`python -m foss_platform_tests\.benchmarks ([^`]*)`$")
 _HEAD = """\
 # Benchmarks
 
-Written by `make bench ARGS=--write`, one section per benchmark. Do not edit by hand. Every figure is from a full run, whose
-command ends its section. A benchmark without a full run says so: `--quick` only shows that it runs.
+Written by `make bench ARGS=--write`, one section per benchmark. Do not edit by hand. Every figure is from a full
+run, whose command ends its section. A benchmark without a full run says so: `--quick` only shows that it runs.
 
 Both sides of a ratio were measured alternately in the same run. A ratio is therefore more portable to another machine
 than seconds. Each figure is a median. Every round of a ratio is the time of one side divided by that of the other."""

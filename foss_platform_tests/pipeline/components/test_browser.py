@@ -70,7 +70,7 @@ def run_once(settings: Settings, feed: Feed, poll: RecordedPoll) -> None:
 
 @contextmanager
 def webserver(folder: Path, settings: Settings) -> Iterator[Callable[[], str]]:
-    """Run Dagster's webserver on the home without the daemon. The returned function waits for it and returns its URL."""
+    """Run Dagster's webserver without the daemon. The returned function waits for it and returns its URL."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     given = {"FOSS_HOME": str(settings.home), "FOSS_AUTOMATION": "off"}
