@@ -1,7 +1,7 @@
 """Creates the included excerpt from the full recording: `python -m foss_platform_tests.tools.make_excerpt --help`.
 
-The script selects the polls and inserts the broken polls. `foss_platform.ingest.recording.recording` reads an excerpt. The
-result is read back and compared before it replaces the existing file.
+The script selects the polls and inserts the broken polls. `foss_platform.ingest.recording.recording` reads an excerpt.
+The result is read back and compared before it replaces the existing file.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""docs/ANALYTICS.md and its files: the same texts, a picture each, and nothing in them that a shell would read."""
+"""docs/ANALYTICS.md and its files: equal texts, one picture each, and no characters special to a shell."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from foss_platform_tests.analytics.questions import DOCUMENT, FOLDER, QUESTIONS,
 LARGEST_PICTURE = 80_000
 
 
-def test_the_document_shows_every_question_as_its_file_has_it() -> None:
-    # `python -m foss_platform_tests.analytics --text` puts them in
+def test_document_quotes_every_query_file_exactly() -> None:
+    # `python -m foss_platform_tests.analytics --text` inserts them
     assert shown(DOCUMENT.read_text()) == {question: query(question) for question in QUESTIONS}
 
 
-def test_every_question_is_drawn_and_worked_out_by_hand() -> None:
+def test_every_question_has_a_plot_and_a_python_answer() -> None:
     assert set(QUESTIONS) == set(PICTURES) == set(ANSWERS)
 
 
@@ -28,5 +28,5 @@ def test_every_question_has_a_small_picture_in_the_document(question: str) -> No
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_question_can_be_typed_in_double_quotes(question: str) -> None:
     assert not set(query(question)) & set('"$`!\\')
-    # and is not taken for an option
+    # and is not parsed as an option
     assert not query(question).startswith("-")

@@ -1,4 +1,4 @@
-"""What may be written into docs/BENCHMARKS.md: figures of full runs, and nothing else."""
+"""docs/BENCHMARKS.md contains only figures of full runs."""
 
 from dataclasses import replace
 
@@ -16,11 +16,11 @@ REPORT = Report("dlt", "How.", [Figure("bulk: dlt / ours", [14.27], goal=5, at_l
 
 
 def sections(page: str) -> dict[str, str]:
-    """The page's sections by name."""
+    """Return the page's sections by name."""
     return {part.partition("\n")[0]: part.partition("\n")[2] for part in page.split("\n## ")[1:]}
 
 
-def test_each_section_of_the_page_is_of_a_full_run_or_says_that_it_was_not_measured() -> None:
+def test_each_section_is_from_a_full_run_or_marked_not_measured() -> None:
     found = sections(PAGE.read_text())
     assert found.keys() == BENCHMARKS.keys()
     for name, text in found.items():
@@ -46,7 +46,7 @@ def test_quick_and_write_exclude_each_other() -> None:
     assert PAGE.read_text() == before
 
 
-def test_figures_that_no_full_run_vouches_for_do_not_stay() -> None:
+def test_figures_without_a_full_run_are_removed() -> None:
     stray = "# Benchmarks\n\nBy hand.\n\n## dlt\n\n| bulk | 14.27 x | met |\n"
     by_quick = f"{stray}\ndate: today; `{COMMAND} --quick`\n"
     for before in (stray, by_quick):

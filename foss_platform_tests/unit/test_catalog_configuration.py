@@ -1,4 +1,4 @@
-"""The configuration of production: secrets from files, every problem at once, and no value of a secret in an error."""
+"""The production configuration: secrets from files, all problems in one error, no secret values in errors."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ SECRET = "PYICEBERG_CATALOG__LAKE__S3__SECRET_ACCESS_KEY"
 
 @pytest.fixture
 def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A whole configuration, its secret in the returned file."""
+    """Set a complete configuration and return the file with its secret."""
     file = tmp_path / "secret"
     file.write_text("s3cr3t\n")
     for name, value in {**WHOLE, f"{SECRET}_FILE": str(file)}.items():
@@ -38,7 +38,7 @@ def problem() -> str:
     return caught.value.problem
 
 
-def test_a_whole_configuration_is_taken_with_its_secret_and_our_defaults(whole: Path) -> None:
+def test_complete_configuration_includes_its_secret_and_the_defaults(whole: Path) -> None:
     assert load_settings().environment is Environment.PRODUCTION
     import os
 
@@ -50,7 +50,7 @@ def test_a_whole_configuration_is_taken_with_its_secret_and_our_defaults(whole: 
     assert "s3.secret-access-key-file" not in properties
 
 
-def test_with_nothing_set_it_names_where_tables_and_catalog_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_configuration_names_the_local_warehouse_and_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOSS_ENVIRONMENT", "production")
     said = problem()
     for name in (
@@ -62,7 +62,7 @@ def test_with_nothing_set_it_names_where_tables_and_catalog_lie(monkeypatch: pyt
         assert name in said
 
 
-def test_every_problem_is_named_at_once_and_no_secret(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_reported_at_once_without_secrets(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FOSS_ENGINE")
     monkeypatch.delenv("FOSS_AUTOMATION")
     monkeypatch.setenv("FOSS_FEED", "recorded")
@@ -82,7 +82,7 @@ def test_every_problem_is_named_at_once_and_no_secret(whole: Path, monkeypatch: 
     assert "s3cr3t" not in said
 
 
-def test_nothing_configured_is_named_with_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_configuration_is_reported_with_the_other_problems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOSS_ENVIRONMENT", "production")
     assert "no Iceberg catalog named 'lake'" in problem()
     assert "FOSS_ENGINE is not set" in problem()
@@ -91,7 +91,7 @@ def test_nothing_configured_is_named_with_the_rest(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("content", "said"), [(None, "cannot be read"), ("", "is empty"), ("both", "Both")], ids=["gone", "empty", "both"]
 )
-def test_a_file_that_gives_no_secret(
+def test_secret_file_without_a_usable_secret_is_an_error(
     whole: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, said: str
 ) -> None:
     if content is None:
@@ -104,7 +104,7 @@ def test_a_file_that_gives_no_secret(
     assert "s3cr3t" not in problem()
 
 
-def test_a_secret_that_nobody_set_is_none() -> None:
+def test_unset_secret_is_none() -> None:
     assert read_secret("NOBODY", {}) is None
     assert read_secret("SOMEBODY", {"SOMEBODY": "x"}) == "x"
 

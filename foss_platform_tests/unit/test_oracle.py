@@ -1,4 +1,4 @@
-"""The oracle itself, on cases small enough to be worked out by hand."""
+"""The oracle on cases small enough to verify by hand."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +12,7 @@ CAPACITIES = {"Jernbanen": 500, "Forum": 325}
 
 
 def utc(text: str) -> datetime:
-    """An instant in 2020, given as month-day and time in UTC."""
+    """Return an instant in 2020 from a month-day and a UTC time."""
     return datetime.fromisoformat(f"2020-{text}+00:00")
 
 
@@ -94,7 +94,7 @@ def test_around_the_spring_change_of_clocks(clock: str, expected: str) -> None:
         ["list"],
     ],
 )
-def test_broken_records_are_rejected_and_the_rest_goes_on(broken: object) -> None:
+def test_broken_records_are_rejected_and_the_others_accepted(broken: object) -> None:
     mixed = [poll("03-29T10:00", broken, record("29.03.2020", "11:58"))]
     silver = readings(mixed, CAPACITIES)
     assert list(silver) == [("Forum", utc("03-29T09:58"))]
@@ -140,7 +140,7 @@ def test_unknown_capacity_trimmed_site_and_unreadable_place() -> None:
     assert reading.is_usable
 
 
-def test_first_is_by_poll_then_batch_then_place_in_the_poll() -> None:
+def test_first_record_is_by_poll_then_batch_then_position() -> None:
     def at(free: str) -> dict[str, object]:
         return record("02.11.2020", "10:58", free)
 
@@ -154,7 +154,7 @@ def test_first_is_by_poll_then_batch_then_place_in_the_poll() -> None:
     assert (reading.free_spaces, reading.batch_id) == (3, "b")
 
 
-def test_latest_takes_any_status_but_nothing_ahead_of_its_poll() -> None:
+def test_latest_includes_every_status_but_no_reading_ahead_of_its_poll() -> None:
     polls = [
         poll("11-02T10:00", record("02.11.2020", "10:57"), record("02.11.2020", "11:06", site="Kyrre")),
         poll("11-02T10:04", record("02.11.2020", "11:09", "Open")),
@@ -216,17 +216,17 @@ def test_typical_week_covers_56_local_days_before_the_day_of_the_newest_reading(
     assert typical_week({}) == []
 
 
-def test_freeze_counts_from_the_interval_that_passes_15_minutes() -> None:
+def test_freeze_starts_with_the_interval_that_exceeds_15_minutes() -> None:
     polls = [poll("11-02T10:00", record("02.11.2020", "10:58"))]
     polls += [poll(f"11-02T10:{minute:02}", record("02.11.2020", "11:02")) for minute in (5, 10, 15, 20, 21, 27)]
     polls += [poll("11-02T10:30", record("02.11.2020", "11:28"))]
     (row,) = feed_health(polls, readings(polls, CAPACITIES))
-    # still from 10:05; at 10:20 that is 15 minutes, not more
+    # unchanged since 10:05, which at 10:20 is exactly 15 minutes
     assert (row.minutes_frozen, row.minutes_without_poll, row.longest_gap_minutes) == (7.0, 0.0, 26.0)
     assert (row.polls, row.polls_with_new_readings, row.readings) == (8, 3, 3)
 
 
-def test_time_without_poll_is_not_frozen_and_does_not_end_the_standstill() -> None:
+def test_time_without_polls_is_not_frozen_and_does_not_end_a_freeze() -> None:
     polls = [poll(f"11-02T{clock}", record("02.11.2020", "10:58")) for clock in ("10:00", "10:10", "10:21", "10:25")]
     polls.insert(3, poll("11-02T10:22", accepted=False))
     (row,) = feed_health(polls, readings(polls, CAPACITIES))

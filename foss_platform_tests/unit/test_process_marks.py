@@ -1,4 +1,4 @@
-"""Marks of living processes: what another process sees of one that lives, and of one that was killed."""
+"""Process marks as another process sees them, for a running and for a killed process."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ time.sleep(600)
 """
 
 
-def test_a_killed_process_is_dead_and_its_mark_goes(tmp_path: Path) -> None:
+def test_killed_process_is_dead_and_its_mark_is_deleted(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", _HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -34,10 +34,10 @@ def test_a_killed_process_is_dead_and_its_mark_goes(tmp_path: Path) -> None:
     assert marks.is_dead(marks.address()) is False
 
 
-def test_nothing_is_said_of_another_folder(tmp_path: Path) -> None:
+def test_processes_of_another_folder_are_unknown(tmp_path: Path) -> None:
     here, there = Marks(tmp_path / "here"), Marks(tmp_path / "there")
     assert here.is_dead(there.address()) is None
-    # its mark is gone for certain
+    # its mark no longer exists
     assert here.is_dead(f"{here.place}.{'0' * 32}") is True
     assert here.is_dead("..") is None
 

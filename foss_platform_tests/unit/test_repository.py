@@ -1,4 +1,4 @@
-"""The repository's own files: locks that are complete, hashed and agreed, and a workspace that names the project."""
+"""The repository's own files: complete, hashed and consistent locks, and a workspace that names the project."""
 
 import re
 import tomllib
@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-# Each lock, and the entries of pyproject.toml that it has to hold.
+# Each lock, and the entries of pyproject.toml that it must contain.
 DECLARED: dict[str, list[str]] = {
     "run": PYPROJECT["project"]["dependencies"],
     "dev": PYPROJECT["project"]["dependencies"] + PYPROJECT["dependency-groups"]["dev"],
@@ -34,7 +34,7 @@ def read_entries(name: str) -> list[str]:
 
 
 def read_pins(name: str) -> dict[str, set[str]]:
-    """Return the versions that a lock pins per package; more than one where Python versions differ."""
+    """Return the versions that a lock pins per package. There are several if they depend on the Python version."""
     pins: dict[str, set[str]] = {}
     for entry in read_entries(name):
         requirement = Requirement(entry.split("--hash", maxsplit=1)[0].strip())
@@ -68,7 +68,7 @@ def test_locks_hold_what_pyproject_asks_for(name: str) -> None:
 
 def test_locks_agree_on_versions() -> None:
     agreed: dict[str, set[str]] = {}
-    # dev first: it constrains the others, which may need fewer of its versions but no other one
+    # dev first: it constrains the others, which may pin only its versions
     for name in ("dev", "run", "bench", "bootstrap"):
         for package, versions in read_pins(name).items():
             assert versions <= agreed.setdefault(package, versions), f"{name}.txt disagrees on {package}"
@@ -86,7 +86,7 @@ def test_workspace_names_the_package() -> None:
 
 
 def test_duckdb_is_opened_in_one_place() -> None:
-    """A session setting that is made on some connections only makes results depend on the host."""
+    """If a session setting is missing on some connections, results depend on the host."""
     opens = re.compile(r"duckdb\.(connect|execute|sql|query|default_connection)\(")
     found = {
         file.relative_to(ROOT).as_posix()

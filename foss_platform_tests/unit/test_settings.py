@@ -1,4 +1,4 @@
-"""Settings from the environment: a typo fails, every problem is named at once."""
+"""Settings from the environment: typos are errors, and all problems are reported at once."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_a_typo_fails_and_names_variable_and_value(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "url", ["https://me:hidden@trino:8443", "https://trino:99999", "https://trino:0", "http://trino:8080", "trino"]
 )
-def test_an_address_that_is_wrong_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_wrong_address_is_reported_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("FOSS_TRINO_URL", url)
     with pytest.raises(ConfigurationError, match=r"FOSS_TRINO_URL: .*it is not an address") as caught:
         load_settings()
@@ -55,7 +55,7 @@ def test_an_address_that_is_wrong_is_told_without_its_password(monkeypatch: pyte
     assert "hidden" not in str(caught.value)
 
 
-def test_the_error_says_what_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_lists_the_possible_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOSS_ENVIRONMENT", "prod")
     with pytest.raises(ConfigurationError, match="'local' or 'production'"):
         load_settings()

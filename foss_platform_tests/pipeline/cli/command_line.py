@@ -1,4 +1,4 @@
-"""Calling `foss` in this process, as its entry point does. Not here: what a test expects of it."""
+"""Calls `foss` in this process through its entry point."""
 
 import sys
 from collections.abc import Callable
@@ -8,12 +8,12 @@ import pytest
 
 from foss_platform.cli.main import run
 
-#: Words of the command line to exit code, output and messages.
+#: Takes the arguments of the command line and returns exit code, output and messages.
 Foss = Callable[..., tuple[int, str, str]]
 
 
 def foss_in(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Foss:
-    """A caller of `foss` over this home; no call may end in a traceback."""
+    """Return a caller of `foss` on this home. A traceback fails the test."""
     monkeypatch.setenv("FOSS_HOME", str(home))
     monkeypatch.setenv("COLUMNS", "200")
 

@@ -1,4 +1,4 @@
-"""A lake with a table of seven states, and `foss` to look at it. Not here: what it says."""
+"""A lake with a table of seven states, and a caller of `foss` on it."""
 
 import os
 import sys
@@ -25,13 +25,13 @@ from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
 THINGS, OTHERS = TableName("gold", "things"), TableName("silver", "others")
 COLUMNS: list[tuple[str, pa.DataType]] = [("id", pa.int64()), ("value", pa.string())]
 SCHEMA = pa.schema(COLUMNS)
-# ahead of the files' own times, which are the machine's
+# later than the files' modification times, which come from the machine's clock
 START = datetime(2044, 3, 1, 8, 50, tzinfo=UTC)
 
 
 @pytest.fixture
 def foss(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], settings: Settings) -> Foss:
-    """Call `foss` with these words, in this process; gives exit code, output and messages."""
+    """Call `foss` with these arguments in this process. Returns exit code, output and messages."""
     return foss_in(settings.home, monkeypatch, capfd)
 
 
@@ -42,10 +42,10 @@ def catalog(settings: Settings) -> Catalog:
 
 @pytest.fixture
 def clock(catalog: Catalog) -> Iterator[time_machine.Traveller]:
-    """A lake of which seven states of `gold.things` came, 20 minutes apart; it is then 10:50.
+    """Return a lake with seven states of `gold.things`, committed 20 minutes apart. The clock then shows 10:50.
 
-    State n holds the ids 0, n and n + 1, and the value of id 0 is n. Of the states the last two are live, and
-    those of 9:00 and 10:00 pinned.
+    State n contains the ids 0, n and n + 1, and the value of id 0 is n. The last two states are live, and
+    the states of 9:00 and 10:00 are pinned.
     """
     ensure_table(catalog, TableSpec(THINGS, SCHEMA, key=("id",), policy=TablePolicy(keep_commits=2)))
     with time_machine.travel(START, tick=False) as clock:
@@ -57,13 +57,13 @@ def clock(catalog: Catalog) -> Iterator[time_machine.Traveller]:
 
 
 def put(catalog: Catalog, name: TableName, *rows: tuple[int, str]) -> Table:
-    """Let the table hold these rows alone."""
+    """Replace the table's content with these rows."""
     arrow = pa.Table.from_pylist([{"id": number, "value": value} for number, value in rows], schema=SCHEMA)
     return commit(catalog, name, lambda _: Change(arrow, EVERY_ROW, summary={"foss.build": "whole"}))
 
 
 def two_states(catalog: Catalog, *states: list[tuple[int, str]], key: tuple[str, ...] = ()) -> list[str]:
-    """A table `silver.others` with these states; gives their moments as `--from` takes them."""
+    """Create a table `silver.others` with these states, and return their times in the format of `--from`."""
     ensure_table(catalog, TableSpec(OTHERS, SCHEMA, key=key))
     for rows in states:
         put(catalog, OTHERS, *rows)
@@ -79,14 +79,14 @@ def folder(settings: Settings, name: TableName) -> Path:
 
 
 def orphan(settings: Settings, name: TableName) -> Path:
-    """A file as a writer leaves it that was killed before its commit."""
+    """Write a file like one left by a writer that was killed before its commit."""
     file = folder(settings, name) / "data" / "orphan.parquet"
     file.write_bytes(b"x" * 1234)
     return file
 
 
 def damage(catalog: Catalog, name: TableName) -> None:
-    """Cut off a manifest of the current state."""
+    """Truncate a manifest of the current state."""
     table = load_table(catalog, name)
     snapshot = table.current_snapshot()
     assert snapshot is not None
@@ -94,7 +94,7 @@ def damage(catalog: Catalog, name: TableName) -> None:
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Let a terminal be standard input, at which somebody types `text`."""
+    """Make standard input a terminal in which `text` is typed."""
     master, terminal = os.openpty()
     os.write(master, text.encode())
     monkeypatch.setattr(sys, "stdin", os.fdopen(terminal, "r"))

@@ -1,4 +1,4 @@
-"""What the commands say when what they need is away, read-only, or has failed."""
+"""Messages of the commands if a service is unreachable, the home is read-only, or a poll failed."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
 
 PIPELINE = "stavanger_parking"
 EXCERPT = PROJECT_ROOT / "foss_platform" / "defs" / PIPELINE / "excerpt.csv"
-#: Nothing listens there.
+#: No server listens on this address.
 _NOWHERE = "http://127.0.0.1:9"
 _RUN = f"""
 import sys
@@ -30,7 +30,7 @@ finally:
 
 @pytest.fixture
 def foss(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], parsed_settings: Settings) -> Foss:
-    """Call `foss` with these words, in this process, over a home of its own; gives exit code, output and messages."""
+    """Call `foss` with these arguments in this process on a new home. Returns exit code, output and messages."""
     return foss_in(parsed_settings.home, monkeypatch, capfd)
 
 
@@ -44,7 +44,7 @@ def failed_once(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def read_only(failed_once: None, parsed_settings: Settings) -> Iterator[None]:
-    """The home, on a disk that takes no writes; for anyone but root it is enough to forbid them."""
+    """Make the home read-only: by a read-only mount for root, by permissions for other users."""
     home = str(parsed_settings.home)
     if os.geteuid():
         subprocess.run(["chmod", "-R", "a-w", home], check=True)
@@ -61,7 +61,7 @@ def read_only(failed_once: None, parsed_settings: Settings) -> Iterator[None]:
         subprocess.run(["umount", "-l", home], timeout=10, check=True)
 
 
-def test_a_catalog_that_is_away_is_told_before_dagster_and_dbt_are_loaded(tmp_path: Path) -> None:
+def test_unreachable_catalog_is_reported_before_dagster_and_dbt_load(tmp_path: Path) -> None:
     away = {"PYICEBERG_CATALOG__LAKE__URI": _NOWHERE, "FOSS_HOME": str(tmp_path / "home")}
     done = subprocess.run(
         [sys.executable, "-c", _RUN],
@@ -77,7 +77,7 @@ def test_a_catalog_that_is_away_is_told_before_dagster_and_dbt_are_loaded(tmp_pa
     assert "Traceback" not in done.stderr
 
 
-def test_status_counts_the_checks_that_a_failed_poll_never_came_to(
+def test_status_counts_checks_skipped_by_a_failed_poll(
     failed_once: None, foss: Foss, parsed_settings: Settings
 ) -> None:
     code, out, _ = foss("status")
@@ -89,7 +89,7 @@ def test_status_counts_the_checks_that_a_failed_poll_never_came_to(
     assert passed + missing == planned
     assert passed == 1
 
-    # and where Dagster cannot tell
+    # and if Dagster does not know
     runs = parsed_settings.dagster_home / "history" / "runs.db"
     runs.unlink()
     runs.mkdir()
@@ -112,7 +112,7 @@ def test_status_reads_a_home_that_cannot_be_written(read_only: None, foss: Foss)
     assert re.search(r"1 of (\d\d) passed, (\d+) not judged; the run failed", out)
 
 
-def test_status_makes_nothing(foss: Foss, parsed_settings: Settings) -> None:
+def test_status_creates_nothing(foss: Foss, parsed_settings: Settings) -> None:
     code, out, _ = foss("status")
     assert code == 2
     open_catalog(parsed_settings)
@@ -122,7 +122,7 @@ def test_status_makes_nothing(foss: Foss, parsed_settings: Settings) -> None:
     assert set(parsed_settings.home.rglob("*")) == before
 
 
-def test_status_of_a_lake_without_dagster_makes_no_instance(foss: Foss, parsed_settings: Settings) -> None:
+def test_status_of_a_lake_without_dagster_creates_no_instance(foss: Foss, parsed_settings: Settings) -> None:
     code, _, _ = foss("replay", PIPELINE, str(EXCERPT), "--bronze-only")
     assert code == 0
     code, out, _ = foss("status")

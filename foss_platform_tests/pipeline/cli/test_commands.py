@@ -1,4 +1,4 @@
-"""The foss command as users type it: what it prints, its exit codes, and that no error is a traceback."""
+"""The `foss` command line: output, exit codes and errors without tracebacks."""
 
 import gzip
 import json
@@ -22,13 +22,13 @@ PIPELINE = "stavanger_parking"
 
 @pytest.fixture
 def foss(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], parsed_settings: Settings) -> Foss:
-    """Call `foss` with these words, in this process, over a home of its own; gives exit code, output and messages."""
+    """Call `foss` with these arguments in this process on a new home. Returns exit code, output and messages."""
     return foss_in(parsed_settings.home, monkeypatch, capfd)
 
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """Three polls, the second of which has a record without a site."""
+    """Return three polls. The second has a record without a site."""
     polls = []
     for minute in (0, 4, 8):
         records = [
@@ -90,7 +90,7 @@ def test_replay_then_ask_then_replay_again(foss: Foss, recording: Path, settings
 def test_the_commands_of_the_readme_work_as_typed(foss: Foss, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     then = (PROJECT_ROOT / "README.md").read_text().partition("## Next steps")[2].partition("\n## ")[0]
     typed = [shlex.split(line, comments=True)[1:] for line in then.splitlines() if line.startswith("$ ")]
-    # `foss demo` makes its lake in the folder demo of the home
+    # `foss demo` creates its lake in the folder `demo` of the home
     assert ["export", "FOSS_HOME=.foss/demo", "FOSS_FEED=recorded"] in typed
     (replayed,) = [words[-1] for words in typed if "replay" in words]
     assert (PROJECT_ROOT / replayed).exists()
@@ -100,7 +100,7 @@ def test_the_commands_of_the_readme_work_as_typed(foss: Foss, recording: Path, m
     monkeypatch.setenv("FOSS_FEED", "recorded")
     assert foss("replay", PIPELINE, str(recording))[0] == 0
     (state,) = json.loads(foss("history", "silver.parking_readings", "--json")[1])
-    # one command asks for the state of a second ago
+    # one command queries the state of one second ago
     time.sleep(max(0.0, 1 - (datetime.now(UTC) - datetime.fromisoformat(state["committed_at"])).total_seconds()))
     for words in called:
         code, out, err = foss(*words)
@@ -120,7 +120,7 @@ def test_the_commands_of_the_readme_work_as_typed(foss: Foss, recording: Path, m
         (("nonsense",), 2, "No such command"),
     ],
 )
-def test_what_is_wrong_is_one_clear_error(foss: Foss, words: tuple[str, ...], code: int, says: str) -> None:
+def test_wrong_arguments_give_one_clear_error(foss: Foss, words: tuple[str, ...], code: int, says: str) -> None:
     ended, out, err = foss(*words)
     assert ended == code
     assert says in (out + err).replace("\n", " ")
@@ -140,7 +140,7 @@ def test_what_is_wrong_is_one_clear_error(foss: Foss, words: tuple[str, ...], co
         ("copy (select 1) to 'x.csv'", "SELECT"),
     ],
 )
-def test_wrong_sql_is_one_line(foss: Foss, recording: Path, query: str, says: str) -> None:
+def test_wrong_sql_gives_a_one_line_error(foss: Foss, recording: Path, query: str, says: str) -> None:
     foss("replay", PIPELINE, str(recording), "--bronze-only")
     code, _, err = foss("sql", query)
     assert code == 1
@@ -149,13 +149,13 @@ def test_wrong_sql_is_one_line(foss: Foss, recording: Path, query: str, says: st
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "2026-11-20T08:00:00", "7 parsecs ago", "2999-01-01T00:00:00Z", ""])
-def test_a_moment_that_is_none_is_refused(foss: Foss, recording: Path, moment: str) -> None:
+def test_invalid_time_is_refused(foss: Foss, recording: Path, moment: str) -> None:
     foss("replay", PIPELINE, str(recording), "--bronze-only")
     code, _, err = foss("sql", "select 1", "--at", moment)
     assert (code, "error:" in err) == (2, True)
 
 
-def test_bad_settings_are_named_all_at_once(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_bad_settings_are_reported_at_once(foss: Foss, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOSS_ENVIRONMENT", "prod")
     monkeypatch.setenv("FOSS_FEED", "dead")
     code, _, err = foss("status")
@@ -168,7 +168,7 @@ def test_help_and_completion_need_neither_dagster_nor_dbt() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_every_verb_explains_itself(foss: Foss) -> None:
+def test_every_command_has_help(foss: Foss) -> None:
     assert "PIPELINE" in foss("run", "--help")[1]
     verbs: Any = ("run", "status", "sql", "replay", "rebuild", "feed", "dev", "demo", "quarantine")
     out = foss("--help")[1]

@@ -1,4 +1,4 @@
-"""Looking back as users type it: `foss history` and `foss diff` over a real lake."""
+"""`foss history` and `foss diff` on a real lake."""
 
 import json
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_diff_of_markup_and_nulls(foss: Foss, catalog: Catalog) -> None:
     assert (code, "value: [red] → [/]" in out, "[bold]" in out) == (0, True, True)
 
 
-def test_diff_names_columns_of_one_side(foss: Foss, catalog: Catalog) -> None:
+def test_diff_lists_columns_that_exist_on_one_side_only(foss: Foss, catalog: Catalog) -> None:
     two_states(catalog, [(1, "a")], key=("id",))
     with load_table(catalog, OTHERS).update_schema(allow_incompatible_changes=True) as update:
         update.union_by_name(pa.schema([("extra", pa.string())]))
@@ -119,7 +119,7 @@ def test_diff_names_columns_of_one_side(foss: Foss, catalog: Catalog) -> None:
     assert "0 rows added, 0 removed, 0 changed" in err
 
 
-def test_neither_compaction_nor_the_commit_that_brought_a_row_is_a_difference(foss: Foss, catalog: Catalog) -> None:
+def test_diff_ignores_compaction_and_commit_numbers(foss: Foss, catalog: Catalog) -> None:
     schema = pa.schema([("id", pa.int64()), ("_sequence_number", pa.int64())])
     name = TableName("bronze", "events")
     ensure_table(catalog, TableSpec(name, schema, key=("id",)))

@@ -27,7 +27,7 @@ HUGE = 170141183460469231731687303715884105727
 SAME = object()
 REFUSED = object()
 
-#: A value in SQL; its cell in CSV; the same in JSON; and in Parquet as DuckDB reads it, with its type.
+#: A value in SQL, in CSV, in JSON, and in Parquet as DuckDB reads it, with its type.
 VALUES: list[tuple[str, str, Any, Any, str]] = [
     ("true", "true", True, True, "BOOLEAN"),
     ("(-128)::tinyint", "-128", -128, -128, "TINYINT"),
@@ -114,10 +114,10 @@ def _written(connection: duckdb.DuckDBPyConnection, query: str, format_: Format,
 
 
 @pytest.mark.parametrize(("value", "cell", "in_json", "stored", "type_"), VALUES, ids=[case[0] for case in VALUES])
-def test_a_value_leaves_in_every_format(
+def test_each_value_is_written_in_every_format(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, value: str, cell: str, in_json: Any, stored: Any, type_: str
 ) -> None:
-    # a null of the same type beside it
+    # with a null of the same type
     query = f"select v from (select {value} as v, 1 as n union all select null, 2) order by n"
     if value.startswith("get_type"):
         # DuckDB has no null of this type
@@ -165,7 +165,7 @@ def test_all_types_of_this_duckdb(connection: duckdb.DuckDBPyConnection, tmp_pat
     assert refused == {"hugeint", "uhugeint", "date_array", "timestamp_array", "timestamptz_array"}
 
 
-def test_rows_that_are_not_there_and_names_that_repeat(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_empty_results_and_repeated_column_names(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     none = "select 1 as a, [1] as b where false"
     assert _written(connection, none, Format.CSV, tmp_path).read_text() == '"a","b"\n'
     assert _written(connection, none, Format.JSON, tmp_path).read_text() == "[]\n"
@@ -185,7 +185,7 @@ def test_an_interval_that_arrow_cannot_count_is_refused(connection: duckdb.DuckD
     assert not list(tmp_path.iterdir())
 
 
-def test_an_order_is_kept_around_casts(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_casts_keep_the_row_order(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     query = "select i, i::variant as v from range(200000) t(i) order by hash(i)"
     shown = json.loads(_written(connection, query, Format.JSON, tmp_path).read_text())
     assert [row["i"] for row in shown] == [
@@ -193,7 +193,7 @@ def test_an_order_is_kept_around_casts(connection: duckdb.DuckDBPyConnection, tm
     ]
 
 
-def test_the_command_writes_whole_files_or_none(foss: Foss, tmp_path: Path) -> None:
+def test_command_writes_complete_files_or_no_file(foss: Foss, tmp_path: Path) -> None:
     open_catalog(load_settings())
     target = tmp_path / "kept.csv"
     target.write_text("before")

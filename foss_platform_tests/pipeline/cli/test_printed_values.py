@@ -1,4 +1,4 @@
-"""What one command prints, another takes: moments, tables, durations and sizes."""
+"""Printed times, table names, durations and sizes are accepted as arguments of other commands."""
 
 import json
 import re
@@ -21,11 +21,11 @@ from foss_platform_tests.pipeline.cli.test_commands import recording as _recordi
 
 foss, recording = _foss, _recording
 
-# every way in which a command or an export writes one
+# every format in which a command or an export writes a time
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)|\bnow\b")
 
 
-def test_every_printed_moment_can_be_asked_for(foss: Foss, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_printed_time_is_accepted(foss: Foss, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOSS_FEED", "recorded")
     assert foss("replay", PIPELINE, str(recording))[0] == 0
     assert foss("rebuild")[0] == 0
@@ -61,7 +61,7 @@ def test_every_printed_moment_can_be_asked_for(foss: Foss, recording: Path, monk
             assert (code, "error" in err) == (0, False), err
 
 
-def test_a_table_is_found_by_every_name_that_is_printed(foss: Foss, recording: Path) -> None:
+def test_every_printed_table_name_is_accepted(foss: Foss, recording: Path) -> None:
     code, _, _ = foss("replay", PIPELINE, str(recording))
     assert code == 0
     for name in ("silver.parking_readings", "silver/parking_readings"):

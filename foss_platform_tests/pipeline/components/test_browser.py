@@ -1,4 +1,4 @@
-"""What a user sees: the real webserver over a home in which a run was made, looked at with a real browser."""
+"""The UI in a real browser: the real webserver on a home with one run."""
 
 import os
 import socket
@@ -58,7 +58,7 @@ def test_the_ui_shows_the_graph_and_a_decoded_plot(
 
 
 def run_once(settings: Settings, feed: Feed, poll: RecordedPoll) -> None:
-    """`foss run` against a server of this poll."""
+    """Execute `foss run` against a server that serves this poll."""
     with FeedServer([poll], pace="step") as server:
         given = {"FOSS_HOME": str(settings.home), "FOSS_FEED": "recorded", "STAVANGER_PARKING_URL": server.url}
         command = [sys.executable, "-c", "from foss_platform.cli.main import run; run()", "run", feed.name]
@@ -70,7 +70,7 @@ def run_once(settings: Settings, feed: Feed, poll: RecordedPoll) -> None:
 
 @contextmanager
 def webserver(folder: Path, settings: Settings) -> Iterator[Callable[[], str]]:
-    """Dagster's webserver over the home, without the daemon; the function waits for it and returns its URL."""
+    """Run Dagster's webserver without the daemon. The returned function waits for it and returns its URL."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     given = {"FOSS_HOME": str(settings.home), "FOSS_AUTOMATION": "off"}

@@ -1,4 +1,4 @@
-"""What the code location holds, without running any of it: assets, checks, schedule, and who may import what."""
+"""Contents of the code location, without runs: assets, checks, schedule and permitted imports."""
 
 import json
 import os
@@ -38,14 +38,14 @@ def specs_of(defs: dg.Definitions) -> dict[dg.AssetKey, dg.AssetSpec]:
 
 
 def python(code: str, cwd: Path = PROJECT_ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code in an interpreter of its own, `cwd` first on its path."""
+    """Run code in a separate interpreter, with `cwd` first on its path."""
     given = {**os.environ, "PYTHONPATH": str(cwd), **environment}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=120)
 
 
 def test_a_server_can_load_it(defs: dg.Definitions) -> None:
-    # asking for assets alone does not see two things of one name
+    # listing only the assets does not detect duplicate names
     dg.Definitions.validate_loadable(defs)
 
 
@@ -53,15 +53,15 @@ def test_every_dbt_source_is_an_asset_of_the_same_key(defs: dg.Definitions, pars
     sources = {
         dg.AssetKey([source["schema"], source["identifier"]])
         for source in read_manifest(parsed_settings)["sources"].values()
-        # people's own tables, which no model may read
+        # users' own tables, which no model may read
         if source["source_name"] != "reference"
     }
     assert sources == {BRONZE, dg.AssetKey(["ops", "polls"])}
-    # an asset that nothing but a dependency names would have no description
+    # an asset that is defined only as a dependency would have no description
     assert all(specs_of(defs)[key].description for key in sources)
 
 
-def test_every_asset_says_what_it_is_and_whose(defs: dg.Definitions) -> None:
+def test_every_asset_has_a_description_and_an_owner(defs: dg.Definitions) -> None:
     specs = specs_of(defs)
     assert len(specs) == 11
     for key, spec in specs.items():
@@ -73,12 +73,12 @@ def test_every_asset_says_what_it_is_and_whose(defs: dg.Definitions) -> None:
         assert "iceberg" in spec.kinds, key
 
 
-def test_only_gold_has_a_limit_of_freshness(defs: dg.Definitions) -> None:
+def test_only_gold_has_a_freshness_limit(defs: dg.Definitions) -> None:
     fresh = {key for key, spec in specs_of(defs).items() if spec.freshness_policy}
     assert fresh == {key for key in specs_of(defs) if key.path[0] == "gold"}
 
 
-def test_the_schedule_and_the_sensor_run_by_themselves(defs: dg.Definitions) -> None:
+def test_schedule_and_sensor_are_on_by_default(defs: dg.Definitions) -> None:
     schedule = defs.resolve_schedule_def(f"{PIPELINE}_schedule")
     assert schedule.cron_schedule == "*/2 * * * *"
     assert schedule.execution_timezone == "UTC"
@@ -89,7 +89,7 @@ def test_the_schedule_and_the_sensor_run_by_themselves(defs: dg.Definitions) -> 
     assert all(spec.automation_condition for spec in models)
 
 
-def test_nothing_runs_by_itself_when_automation_is_off(defs_off: dg.Definitions) -> None:
+def test_nothing_is_on_by_default_if_automation_is_off(defs_off: dg.Definitions) -> None:
     assert defs_off.resolve_schedule_def(f"{PIPELINE}_schedule").default_status is dg.DefaultScheduleStatus.STOPPED
     assert defs_off.resolve_sensor_def(SENSOR).default_status is dg.DefaultSensorStatus.STOPPED
     assert not any(spec.automation_condition for spec in specs_of(defs_off).values())
@@ -101,7 +101,7 @@ def test_the_job_polls_and_builds_all_that_depends_on_it(defs: dg.Definitions) -
     assert selected == specs_of(defs).keys() - ops
 
 
-def test_only_the_range_of_rows_blocks(defs: dg.Definitions) -> None:
+def test_only_the_row_count_check_blocks(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     blocking = {key.name: graph.get(key).blocking for key in graph.asset_check_keys if key.asset_key == BRONZE}
     assert blocking.pop("rows_in_expected_range") is True
@@ -109,7 +109,7 @@ def test_only_the_range_of_rows_blocks(defs: dg.Definitions) -> None:
     assert not any(blocking.values())
 
 
-def test_the_core_knows_nothing_of_dagster() -> None:
+def test_core_does_not_import_dagster() -> None:
     code = (
         "import importlib, pkgutil, sys\n"
         "for room in ('lake', 'ingest', 'transform'):\n"

@@ -1,4 +1,4 @@
-"""Whole job runs over real HTTP: the same tick twice, feeds that fail, checks that block, and automation after each."""
+"""Complete job runs over real HTTP: repeated ticks, failing feeds, blocking checks and the automation afterwards."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Parameter `", "ignore:sqlglotrs"
 
 
 def answer(number: int, records: int = 2, *, status: int = 200, body: bytes | None = None) -> RecordedPoll:
-    """What the feed answers at the tick of that number: so many car parks, read a minute before."""
+    """Return the feed's answer at this tick: so many car parks, measured one minute earlier."""
     polled_at = START + timedelta(minutes=2 * number)
     local = polled_at + timedelta(hours=2, minutes=-1)
     made = [
@@ -46,7 +46,7 @@ def answer(number: int, records: int = 2, *, status: int = 200, body: bytes | No
 
 
 class Location:
-    """The code location over a home of its own, its runs in this process, its instance in memory."""
+    """The code location on a new home, with runs in this process and an instance in memory."""
 
     def __init__(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         self.settings = settings.model_copy(update={"feed": FeedMode.RECORDED})
@@ -56,7 +56,7 @@ class Location:
         self._cursor: Any = None
 
     def run(self, tick: int, poll: RecordedPoll) -> dg.ExecuteInProcessResult:
-        """The job as the schedule of that tick runs it, against a feed that gives this answer to every GET."""
+        """Run the job like the schedule at this tick, against a feed that gives this answer to every GET."""
         job = self.defs.resolve_job_def(JOB)
         with FeedServer([poll], pace=1.0) as server:
             self._monkeypatch.setenv("STAVANGER_PARKING_URL", server.url)
@@ -68,14 +68,14 @@ class Location:
             )
 
     def requested(self) -> set[str]:
-        """The tables whose building automation asks for now."""
+        """Return the tables that automation requests now."""
         result = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self._cursor)
         self._cursor = result.cursor
         keys = [key for key in specs_with_condition(self.defs) if result.get_num_requested(key)]
         return {key.path[-1] for key in keys}
 
     def materialized(self, result: dg.ExecuteInProcessResult) -> set[str]:
-        """The tables of which the run says that it brought them."""
+        """Return the tables that the run materialized."""
         events = self.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         return {event.asset_materialization.asset_key.path[-1] for event in events if event.asset_materialization}
 
@@ -111,7 +111,7 @@ def test_a_tick_that_is_run_twice_adds_its_rows_once(location: Location) -> None
     assert location.materialized(first) >= MODELS | {"stavanger_parking", "stavanger_parking__rejected", "polls"}
     bronze, polls = read(location.settings, BRONZE), read(location.settings, "ops.polls")
     assert (len(bronze), len(polls)) == (2, 1)
-    # another answer by now, which must not be asked for
+    # a different answer, which must not be requested
     second = location.run(0, answer(1, records=3))
     assert second.success
     assert (read(location.settings, BRONZE), read(location.settings, "ops.polls")) == (bronze, polls)
@@ -121,7 +121,7 @@ def test_a_tick_that_is_run_twice_adds_its_rows_once(location: Location) -> None
     }
 
 
-def test_automation_builds_only_what_a_run_left_behind(location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_automation_builds_only_tables_that_a_run_left_out(location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     assert location.requested() == set()
     assert location.run(0, answer(0)).success
     assert location.requested() == set()
@@ -132,7 +132,7 @@ def test_automation_builds_only_what_a_run_left_behind(location: Location, monke
     assert not location.materialized(blocked) & MODELS
     assert len(read(location.settings, BRONZE)) == 2 + 51
     assert location.tag(blocked, RETRIES) == "0"
-    # it counts polls, of which ops.polls has a new one; whatever is made of bronze waits
+    # it counts polls, and ops.polls has a new one; tables built from bronze wait
     assert location.requested() == {"parking_feed_health"}
     assert location.requested() == set()
 
@@ -170,7 +170,7 @@ def test_a_feed_that_fails_fails_the_run_and_is_logged(
     assert logged["status"] == "failed"
     assert words in logged["error"]
     assert logged["error_class"] == ("lasting" if retries else "passing")
-    # the next try of the same tick brings what this one could not
+    # the next attempt of the same tick commits the poll
     assert location.run(0, answer(0)).success
     assert len(read(location.settings, BRONZE)) == 2
     assert [row["status"] for row in read(location.settings, "ops.polls")].count("failed") == 1

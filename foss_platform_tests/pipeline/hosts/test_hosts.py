@@ -1,4 +1,4 @@
-"""What the lake holds does not depend on the host: its time zone, its locale, its home folder."""
+"""The lake's content does not depend on the host's time zone, locale or home folder."""
 
 import json
 import os
@@ -33,9 +33,9 @@ def foss(home: Path, *words: str, environment: dict[str, str]) -> "subprocess.Co
 
 
 def content(home: Path, environment: dict[str, str]) -> dict[str, object]:
-    """The tables of the demo, by DuckDB in the same environment, as JSON."""
+    """Return the demo's tables as JSON, read by DuckDB in the same environment."""
     asked = {
-        # the batch is the request of a run, which is another each time
+        # the batch id contains the run id, which differs each time
         "silver": "select * exclude (batch_id) from silver.parking_readings order by all limit 500",
         "latest": "select * from gold.parking_latest order by all",
         "hourly": "select * from gold.parking_hourly order by all",
@@ -61,7 +61,7 @@ def in_utc(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("environment", HOSTS.values(), ids=HOSTS)
-def test_the_demo_makes_the_same_tables_everywhere(
+def test_demo_builds_the_same_tables_on_every_host(
     tmp_path: Path, in_utc: dict[str, object], environment: dict[str, str]
 ) -> None:
     done = foss(tmp_path, "demo", environment=environment)
@@ -71,8 +71,8 @@ def test_the_demo_makes_the_same_tables_everywhere(
     assert validated.returncode == 0, validated.stdout + validated.stderr
 
 
-def test_the_demo_works_where_the_zone_is_a_file(tmp_path: Path, in_utc: dict[str, object]) -> None:
-    """The host's zone by `/etc/localtime`, in a mount namespace of its own, so that nothing else sees it."""
+def test_demo_works_if_the_zone_is_a_file(tmp_path: Path, in_utc: dict[str, object]) -> None:
+    """Set the host's zone by `/etc/localtime`, in a separate mount namespace to leave other processes unaffected."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("only root can mount another /etc/localtime")
     zone = Path("/usr/share/zoneinfo/Asia/Kathmandu")

@@ -1,4 +1,4 @@
-"""`foss demo` and `foss dev` on a host with a proxy that does not work, as processes of their own."""
+"""`foss demo` and `foss dev` as separate processes on a host with a broken proxy."""
 
 import os
 import signal

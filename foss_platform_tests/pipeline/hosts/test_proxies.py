@@ -1,4 +1,4 @@
-"""Behind a proxy: this machine is always reached directly, a feed elsewhere is not, and errors name the proxy."""
+"""Behind a proxy: this machine is reached directly, other feeds through the proxy, and errors name the proxy."""
 
 import socket
 import subprocess
@@ -34,14 +34,14 @@ def _no_proxy_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*SPELLINGS, "grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name in ("no_proxy", "NO_PROXY"):
-        # so that it is put back
+        # to restore it afterwards
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
 
 @contextmanager
 def proxy(kind: str) -> Iterator[str]:
-    """The address of a proxy that is dead, malformed, refuses or says nothing; with a user where it can have one."""
+    """The address of a dead, malformed, refusing or silent proxy, with a user if the address can have one."""
     if kind in REFUSALS:
         with misbehaving(REFUSALS[kind]) as server:
             yield f"{USER}127.0.0.1:{server.port}"
@@ -72,7 +72,7 @@ def test_this_machine_is_reached_directly(kind: str, monkeypatch: pytest.MonkeyP
                 monkeypatch.delenv(name)
 
 
-def test_exceptions_are_kept_and_a_star_stays_alone() -> None:
+def test_no_proxy_entries_are_kept_and_a_star_is_not_extended() -> None:
     environment = {"HTTP_PROXY": "http://proxy:3128", "no_proxy": "a.example, b.example", "NO_PROXY": "c.example"}
     keep_loopback_direct(environment)
     keep_loopback_direct(environment)
@@ -89,7 +89,7 @@ def test_exceptions_are_kept_and_a_star_stays_alone() -> None:
     assert without == {"HTTP_PROXY": ""}
 
 
-# what each client that the platform uses does with a server of this machine
+# how each client of the platform reaches a server on this machine
 CLIENTS = {
     "requests": "import requests; assert requests.get(url).status_code == 200",
     "urllib": "import urllib.request; assert urllib.request.urlopen(url).status == 200",
@@ -107,7 +107,7 @@ CLIENTS = {
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_every_client_agrees(client: str) -> None:
+def test_every_client_reaches_this_machine_directly(client: str) -> None:
     for spelling in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "grpc_proxy"):
         with misbehaving(REFUSALS["502"]) as refusing, misbehaving(answer("200 OK", body=b"[]")) as feed:
             script = (
@@ -121,7 +121,7 @@ def test_every_client_agrees(client: str) -> None:
 
 
 def test_a_feed_elsewhere_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    # a feed server answers a request that names the whole URL, as a proxy is asked
+    # a feed server also answers requests with a full URL, as sent to a proxy
     with FeedServer([POLL], pace=1) as forwarding, requests.Session() as session:
         monkeypatch.setenv("HTTP_PROXY", forwarding.url.removesuffix("/parking.json"))
         keep_loopback_direct()
@@ -148,7 +148,7 @@ def test_an_error_names_the_proxy_and_the_remedy(kind: str, scheme: str, monkeyp
             assert isinstance(refused.value, PassingFetchError)
 
 
-def test_polls_that_do_not_arrive_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unanswered_polls_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOSS_HOME", str(tmp_path))
     monkeypatch.setenv("HTTP_PROXY", "http://")
     monkeypatch.setenv("STAVANGER_PARKING_URL", "http://feed.invalid/parking.json")

@@ -1,4 +1,4 @@
-"""A small made-up feed for tests of contract and quarantine: its page, its bodies, and polling them."""
+"""A small synthetic feed for tests of contract and quarantine: its page, its bodies and its polls."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ FIRST_TICK = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
 
 def meters(*fields: dict[str, Any]) -> Feed:
-    """A feed of meters whose records hold an id and a time, and these further fields."""
+    """Return a feed of meters whose records have an id, a time and these further fields."""
     return Feed.model_validate(
         {
             "name": "meters",
@@ -32,7 +32,7 @@ def meters(*fields: dict[str, Any]) -> Feed:
 
 
 def poll_of(feed: Feed, tick: int, *records: Any, body: bytes | None = None) -> Poll:
-    """The scheduled poll number `tick`, holding these records (their time filled in), or this body."""
+    """Return the scheduled poll number `tick` with these records (times filled in) or this body."""
     polled_at = FIRST_TICK + timedelta(minutes=2 * tick)
     filled = [{"at": polled_at.isoformat(), **r} if isinstance(r, dict) else r for r in records]
     answer = Answer(json.dumps(filled).encode() if body is None else body, 200, polled_at, 0.1, 1)
@@ -41,6 +41,6 @@ def poll_of(feed: Feed, tick: int, *records: Any, body: bytes | None = None) -> 
 
 
 def take_in(catalog: Catalog, feed: Feed, *polls: Poll) -> Written:
-    """As a run does: make or change the tables, then commit."""
+    """Create or change the tables, then commit, like a run."""
     ensure_feed_tables(catalog, feed)
     return commit_polls(catalog, feed, polls, {})

@@ -1,4 +1,4 @@
-"""A server on loopback that misbehaves as told: for tests of what a feed may do to its reader."""
+"""A loopback server with configurable misbehavior, for tests of the feed client."""
 
 import socket
 import threading
@@ -9,12 +9,12 @@ import requests
 
 from foss_platform.ingest.page.feed import Source
 
-#: What to do with one connection, after its request has been read: the socket, the path, and whether to stop.
+#: Handles one connection after its request was read. Arguments: the socket, the path and the stop event.
 Behaviour = Callable[[socket.socket, str, threading.Event], None]
 
 
 class Misbehaving:
-    """Counts what it is asked; the n-th request gets the n-th behaviour, the last one for ever after."""
+    """Counts requests. The n-th request gets the n-th behavior, and all later requests the last one."""
 
     def __init__(self, *behaviours: Behaviour) -> None:
         self.paths: list[str] = []
@@ -28,7 +28,7 @@ class Misbehaving:
 
     def close(self) -> None:
         self.stop.set()
-        # a listener that is only closed goes on accepting in its thread
+        # closing the listener alone does not end the accept call in its thread
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
@@ -60,7 +60,7 @@ class Misbehaving:
                 self.paths.append(path)
                 behaviour(connection, path, self.stop)
             except OSError:
-                return  # the reader went away, as it may
+                return  # the client may disconnect
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def head(status: str, *headers: str) -> bytes:
 
 
 def answer(status: str, *headers: str, body: bytes = b"") -> Behaviour:
-    """Send a whole answer; it has a Content-Length unless `headers` say one or are chunked."""
+    """Send a complete answer. Adds a Content-Length unless `headers` contain one or are chunked."""
     names = {header.split(":")[0].lower() for header in headers}
     if not names & {"content-length", "transfer-encoding"}:
         headers = (*headers, f"Content-Length: {len(body)}")
@@ -85,7 +85,7 @@ def answer(status: str, *headers: str, body: bytes = b"") -> Behaviour:
 
 
 def send(data: bytes) -> Behaviour:
-    """Send exactly this and hang up."""
+    """Send exactly these bytes and close the connection."""
 
     def behave(connection: socket.socket, _path: str, _stop: threading.Event) -> None:
         connection.sendall(data)
@@ -94,7 +94,7 @@ def send(data: bytes) -> Behaviour:
 
 
 def drip(first: bytes, drop: bytes, seconds: float = 0.05) -> Behaviour:
-    """Send `first`, then `drop` again and again until the reader goes away."""
+    """Send `first`, then `drop` repeatedly until the client disconnects."""
 
     def behave(connection: socket.socket, _path: str, stop: threading.Event) -> None:
         connection.sendall(first)
@@ -105,12 +105,12 @@ def drip(first: bytes, drop: bytes, seconds: float = 0.05) -> Behaviour:
 
 
 def pour(first: bytes, wave: bytes) -> Behaviour:
-    """Send `first`, then `wave` without end and as fast as the reader takes it."""
+    """Send `first`, then `wave` repeatedly as fast as the client reads."""
     return drip(first, wave, 0)
 
 
 def silence(_connection: socket.socket, _path: str, stop: threading.Event) -> None:
-    """Say nothing until the test is over."""
+    """Send nothing until the test is over."""
     stop.wait(30)
 
 
@@ -120,5 +120,5 @@ def source_of(url: str, *, timeout: float = 5, tries: int = 1, max_bytes: int = 
 
 def new_session() -> requests.Session:
     session = requests.Session()
-    session.trust_env = False  # no proxy of the developer's
+    session.trust_env = False  # ignore the developer's proxy
     return session

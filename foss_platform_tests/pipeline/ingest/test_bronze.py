@@ -1,4 +1,4 @@
-"""Committing polls: once and only once, whatever comes twice, out of order, or crashes in between."""
+"""Polls are committed exactly once, despite repeats, any order, and crashes between commits."""
 
 import itertools
 import random
@@ -48,16 +48,14 @@ def batches(rows: list[Row], name: str = "_batch_id") -> list[str]:
 
 
 def all_sorts(feed: Feed) -> list[Poll]:
-    """Replayed and live polls: good, mixed, all refused, unreadable, and two at one moment."""
+    """Return replayed and live polls: valid, mixed, all rejected, unreadable, and two at the same time."""
     polls = [replayed(feed, n, f"[{record('A', str(n))}]") for n in range(4)]
     polls += [replayed(feed, 1, f"[{record('B')}]"), replayed(feed, 5, MIXED), replayed(feed, 6, "[null,{}]")]
     polls += [replayed(feed, 7, "<html>"), replayed(feed, 8, f"[{record('A')}]", 503)]
     return polls + [live_poll(feed, 20 + n, body) for n, body in enumerate((MIXED, "[1]", "[]", f"[{record('C')}]"))]
 
 
-def test_the_same_again_changes_nothing_in_any_order_and_in_pieces(
-    catalog: Catalog, settings: Settings, feed: Feed
-) -> None:
+def test_repeated_polls_change_nothing_in_any_order(catalog: Catalog, settings: Settings, feed: Feed) -> None:
     polls = all_sorts(feed)
     written = commit_polls(catalog, feed, polls, {})
     assert (written.rows, written.rejected, len(written.new_batches)) == (10, 7, 8)
@@ -75,11 +73,11 @@ def test_the_same_again_changes_nothing_in_any_order_and_in_pieces(
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])
-def test_pieces_in_any_order_make_the_same_tables(catalog: Catalog, settings: Settings, feed: Feed, size: int) -> None:
+def test_parts_in_any_order_give_the_same_tables(catalog: Catalog, settings: Settings, feed: Feed, size: int) -> None:
     polls = all_sorts(feed)
     random.Random(size).shuffle(polls)
     for start in range(0, len(polls), size):
-        commit_polls(catalog, feed, polls[max(0, start - 1) : start + size], {})  # each piece overlaps the last
+        commit_polls(catalog, feed, polls[max(0, start - 1) : start + size], {})  # each part overlaps the previous part
     elsewhere = Settings(home=settings.home / "elsewhere")
     other = open_catalog(elsewhere)
     ensure_feed_tables(other, feed)
@@ -87,7 +85,7 @@ def test_pieces_in_any_order_make_the_same_tables(catalog: Catalog, settings: Se
     assert content(settings, TABLES) == content(elsewhere, TABLES)
 
 
-def test_refused_records_go_to_quarantine_whole(catalog: Catalog, settings: Settings, feed: Feed) -> None:
+def test_rejected_records_are_quarantined_in_full(catalog: Catalog, settings: Settings, feed: Feed) -> None:
     commit_polls(catalog, feed, [live_poll(feed, 0, MIXED)], {})
     rows = {row["_record_index"]: (row["reason"], row["record"]) for row in read(settings, REJECTED)}
     assert rows == {1: ("a key occurs twice", '{"Sted":1,"Sted":2}'), 2: ("not an object", "null")}
@@ -118,11 +116,11 @@ def test_the_first_commit_of_a_scheduled_batch_wins(catalog: Catalog, settings: 
     assert is_in_bronze(catalog, feed, first.cause.batch_id)
     assert commit_polls(catalog, feed, [second], {}).known_batches == {first.cause.batch_id}
     assert [row["Sted"] for row in read(settings, BRONZE)] == ["A"]
-    # every attempt that failed is in the log, and the one that came in
+    # the log contains every failed attempt and the committed attempt
     assert sorted(row["status"] for row in read(settings, "ops.polls")) == ["accepted", "failed"]
 
 
-def test_two_tries_of_one_batch_in_one_call_are_one_batch(catalog: Catalog, settings: Settings, feed: Feed) -> None:
+def test_two_attempts_in_one_call_give_one_batch(catalog: Catalog, settings: Settings, feed: Feed) -> None:
     tries = [live_poll(feed, 0, f"[{record(site)}]", late=n) for n, site in enumerate("AB")]
     written = commit_polls(catalog, feed, [live_poll(feed, 0, "<html>", late=5), *tries], {})
     assert (written.rows, len(written.new_batches)) == (1, 1)
@@ -131,7 +129,7 @@ def test_two_tries_of_one_batch_in_one_call_are_one_batch(catalog: Catalog, sett
 
 
 def crash_at(monkeypatch: pytest.MonkeyPatch, table: str) -> Callable[[], None]:
-    """Make the commit to one table fail until told otherwise."""
+    """Make commits to one table fail until the patch is undone."""
 
     def failing(catalog: Catalog, name: TableName, plan: Callable[[Any], Change | None]) -> object:
         if str(name) == table:
@@ -148,7 +146,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, table: str) -> Callable[[], None]:
 
 @pytest.mark.parametrize("table", [*TABLES])
 @pytest.mark.parametrize("kind", ["live", "replayed", "four replayed", "nine replayed"])
-def test_a_crash_between_commits_then_a_retry_is_as_without(
+def test_crash_between_commits_and_retry_gives_the_same_tables(
     catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch, table: str, kind: str
 ) -> None:
     count = {"four replayed": 4, "nine replayed": 9}.get(kind, 1)
@@ -167,7 +165,7 @@ def test_a_crash_between_commits_then_a_retry_is_as_without(
     assert content(settings, TABLES) == content(elsewhere, TABLES)
 
 
-def test_healing_finds_a_batch_behind_one_that_another_run_logged(
+def test_repair_finds_a_batch_older_than_one_already_logged(
     catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recover = crash_at(monkeypatch, "ops.polls")
@@ -184,7 +182,7 @@ def test_healing_finds_a_batch_behind_one_that_another_run_logged(
     assert [rows[poll.cause.batch_id] for poll in lost] == [poll.log for poll in lost]
 
 
-def test_healing_looks_only_at_what_came_since_the_log_was_whole(
+def test_repair_reads_only_commits_since_the_log_was_complete(
     catalog: Catalog, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for tick in range(3):
@@ -201,7 +199,7 @@ def test_healing_looks_only_at_what_came_since_the_log_was_whole(
     assert asked == [1]
 
 
-def test_healing_without_tables_or_rows_does_nothing(settings: Settings, feed: Feed) -> None:
+def test_repair_without_tables_or_rows_does_nothing(settings: Settings, feed: Feed) -> None:
     catalog = open_catalog(settings)
     assert heal_poll_log(catalog, feed, {}).added == 0
     ensure_feed_tables(catalog, feed)
@@ -217,7 +215,7 @@ def test_the_order_of_fields_on_the_page_may_change(catalog: Catalog, settings: 
     assert (row["Sted"], row["Dato"], row["Antall_ledige_plasser"]) == ("A", "24.10.2020", "7")
 
 
-def test_batches_of_many_ticks_are_told_apart(catalog: Catalog, settings: Settings, feed: Feed) -> None:
+def test_batches_of_many_ticks_are_distinct(catalog: Catalog, settings: Settings, feed: Feed) -> None:
     for tick, again in itertools.product(range(3), range(2)):
         commit_polls(catalog, feed, [live_poll(feed, tick, f"[{record('A')}]", late=again)], {})
     assert len(batches(read(settings, BRONZE))) == len(read(settings, BRONZE)) == 3

@@ -1,4 +1,4 @@
-"""Three processes write to one lake at once: all of it is in, and none of it twice."""
+"""Three processes write to one lake at the same time: every batch is committed exactly once."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +14,7 @@ BRONZE = "bronze.stavanger_parking"
 
 
 def run(settings: Settings, feed: Feed, ticks: list[list[int]]) -> list[tuple[int, int]]:
-    """Let one process per list of ticks write, all at once, on a home that none of them has seen."""
+    """Run one writer process per list of ticks, all at once, on a new home."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(len(ticks), mp_context=spawn) as pool:
         futures = [pool.submit(write, settings.home, feed, n, mine) for n, mine in enumerate(ticks)]
@@ -34,7 +34,7 @@ def test_three_writers_at_once(settings: Settings, feed: Feed, *, same: bool) ->
     assert [new + known for new, known in written] == [10, 10, 10]
     rows = read(settings, BRONZE)
     assert len(rows) == len(set(keys(rows, "_batch_id", "_record_index"))) == 2 * expected
-    # both rows of a batch come from the same try
+    # both rows of a batch are from the same attempt
     assert len(set(keys(rows, "_batch_id", "_polled_at"))) == expected
     log = read(settings, "ops.polls")
     assert sorted(set(keys(rows, "_batch_id", "_polled_at"))) == sorted(keys(log, "batch_id", "polled_at"))

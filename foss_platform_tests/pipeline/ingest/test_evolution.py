@@ -1,4 +1,4 @@
-"""A contract that changes: what bronze follows by itself, and what is refused before anything is written."""
+"""Contract changes: automatic schema evolution of bronze, and changes that are refused before any write."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,9 +27,7 @@ def answer(settings: Settings, catalog: Catalog, query: str) -> list[dict[str, A
     return rows
 
 
-def test_an_unknown_field_is_kept_and_answers_under_its_name_once_it_is_added(
-    settings: Settings, catalog: Catalog
-) -> None:
+def test_unknown_field_becomes_readable_once_it_is_added(settings: Settings, catalog: Catalog) -> None:
     before = meters()
     take_in(catalog, before, poll_of(before, 0, {"id": "a", "power": 7}, {"id": "b"}))
     snapshot = catalog.load_table(BRONZE).metadata.current_snapshot_id
@@ -37,14 +35,14 @@ def test_an_unknown_field_is_kept_and_answers_under_its_name_once_it_is_added(
     take_in(catalog, after, poll_of(after, 1, {"id": "a", "power": 8}))
     rows = answer(settings, catalog, "select id, power from bronze.meters order by _polled_at, id")
     assert rows == [{"id": "a", "power": 7}, {"id": "b", "power": None}, {"id": "a", "power": 8}]
-    # no row was rewritten, and the table as it was can still be read
+    # no row was rewritten, and the earlier state is still readable
     kept = [row["_unknown_fields"] for row in read(settings, BRONZE)]
     assert sorted(kept, key=str) == [None, None, '{"power":7}']
     scan = catalog.load_table(BRONZE).scan(snapshot_id=snapshot)
     assert "power" not in scan.to_arrow().column_names
 
 
-def test_a_name_with_odd_letters_and_a_json_field_answer_too(settings: Settings, catalog: Catalog) -> None:
+def test_unusual_names_and_json_fields_are_readable(settings: Settings, catalog: Catalog) -> None:
     before = meters()
     take_in(catalog, before, poll_of(before, 0, {"id": "a", "øre": "5", "parts": [1, {"x": "y"}]}))
     after = meters({"name": "øre", "required": False}, {"name": "parts", "type": "json", "required": False})
@@ -53,7 +51,7 @@ def test_a_name_with_odd_letters_and_a_json_field_answer_too(settings: Settings,
     assert rows == [{"øre": "5", "parts": '[1,{"x":"y"}]'}, {"øre": "6", "parts": "[2]"}]
 
 
-def test_a_moment_before_the_column_came_is_read_without_it(settings: Settings, catalog: Catalog) -> None:
+def test_earlier_state_is_read_without_the_new_column(settings: Settings, catalog: Catalog) -> None:
     before = meters()
     take_in(catalog, before, poll_of(before, 0, {"id": "a", "power": 7}))
     committed = catalog.load_table(BRONZE).metadata.snapshots[-1].timestamp_ms
@@ -72,7 +70,7 @@ def test_a_moment_before_the_column_came_is_read_without_it(settings: Settings, 
         ({"type": "long"}, {"type": "long", "required": False}, (1, None)),
     ],
 )
-def test_widening_happens_by_itself(
+def test_types_are_widened_automatically(
     settings: Settings, catalog: Catalog, before: dict[str, Any], after: dict[str, Any], values: tuple[Any, Any]
 ) -> None:
     narrow, wide = meters({"name": "x", **before}), meters({"name": "x", **after})
@@ -94,7 +92,7 @@ def test_widening_happens_by_itself(
         ([{"name": "x", "required": False}], [{"name": "x"}], "x was optional"),
     ],
 )
-def test_what_cannot_be_followed_is_refused_before_anything_is_written(
+def test_incompatible_change_is_refused_before_any_write(
     settings: Settings, catalog: Catalog, before: list[dict[str, Any]], after: list[dict[str, Any]], says: str
 ) -> None:
     old = meters(*before)
@@ -122,7 +120,7 @@ def test_an_unchanged_contract_writes_nothing(catalog: Catalog) -> None:
     assert catalog.load_table(BRONZE).metadata_location == location
 
 
-def test_a_required_field_added_later_is_required_of_what_comes_then(settings: Settings, catalog: Catalog) -> None:
+def test_new_required_field_is_required_of_later_records(settings: Settings, catalog: Catalog) -> None:
     old, new = meters(), meters({"name": "x"})
     take_in(catalog, old, poll_of(old, 0, {"id": "a"}))
     written = take_in(catalog, new, poll_of(new, 1, {"id": "b", "x": "1"}, {"id": "c"}))
@@ -131,7 +129,7 @@ def test_a_required_field_added_later_is_required_of_what_comes_then(settings: S
     assert len(read(settings, BRONZE)) == 2
 
 
-def test_unknown_and_absent_fields_are_named_with_samples_and_since_when(settings: Settings, catalog: Catalog) -> None:
+def test_unknown_and_absent_fields_are_reported_with_samples_and_start(settings: Settings, catalog: Catalog) -> None:
     feed = meters({"name": "x", "required": False})
     polls = [
         poll_of(feed, 0, {"id": "a", "power's": 7}),

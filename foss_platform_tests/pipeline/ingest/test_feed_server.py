@@ -1,4 +1,4 @@
-"""The stand-in feed over real HTTP on loopback: both paces, what its headers say, its ends, and `foss feed` itself."""
+"""The stand-in feed over real HTTP on loopback: both paces, headers, shutdown, and `foss feed`."""
 
 import itertools
 import json
@@ -82,7 +82,7 @@ def test_speed_follows_the_clock_and_freezes_after_the_last_poll() -> None:
 
 
 @pytest.mark.parametrize("pace", ["step", 1.0])
-def test_validators_move_even_while_the_figures_do_not(pace: Literal["step"] | float) -> None:
+def test_validators_change_even_if_the_data_does_not(pace: Literal["step"] | float) -> None:
     clock = SimpleNamespace(now=1000.0)
     same = [replace(poll, body=b"[]") for poll in POLLS]
     with FeedServer(same, pace=pace, clock=lambda: clock.now) as server:
@@ -95,7 +95,7 @@ def test_validators_move_even_while_the_figures_do_not(pace: Literal["step"] | f
     assert first.headers["Last-Modified"] != second.headers["Last-Modified"]
 
 
-def test_head_uses_no_poll_up() -> None:
+def test_head_does_not_advance_the_feed() -> None:
     with FeedServer(POLLS, pace="step") as server:
         head = requests.head(server.url, timeout=TIMEOUT)
         assert (head.status_code, head.content, server.served) == (200, b"", 0)
@@ -153,7 +153,7 @@ def test_close_ends_every_thread_even_with_a_silent_client() -> None:
         (lambda: feed(file=Path("none.jsonl")), "none.jsonl"),
     ],
 )
-def test_nonsense_is_one_clear_error(make: Callable[[], object], problem: str) -> None:
+def test_invalid_arguments_give_one_clear_error(make: Callable[[], object], problem: str) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(ConfigurationError, match=problem) as caught:
         make()
@@ -161,7 +161,7 @@ def test_nonsense_is_one_clear_error(make: Callable[[], object], problem: str) -
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_port_in_use_is_one_clear_error() -> None:
+def test_port_in_use_gives_one_clear_error() -> None:
     with FeedServer(POLLS, pace="step") as server:
         port = urlsplit(server.url).port or 0
         for make in (lambda: FeedServer(POLLS, pace="step", port=port), lambda: feed(file=EXCERPT, port=port)):
@@ -169,7 +169,7 @@ def test_a_port_in_use_is_one_clear_error() -> None:
                 make()
 
 
-def test_the_carried_excerpt_comes_over_http_as_it_is() -> None:
+def test_included_excerpt_is_served_unchanged() -> None:
     polls = list(read_recording(EXCERPT))
     with FeedServer(polls, pace="step") as server:
         for poll in polls:

@@ -1,4 +1,4 @@
-"""Fetching from servers that misbehave: every try is bounded in time, and every error is an error."""
+"""Fetching from misbehaving servers: every attempt is limited in time and every failure is reported."""
 
 import gzip
 import socket
@@ -59,14 +59,14 @@ def test_a_good_answer() -> None:
 @pytest.mark.parametrize(
     "status", ["500 Oops", "502 Bad", "503 Busy", "504 Slow", "408 Slow", "425 Early", "429 Stop", "599 X"]
 )
-def test_what_may_pass_is_tried_again(status: str) -> None:
+def test_transient_errors_are_retried(status: str) -> None:
     waits: list[float] = []
     with misbehaving(answer(status), GOOD) as server:
         got = get(source_of(server.url, tries=3), waits)
     assert (got.body, got.tries, len(waits), len(server.paths)) == (b"[1]", 2, 1, 2)
 
 
-def test_it_is_given_up_after_the_tries_of_the_page() -> None:
+def test_fetch_fails_after_the_configured_attempts() -> None:
     waits: list[float] = []
     with misbehaving(answer("503 Busy")) as server, pytest.raises(PassingFetchError, match="HTTP 503") as caught:
         get(source_of(server.url, tries=4), waits)
@@ -78,7 +78,7 @@ def test_it_is_given_up_after_the_tries_of_the_page() -> None:
 @pytest.mark.parametrize(
     "status", ["404 Not Found", "401 No", "403 No", "410 Gone", "204 Nothing", "304 Same", "302 Where"]
 )
-def test_what_will_not_pass_is_tried_once(status: str) -> None:
+def test_permanent_errors_are_not_retried(status: str) -> None:
     with misbehaving(answer(status)) as server, pytest.raises(LastingFetchError, match=f"HTTP {status[:3]}") as caught:
         get(source_of(server.url, tries=3))
     assert len(server.paths) == 1
@@ -102,7 +102,7 @@ def test_what_will_not_pass_is_tried_once(status: str) -> None:
         ("Retry-After: Mon, 01 Jan 2020 00:00:00 +99999999999999999999", 0, 10),
     ],
 )
-def test_retry_after_is_heeded_within_bounds(header: str, at_least: float, at_most: float) -> None:
+def test_retry_after_is_followed_within_limits(header: str, at_least: float, at_most: float) -> None:
     waits: list[float] = []
     with misbehaving(answer("429 Stop", header), GOOD) as server:
         get(source_of(server.url, tries=2), waits)
@@ -128,7 +128,7 @@ DRIPPING: dict[str, Behaviour] = {
 
 
 @pytest.mark.parametrize("name", DRIPPING)
-def test_a_try_ends_at_its_deadline_whatever_drips(name: str) -> None:
+def test_attempt_ends_at_its_deadline_despite_slow_data(name: str) -> None:
     began = time.monotonic()
     error = failure(DRIPPING[name], timeout=0.5)
     took = time.monotonic() - began
@@ -138,7 +138,7 @@ def test_a_try_ends_at_its_deadline_whatever_drips(name: str) -> None:
         assert "timed out" in str(error)
 
 
-def test_each_try_has_its_own_deadline() -> None:
+def test_each_attempt_has_its_own_deadline() -> None:
     with misbehaving(silence, drip(b"HTTP/1.1 200 OK\r\nX: ", b"x"), GOOD) as server:
         got = get(source_of(server.url, tries=3, timeout=0.3))
     assert (got.tries, got.body) == (3, b"[1]")
@@ -162,14 +162,14 @@ CUT: dict[str, Behaviour] = {
 
 
 @pytest.mark.parametrize("name", CUT)
-def test_what_is_cut_short_or_garbled_is_a_passing_error(name: str) -> None:
+def test_truncated_or_garbled_answer_is_a_transient_error(name: str) -> None:
     error = failure(CUT[name])
     assert isinstance(error, PassingFetchError)
     assert error.answer.body == b""
 
 
 @pytest.mark.parametrize("length", ["\xb2", "9" * 5000, "-1", "x"])
-def test_a_senseless_length_is_no_crash(length: str) -> None:
+def test_invalid_length_does_not_crash(length: str) -> None:
     body = send(head("200 OK", f"Content-Length: {length}") + b"[1]")
     try:
         assert get_from(body).body == b"[1]"
@@ -177,7 +177,7 @@ def test_a_senseless_length_is_no_crash(length: str) -> None:
         assert "no complete answer" in str(error)
 
 
-def test_nobody_listening() -> None:
+def test_no_server_listening() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(PassingFetchError, match="connection refused") as caught:
@@ -186,7 +186,7 @@ def test_nobody_listening() -> None:
 
 
 @pytest.mark.parametrize("header", ["Date: {}", "date: {}"])
-def test_the_date_header_counts_only_where_it_is_trusted(header: str) -> None:
+def test_date_header_is_used_only_if_it_is_trusted(header: str) -> None:
     dated = answer("200 OK", header.format(format_datetime(THEN, usegmt=True)), body=b"[1]")
     with misbehaving(dated) as server:
         assert get(source_of(server.url)).received_at == NOW
@@ -196,7 +196,7 @@ def test_the_date_header_counts_only_where_it_is_trusted(header: str) -> None:
 @pytest.mark.parametrize(
     "date", ["soon", "", "Fri, 31 Dec 9999 23:59:59 -1200", "Mon, 01 Jan 2020 00:00:00 +9999999999999999999"]
 )
-def test_a_senseless_date_is_no_crash(date: str) -> None:
+def test_invalid_date_does_not_crash(date: str) -> None:
     with misbehaving(answer("200 OK", f"Date: {date}", body=b"[1]")) as server:
         assert get(source_of(server.url), trust_date=True).received_at == NOW
 
@@ -212,5 +212,5 @@ def test_html_with_status_200_fails_the_poll_and_is_kept(feed: Feed) -> None:
     assert (poll.log["body"], poll.log["http_status"], poll.log["status"]) == (b"<html>Sorry</html>", 200, "failed")
 
 
-def test_a_safe_url_holds_no_secret() -> None:
+def test_safe_url_contains_no_secret() -> None:
     assert safe_url("https://me:secret@example.com:8443/a?key=secret#secret") == "https://example.com:8443/a"

@@ -1,4 +1,4 @@
-"""Redirects are followed within one host and no further; secrets of a URL reach no error and no log."""
+"""Redirects are followed within one host only. Secrets of a URL do not appear in errors or logs."""
 
 import socket
 import threading
@@ -56,7 +56,7 @@ def test_an_absolute_redirect_within_the_host_is_followed() -> None:
     "location",
     [
         "http://example.com/feed.json",
-        "http://localhost:{port}/feed.json",  # the same machine, but not the same name
+        "http://localhost:{port}/feed.json",  # the same machine under another name
         "http://127.0.0.1:1/feed.json",
         "http://127.0.0.1/feed.json",
         "//example.com/feed.json",
@@ -71,7 +71,7 @@ def test_an_absolute_redirect_within_the_host_is_followed() -> None:
         "http://127.0.0.1:x/",
     ],
 )
-def test_a_redirect_elsewhere_is_refused_at_once(location: str) -> None:
+def test_redirect_to_another_host_is_refused_at_once(location: str) -> None:
     with misbehaving(answer("200 OK")) as server:
         there = redirect(location.format(port=server.port))
         with misbehaving(there) as here, pytest.raises(LastingFetchError, match="which is not followed"):
@@ -87,7 +87,7 @@ def test_a_redirect_loop_ends(location: str) -> None:
     assert len(server.paths) == 4
 
 
-def test_what_follows_a_redirect_shares_its_deadline_and_its_retries() -> None:
+def test_redirected_request_shares_deadline_and_retries() -> None:
     answers: dict[str, Behaviour] = {"/feed.json": redirect("/slow"), "/slow": silence}
     with misbehaving(by_path(answers)) as server, pytest.raises(PassingFetchError, match="timed out") as caught:
         get(source_of(server.url, timeout=0.3, tries=2))
@@ -109,7 +109,7 @@ FAILURES: dict[str, Behaviour] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_no_secret_of_the_url_is_told(feed: Feed, name: str) -> None:
+def test_secrets_of_the_url_are_not_reported(feed: Feed, name: str) -> None:
     with misbehaving(FAILURES[name]) as server, new_session() as session:
         url = f"http://{SECRETS}@127.0.0.1:{server.port}/feed.json?key=pa55word"
         here = feed.model_copy(update={"source": source_of(url, timeout=0.5)})
@@ -120,7 +120,7 @@ def test_no_secret_of_the_url_is_told(feed: Feed, name: str) -> None:
     assert f"http://127.0.0.1:{server.port}/feed.json" in poll.source
 
 
-def test_an_unknown_host_is_told_without_secrets() -> None:
+def test_unknown_host_is_reported_without_secrets() -> None:
     class Nowhere(requests.adapters.HTTPAdapter):
         def send(self, *_args: object, **_kwargs: object) -> requests.Response:
             raise requests.ConnectionError("Failed to resolve 'x' ([Errno -2] Name or service not known) pa55word")
@@ -140,7 +140,7 @@ def test_a_bad_variable_is_a_configuration_error_of_the_poll(feed: Feed, monkeyp
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.1.2.3", "169.254.169.254", "[::1]", "192.168.0.1"])
-def test_a_private_address_is_refused_where_the_page_forbids_it(host: str) -> None:
+def test_private_address_is_refused_if_the_page_forbids_it(host: str) -> None:
     source = Source(url=f"http://{host}:9/feed.json", private_addresses="forbidden", tries=3)
     with new_session() as session, pytest.raises(LastingFetchError, match="private address") as caught:
         fetch(source, session, lambda: NOW)

@@ -1,4 +1,4 @@
-"""Fetching from servers that send too much: it is cut off while it comes, and memory stays bounded."""
+"""Fetching from servers that send too much: the transfer is stopped early and memory stays bounded."""
 
 import gzip
 import tracemalloc
@@ -11,7 +11,7 @@ from foss_platform_tests.pipeline.ingest.loopback import Behaviour, answer, head
 from foss_platform_tests.pipeline.ingest.test_fetch import MEGABYTE, failure, get_from
 
 
-def test_a_body_at_the_limit_is_taken_and_one_byte_more_is_not() -> None:
+def test_body_at_the_size_limit_is_accepted_and_one_byte_more_is_not() -> None:
     assert len(get_from(answer("200 OK", body=b" " * 1000), max_bytes=1000).body) == 1000
     error = failure(answer("200 OK", body=b" " * 1001), max_bytes=1000)
     assert isinstance(error, LastingFetchError)
@@ -34,7 +34,7 @@ FLOODS: dict[str, Behaviour] = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_flood_is_cut_off_while_it_comes(name: str) -> None:
+def test_oversized_body_is_stopped_during_transfer(name: str) -> None:
     tracemalloc.start()
     try:
         error = failure(FLOODS[name], timeout=20)
@@ -46,7 +46,7 @@ def test_a_flood_is_cut_off_while_it_comes(name: str) -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_a_compressed_body_comes_out_whole(chunk: int) -> None:
+def test_compressed_body_is_decompressed_in_full(chunk: int) -> None:
     body = bytes(range(256)) * 2000
     packed = gzip.compress(body)
     pieces = b"".join(

@@ -1,4 +1,4 @@
-"""Quarantine: listed, shown, and taken in exactly once after the contract was mended."""
+"""Quarantine: records are listed, shown, and committed exactly once after the contract is corrected."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -33,7 +33,7 @@ def catalog(settings: Settings) -> Catalog:
         catalog,
         STRICT,
         poll_of(STRICT, 0, good, large),
-        poll_of(STRICT, 1, large, none),  # nothing is left of it: a failed poll
+        poll_of(STRICT, 1, large, none),  # no record was accepted, so the poll failed
         poll_of(STRICT, 2, good, "no record at all"),
     )
     return catalog
@@ -53,9 +53,7 @@ def polls(settings: Settings, tick: int) -> list[Row]:
     return [row for row in read(settings, LOG) if row["polled_at"] == moment]
 
 
-def test_a_mended_contract_takes_in_what_it_accepts_under_the_first_identity(
-    settings: Settings, catalog: Catalog
-) -> None:
+def test_replay_after_contract_fix_commits_under_the_original_batch_id(settings: Settings, catalog: Catalog) -> None:
     assert states(catalog, STRICT) == ["waiting"] * 4
     result = replay_quarantine(catalog, MENDED, {})
     assert (result.records, result.still_refused) == (3, {"not an object": 1})
@@ -64,7 +62,7 @@ def test_a_mended_contract_takes_in_what_it_accepts_under_the_first_identity(
     moments = {row["_record_index"]: row["_polled_at"] for row in read(settings, BRONZE) if second in row["_batch_id"]}
     assert moments == {0: FIRST_TICK + timedelta(minutes=2), 1: FIRST_TICK + timedelta(minutes=2)}
     assert states(catalog, MENDED) == ["replayed"] * 3 + ["waiting"]
-    # the evidence stands as it was
+    # the evidence is unchanged
     assert len(read(settings, REJECTED)) == 4
 
 
@@ -75,9 +73,7 @@ def test_replaying_again_changes_nothing(settings: Settings, catalog: Catalog) -
     assert (read(settings, BRONZE), read(settings, LOG)) == before
 
 
-def test_a_poll_of_which_nothing_was_left_is_accepted_once_records_of_it_are_in(
-    settings: Settings, catalog: Catalog
-) -> None:
+def test_failed_poll_becomes_accepted_once_its_records_are_committed(settings: Settings, catalog: Catalog) -> None:
     assert [row["status"] for row in polls(settings, 1)] == ["failed"]
     replay_quarantine(catalog, MENDED, {})
     accepted = [row for row in polls(settings, 1) if row["status"] == "accepted"]
@@ -85,21 +81,21 @@ def test_a_poll_of_which_nothing_was_left_is_accepted_once_records_of_it_are_in(
     assert len(polls(settings, 0)) == 1
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(settings: Settings, catalog: Catalog) -> None:
+def test_dry_run_reports_the_same_and_writes_nothing(settings: Settings, catalog: Catalog) -> None:
     tables = [catalog.load_table(name).metadata_location for name in (BRONZE, REJECTED, LOG)]
     assert replay_quarantine(catalog, MENDED, {}, dry_run=True).records == 3
     assert [catalog.load_table(name).metadata_location for name in (BRONZE, REJECTED, LOG)] == tables
 
 
 @pytest.mark.parametrize(("since", "reason", "count"), [(1, None, 2), (None, "is missing", 1), (2, "x", 0)])
-def test_only_what_was_asked_for_is_taken_in(
+def test_only_the_selected_records_are_replayed(
     catalog: Catalog, since: int | None, reason: str | None, count: int
 ) -> None:
     moment = None if since is None else FIRST_TICK + timedelta(minutes=2 * since)
     assert replay_quarantine(catalog, MENDED, {}, since=moment, reason=reason).records == count
 
 
-def test_a_body_that_could_not_be_read_is_taken_in_once_it_can(settings: Settings) -> None:
+def test_unreadable_body_is_replayed_once_it_is_readable(settings: Settings) -> None:
     catalog = open_catalog(settings)
     body = b'{"data": [{"id": "a", "at": "2026-01-05T10:00:00+00:00"}, {"id": 1}]}'
     flat = meters()
@@ -115,7 +111,7 @@ def test_a_body_that_could_not_be_read_is_taken_in_once_it_can(settings: Setting
     assert len(read(settings, LOG)) == 2
 
 
-def test_records_of_a_try_that_never_ended_are_left_alone(
+def test_records_of_an_unfinished_attempt_are_not_replayed(
     settings: Settings, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ends_before_bronze(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:

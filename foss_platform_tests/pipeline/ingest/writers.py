@@ -1,4 +1,4 @@
-"""What a second writer does, in a process of its own: at module level, so that a spawned process finds it."""
+"""Functions of a second writer process, at module level for spawned processes."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ def record(site: str, free: str = "7") -> str:
 
 
 def live_poll(feed: Feed, tick: int, body: str, *, late: float = 0.5) -> Poll:
-    """A scheduled poll of the n-th minute that got `body`, `late` seconds after its tick."""
+    """Return a scheduled poll of the n-th minute that received `body` `late` seconds after its tick."""
     at = START + timedelta(minutes=tick)
     answer = Answer(body.encode(), 200, at + timedelta(seconds=late), 0.1, 1)
     cause = scheduled(feed.name, at)
@@ -31,7 +31,7 @@ def live_poll(feed: Feed, tick: int, body: str, *, late: float = 0.5) -> Poll:
 
 
 def write(home: Path, feed: Feed, writer: int, ticks: list[int]) -> tuple[int, int]:
-    """Commit one batch after the other; how many were new, and how many known."""
+    """Commit the batches in order, and return the numbers of new and known batches."""
     catalog = open_catalog(Settings(home=home))
     ensure_feed_tables(catalog, feed)
     new = known = 0

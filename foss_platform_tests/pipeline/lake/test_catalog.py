@@ -1,4 +1,4 @@
-"""Opening the catalog: a fresh home, a lost or damaged catalog, a locked one, and one that nobody configured."""
+"""Opening the catalog: new homes, and lost, damaged, locked or unconfigured catalogs."""
 
 import sqlite3
 import time
@@ -38,7 +38,7 @@ def count(settings: Settings) -> int:
     return load_table(open_catalog(settings, create=False), NAME).scan().to_arrow().num_rows
 
 
-def test_a_fresh_home_becomes_a_lake(settings: Settings) -> None:
+def test_new_home_becomes_a_lake(settings: Settings) -> None:
     assert not settings.home.exists()
     assert list_tables(open_catalog(settings)) == []
     fill(settings)
@@ -46,7 +46,7 @@ def test_a_fresh_home_becomes_a_lake(settings: Settings) -> None:
     assert count(settings) == 1
 
 
-def test_two_that_make_the_catalog_at_once_both_get_it(settings: Settings) -> None:
+def test_two_processes_creating_the_catalog_at_once_both_succeed(settings: Settings) -> None:
     database = catalog_database(settings)
     made: list[str] = []
 
@@ -66,7 +66,7 @@ def test_two_that_make_the_catalog_at_once_both_get_it(settings: Settings) -> No
     assert count(settings) == 1
 
 
-def test_who_only_reads_makes_no_lake(settings: Settings) -> None:
+def test_reading_creates_no_lake(settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match="no lake at") as caught:
         open_catalog(settings, create=False)
     assert str(settings.home) in caught.value.problem
@@ -74,7 +74,7 @@ def test_who_only_reads_makes_no_lake(settings: Settings) -> None:
     assert not settings.home.exists()
 
 
-def test_an_empty_file_is_no_lake_either(settings: Settings) -> None:
+def test_empty_catalog_file_is_not_a_lake(settings: Settings) -> None:
     settings.home.mkdir()
     catalog_database(settings).touch()
     with pytest.raises(ConfigurationError, match="no lake at"):
@@ -86,7 +86,7 @@ def test_an_empty_file_is_no_lake_either(settings: Settings) -> None:
 
 @pytest.mark.parametrize("create", [True, False])
 @pytest.mark.parametrize("damage", ["missing", "empty", "another database"])
-def test_a_lost_catalog_is_no_new_beginning(settings: Settings, damage: str, *, create: bool) -> None:
+def test_lost_catalog_is_not_replaced_by_a_new_one(settings: Settings, damage: str, *, create: bool) -> None:
     fill(settings)
     database = catalog_database(settings)
     database.unlink()
@@ -105,7 +105,7 @@ def test_a_lost_catalog_is_no_new_beginning(settings: Settings, damage: str, *, 
 
 @pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\x00" + b"\xff" * 4000])
 @pytest.mark.parametrize("create", [True, False])
-def test_a_damaged_catalog_is_named_and_left_as_it_is(settings: Settings, content: bytes, *, create: bool) -> None:
+def test_damaged_catalog_is_reported_and_left_unchanged(settings: Settings, content: bytes, *, create: bool) -> None:
     fill(settings)
     database = catalog_database(settings)
     database.write_bytes(content)
@@ -138,7 +138,7 @@ def locked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sett
         connection.execute("rollback")
 
 
-def test_a_locked_catalog_is_a_passing_error_in_reasonable_time(locked: Settings) -> None:
+def test_locked_catalog_is_a_transient_error_in_reasonable_time(locked: Settings) -> None:
     began = time.monotonic()
     with pytest.raises(PassingError, match="locked") as caught:
         load_table(open_catalog(locked), NAME)
@@ -146,7 +146,7 @@ def test_a_locked_catalog_is_a_passing_error_in_reasonable_time(locked: Settings
     assert "select" not in str(caught.value).lower()
 
 
-def test_a_commit_against_a_lock_is_a_passing_error_and_can_be_repeated(
+def test_commit_against_a_lock_is_a_transient_error_and_can_be_repeated(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalog_module, "_SQLITE_TIMEOUT", 0.2)
@@ -154,7 +154,7 @@ def test_a_commit_against_a_lock_is_a_passing_error_and_can_be_repeated(
     catalog = open_catalog(settings)
     change = Change(pa.table({"id": [2]}, schema=SCHEMA))
     with closing(sqlite3.connect(catalog_database(settings), isolation_level=None)) as connection:
-        connection.execute("begin immediate")  # readers are let in, writers are not
+        connection.execute("begin immediate")  # reading is possible, writing is not
         assert load_table(catalog, NAME).scan().to_arrow().num_rows == 1
         with pytest.raises(PassingError, match="locked"):
             commit(catalog, NAME, lambda _: change)
@@ -172,13 +172,13 @@ def test_production_needs_a_configured_catalog(settings: Settings) -> None:
     assert not settings.home.exists()
 
 
-def test_a_missing_table_is_an_error_that_says_how_to_make_it(settings: Settings) -> None:
+def test_missing_table_error_says_how_to_create_it(settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match=r"table bronze\.things does not exist yet"):
         load_table(open_catalog(settings), NAME)
 
 
 @pytest.mark.parametrize("folder", ["with space", "år 100%", "a%20b", "it's", "a+b"])
-def test_a_home_of_any_name_holds_catalog_and_warehouse(tmp_path: Path, folder: str) -> None:
+def test_home_with_unusual_name_works(tmp_path: Path, folder: str) -> None:
     settings = Settings(home=tmp_path / folder / "home", duckdb_memory_limit="1GB", duckdb_threads=1)
     fill(settings)
     assert catalog_database(settings).is_file()
@@ -191,7 +191,7 @@ def test_a_home_of_any_name_holds_catalog_and_warehouse(tmp_path: Path, folder: 
 
 
 @pytest.mark.parametrize("folder", ["a#b", "a?b"])
-def test_a_home_that_no_location_can_name_is_refused(tmp_path: Path, folder: str) -> None:
+def test_home_that_cannot_be_a_location_is_refused(tmp_path: Path, folder: str) -> None:
     with pytest.raises(ConfigurationError, match="The lake cannot be stored in"):
         open_catalog(Settings(home=tmp_path / folder))
     assert list(tmp_path.iterdir()) == []

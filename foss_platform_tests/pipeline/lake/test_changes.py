@@ -1,4 +1,4 @@
-"""The one loop that commits: what lands, what is kept, and how often it is asked again."""
+"""The commit loop: committed rows, retained rows and the number of retries."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ def day_of(moment: datetime) -> Slices:
     return Slices("at", ((moment.isoformat(), (moment + timedelta(days=1)).isoformat()),))
 
 
-def test_appends_add_up_and_carry_their_summary(catalog: Catalog) -> None:
+def test_appends_add_rows_and_have_a_summary(catalog: Catalog) -> None:
     put(catalog, (1, DAY), summary={"foss.run": "a"})
     put(catalog, (2, None), (2, None))
     assert ids(catalog) == [1, 2, 2]
@@ -89,7 +89,7 @@ def test_several_spans_and_none(catalog: Catalog) -> None:
     assert ids(catalog) == [0, 2, 4, 9, 10]
 
 
-def test_replacing_every_row_takes_rows_without_a_value_too(catalog: Catalog) -> None:
+def test_replacing_every_row_includes_rows_without_a_value(catalog: Catalog) -> None:
     put(catalog, (1, DAY), (2, None))
     put(catalog, (3, DAY), replaces=EVERY_ROW)
     assert ids(catalog) == [3]
@@ -112,14 +112,14 @@ def test_rows_in_many_files_stay_in_order(catalog: Catalog, monkeypatch: pytest.
     assert len(table.snapshots()) == 1
 
 
-def test_properties_come_in_the_same_commit(catalog: Catalog) -> None:
+def test_properties_are_set_in_the_same_commit(catalog: Catalog) -> None:
     location = catalog.load_table(NAME.identifier).metadata_location
     table = put(catalog, (1, DAY), properties={"foss.position.x": "1"})
     assert table.properties["foss.position.x"] == "1"
     assert [entry.metadata_file for entry in table.metadata.metadata_log] == [location]
 
 
-def test_properties_alone_make_no_snapshot(catalog: Catalog) -> None:
+def test_properties_alone_create_no_snapshot(catalog: Catalog) -> None:
     put(catalog, properties={"foss.position.x": "1"})
     commit(catalog, NAME, lambda _: Change(rows(), properties={"foss.position.y": "2"}))
     table = catalog.load_table(NAME.identifier)
@@ -132,13 +132,13 @@ def test_nothing_to_do_changes_nothing(catalog: Catalog) -> None:
     assert commit(catalog, NAME, lambda _: None).metadata_location == before
 
 
-def test_after_a_conflict_the_plan_is_asked_again(catalog: Catalog) -> None:
+def test_plan_is_computed_again_after_a_conflict(catalog: Catalog) -> None:
     seen: list[int] = []
 
     def plan(table: Table) -> Change | None:
         seen.append(table.scan().to_arrow().num_rows)
         if len(seen) == 1:
-            put(catalog, (1, DAY))  # another writer comes first, with the same row
+            put(catalog, (1, DAY))  # another writer commits the same row first
         return None if seen[-1] else Change(rows((1, DAY)))
 
     commit(catalog, NAME, plan)
@@ -146,7 +146,7 @@ def test_after_a_conflict_the_plan_is_asked_again(catalog: Catalog) -> None:
     assert ids(catalog) == [1]
 
 
-def test_a_conflict_over_a_replacement_judges_the_newcomers_too(catalog: Catalog) -> None:
+def test_replacement_after_a_conflict_includes_the_new_rows(catalog: Catalog) -> None:
     put(catalog, (1, DAY))
     asked = 0
 
@@ -162,7 +162,7 @@ def test_a_conflict_over_a_replacement_judges_the_newcomers_too(catalog: Catalog
     assert (table.properties["other"], table.properties["own"]) == ("1", "1")
 
 
-def test_who_never_wins_gives_up_with_nothing_written(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writer_that_always_loses_gives_up_without_writing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commit_module, "COMMIT_TRIES", 3)
     asked = 0
 
@@ -186,7 +186,7 @@ def failing_rows() -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(SCHEMA, batches())
 
 
-def test_what_fails_half_way_leaves_nothing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_commit_leaves_nothing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     put(catalog, (1, DAY))
     location = catalog.load_table(NAME.identifier).metadata_location
 
@@ -222,7 +222,7 @@ def test_the_limit_on_snapshots_holds_from_the_default_on(catalog: Catalog) -> N
     assert len(ids(catalog)) == 24
 
 
-def test_tagged_snapshots_count_and_stay(catalog: Catalog) -> None:
+def test_tagged_snapshots_count_and_are_retained(catalog: Catalog) -> None:
     limit_to(catalog, 5)
     tagged = []
     for number in range(12):
@@ -234,7 +234,7 @@ def test_tagged_snapshots_count_and_stay(catalog: Catalog) -> None:
     assert catalog.load_table(NAME.identifier).scan(snapshot_id=tagged[1]).to_arrow().num_rows == 4
 
 
-def test_tags_leave_less_room_and_too_many_are_no_error(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tags_reduce_the_limit_and_too_many_are_not_an_error(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expiry, "MAX_LIVE_SNAPSHOTS", 4)
     for number in range(3):
         tag(put(catalog, (number, DAY), replaces=EVERY_ROW), f"tag-{number}")
@@ -245,7 +245,7 @@ def test_tags_leave_less_room_and_too_many_are_no_error(catalog: Catalog, monkey
 
 
 @pytest.mark.parametrize("limit", ["0", "many", "-3"])
-def test_a_senseless_limit_is_an_error_that_names_it(catalog: Catalog, limit: str) -> None:
+def test_invalid_snapshot_limit_is_reported(catalog: Catalog, limit: str) -> None:
     put(catalog, (1, DAY))
     put(catalog, properties={KEEP: limit})
     with pytest.raises(ConfigurationError, match=KEEP):

@@ -1,4 +1,4 @@
-"""A clock that is set back, or forward and back, between commits: no commit is older than the one before it."""
+"""Clock changes between commits: no commit has an earlier time than the previous commit."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -100,7 +100,7 @@ def go_back(catalog: Catalog, number: int) -> Table:
 
 
 def make_older_one_current(catalog: Catalog, number: int) -> Table:
-    """As PyIceberg and other engines roll back: an entry in the log, without a snapshot."""
+    """Roll back like PyIceberg and other engines, with an entry in the log and no new snapshot."""
 
     def change(table: Table, transaction: Transaction) -> None:
         standing = table.metadata.current_snapshot_id
@@ -111,7 +111,7 @@ def make_older_one_current(catalog: Catalog, number: int) -> Table:
 
 
 def pyiceberg_append(catalog: Catalog, number: int) -> Table:
-    """By PyIceberg's own transaction, which knows nothing of ours."""
+    """Commit by PyIceberg's own transaction, without the platform's commit order."""
     table = load_table(catalog, NAME)
     table.append(rows(number))
     return table
@@ -146,7 +146,7 @@ def test_each_commit_is_newer_than_the_one_before(
         before = newest_commit(load_table(catalog, NAME).metadata)
         path(catalog, number)
         after = load_table(catalog, NAME).metadata
-        # a second time, some of these have nothing left to do
+        # the second time, some of these have nothing to do
         assert newest_commit(after) > before or (path is not append and number > 3)
         assert refusals(after) == []
         assert is_strictly_ordered(after)
@@ -156,7 +156,7 @@ def test_each_commit_is_newer_than_the_one_before(
 
 
 @pytest.mark.parametrize("jumps", JUMPS.values(), ids=JUMPS)
-def test_a_moment_names_the_state_that_stood_then(
+def test_time_travel_returns_the_state_current_at_that_time(
     catalog: Catalog, clock: time_machine.Traveller, jumps: tuple[timedelta, ...]
 ) -> None:
     stamps = []
@@ -172,10 +172,8 @@ def test_a_moment_names_the_state_that_stood_then(
         assert read["id"].to_pylist() == [number]
 
 
-def test_a_clock_that_was_set_back_neither_loses_a_promised_state_nor_removes_one(
-    catalog: Catalog, clock: time_machine.Traveller
-) -> None:
-    """With a clock two days behind nothing of the last two days is promised by it."""
+def test_clock_set_back_loses_no_retained_state(catalog: Catalog, clock: time_machine.Traveller) -> None:
+    """A clock that is two days behind retains no states of the last two days by itself."""
     for number in range(4):
         overwrite(catalog, number)
         clock.shift(timedelta(minutes=50))
@@ -190,9 +188,7 @@ def test_a_clock_that_was_set_back_neither_loses_a_promised_state_nor_removes_on
     assert table.scan().to_arrow()["id"].to_pylist() == [11]
 
 
-def test_a_clock_set_forward_and_back_lets_nothing_live_be_removed(
-    catalog: Catalog, clock: time_machine.Traveller
-) -> None:
+def test_clock_set_forward_and_back_removes_no_live_files(catalog: Catalog, clock: time_machine.Traveller) -> None:
     append(catalog, 0)
     for days in (2, -2, 2, -2):
         clock.shift(timedelta(days=days))
@@ -201,7 +197,7 @@ def test_a_clock_set_forward_and_back_lets_nothing_live_be_removed(
     assert load_table(catalog, NAME).scan().to_arrow().num_rows == 5
 
 
-def test_the_skew_is_a_need_of_the_table(catalog: Catalog, clock: time_machine.Traveller) -> None:
+def test_clock_skew_is_reported_as_a_need_of_the_table(catalog: Catalog, clock: time_machine.Traveller) -> None:
     append(catalog, 0)
     clock.shift(timedelta(seconds=-4))
     assert not table_health(append(catalog, 1)).needs
@@ -212,7 +208,7 @@ def test_the_skew_is_a_need_of_the_table(catalog: Catalog, clock: time_machine.T
     assert not table_health(append(catalog, 3)).needs
 
 
-def test_a_table_whose_log_ran_backwards_is_mended_by_its_next_commit(
+def test_unordered_log_is_repaired_by_the_next_commit(
     clock: time_machine.Traveller, catalog: Catalog, settings: Settings
 ) -> None:
     careless = SqlCatalog("lake", **catalog.properties)
@@ -225,7 +221,7 @@ def test_a_table_whose_log_ran_backwards_is_mended_by_its_next_commit(
     assert table.scan().to_arrow().num_rows == 4
 
 
-def test_what_changes_nothing_commits_nothing(catalog: Catalog, clock: time_machine.Traveller) -> None:
+def test_change_without_effect_is_not_committed(catalog: Catalog, clock: time_machine.Traveller) -> None:
     before = append(catalog, 0)
     clock.shift(timedelta(days=-1))
 

@@ -1,4 +1,4 @@
-"""A table appears with its first successful build, with all of its rows or with none, and not before."""
+"""A table is created by its first successful build, with all of its rows."""
 
 import shutil
 from collections.abc import Iterator
@@ -52,13 +52,13 @@ def test_rows_and_properties_are_one_commit(catalog: Catalog) -> None:
     assert table.metadata.metadata_log == []
 
 
-def test_a_build_without_rows_makes_an_empty_table(catalog: Catalog) -> None:
+def test_build_without_rows_creates_an_empty_table(catalog: Catalog) -> None:
     table = create_filled(catalog, SPEC, lambda: Change(batches(), EVERY_ROW, properties={"foss.logic": "x"}))
     assert table.scan().to_arrow().num_rows == 0
     assert table.properties["foss.logic"] == "x"
 
 
-def test_rows_that_fail_in_the_middle_leave_nothing(
+def test_failure_while_reading_rows_leaves_nothing(
     settings: Settings, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_files, "ARROW_BYTES_PER_FILE", 8)
@@ -68,7 +68,7 @@ def test_rows_that_fail_in_the_middle_leave_nothing(
     assert files_of(settings) == []
 
 
-def test_of_two_first_builds_one_wins_whole(settings: Settings, catalog: Catalog) -> None:
+def test_one_of_two_concurrent_first_builds_wins(settings: Settings, catalog: Catalog) -> None:
     def second() -> Change:
         create_filled(open_catalog(settings), SPEC, lambda: Change(batches(3), EVERY_ROW))
         return Change(batches(4), EVERY_ROW)
@@ -88,7 +88,9 @@ def test_of_two_first_builds_one_wins_whole(settings: Settings, catalog: Catalog
         ("select site, 1 as number from {{ ref('parking_sites') }} where false", True),
     ],
 )
-def test_a_model_has_a_table_once_it_was_built(tmp_path: Path, settings: Settings, sql: str, is_built: bool) -> None:
+def test_model_has_a_table_only_after_its_first_build(
+    tmp_path: Path, settings: Settings, sql: str, is_built: bool
+) -> None:
     project = tmp_path / "project"
     shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
     (project / "models" / "gold" / "parking" / "numbers.sql").write_text(

@@ -1,4 +1,4 @@
-"""Time travel by moment: the state that was, or an error; never the nearest one."""
+"""Time travel by time: the state at that time or an error, never the nearest state."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +22,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 def grow(settings: Settings, commits: int) -> Table:
-    """A table with `commits` states, the n-th of which holds n rows."""
+    """Return a table with `commits` states. The n-th state has n rows."""
     catalog = open_catalog(settings)
     table = ensure_table(catalog, TableSpec(NAME, SCHEMA))
     for _ in range(commits):
@@ -45,7 +45,7 @@ def rows_at(table: Table, moment: datetime) -> int:
     return len(table.scan(snapshot_id=point_at(table, moment).snapshot_id).to_arrow())
 
 
-def test_the_exact_moment_and_those_between(settings: Settings) -> None:
+def test_time_of_a_commit_and_times_between_commits(settings: Settings) -> None:
     table = grow(settings, 3)
     points = live_points(table)
     assert [rows_at(table, point.committed_at) for point in points] == [1, 2, 3]
@@ -59,7 +59,7 @@ def test_the_exact_moment_and_those_between(settings: Settings) -> None:
     assert rows_at(table, datetime.now(UTC)) == 3
 
 
-def test_before_the_first_there_were_no_rows(settings: Settings) -> None:
+def test_table_is_empty_before_its_first_commit(settings: Settings) -> None:
     table = grow(settings, 2)
     first = live_points(table)[0].committed_at
     with pytest.raises(LastingError, match=r"gold\.things held no rows yet at") as caught:
@@ -72,7 +72,7 @@ def test_a_table_without_rows_has_no_state(settings: Settings) -> None:
         point_at(grow(settings, 0), datetime.now(UTC))
 
 
-def test_an_expired_state_is_refused_and_the_oldest_named(settings: Settings) -> None:
+def test_expired_state_is_refused_and_the_oldest_is_reported(settings: Settings) -> None:
     grown = grow(settings, 4)
     points = live_points(grown)
     table = expire(settings, grown, 0, 1)
@@ -98,7 +98,7 @@ def test_a_gap_behind_a_tagged_state_is_refused_too(settings: Settings) -> None:
     assert rows_at(table, points[4].committed_at - MILLISECOND) == 4
 
 
-def test_a_gap_in_the_middle_that_tags_made(settings: Settings) -> None:
+def test_gap_between_tagged_states_is_refused(settings: Settings) -> None:
     grown = grow(settings, 5)
     points = live_points(grown)
     tag(grown, points[1])
@@ -110,7 +110,7 @@ def test_a_gap_in_the_middle_that_tags_made(settings: Settings) -> None:
     assert rows_at(table, points[4].committed_at) == 5
 
 
-def test_moments_count_in_whatever_zone_they_are_written(settings: Settings) -> None:
+def test_times_are_accepted_in_every_zone(settings: Settings) -> None:
     from zoneinfo import ZoneInfo
 
     table = grow(settings, 2)
@@ -124,7 +124,7 @@ def test_a_moment_in_the_future_is_refused(settings: Settings) -> None:
         point_at(table, datetime.now(UTC) + timedelta(hours=1))
 
 
-def test_the_newest_commit_is_no_future_after_the_clock_was_set_back(settings: Settings) -> None:
+def test_newest_commit_is_readable_after_the_clock_was_set_back(settings: Settings) -> None:
     table = grow(settings, 2)
     newest = live_points(table)[-1]
     with time_machine.travel(newest.committed_at - timedelta(hours=1), tick=False):

@@ -1,4 +1,4 @@
-"""Raw files by path through `foss sql`, without an object store: what is wrong with one is told in a line."""
+"""Raw files by path in `foss sql`, without an object store: each error is one line."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from foss_platform.lake.trino.query import ask_trino
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
 
-# of which DuckDB looks at the first 20,480 to tell their types
+# DuckDB detects types from the first 20,480 rows
 MANY = 100_000
 
 
@@ -23,7 +23,7 @@ def foss(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], set
     return foss_in(settings.home, monkeypatch, capfd)
 
 
-def test_a_row_that_does_not_fit_far_down_is_one_line(foss: Foss, tmp_path: Path) -> None:
+def test_row_of_another_type_far_down_gives_a_one_line_error(foss: Foss, tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text("n\n" + "".join(f"{n}\n" for n in range(MANY)) + "none\n")
     for asked in (f"select n from read_csv('{file}')", f"select sum(n) from read_csv('{file}')"):
@@ -31,7 +31,7 @@ def test_a_row_that_does_not_fit_far_down_is_one_line(foss: Foss, tmp_path: Path
         assert (code, f"CSV Error on Line: {MANY + 2}" in err, len(err.strip().splitlines())) == (1, True, 1)
 
 
-def test_a_file_that_is_not_there_is_one_line(foss: Foss, tmp_path: Path) -> None:
+def test_missing_file_gives_a_one_line_error(foss: Foss, tmp_path: Path) -> None:
     code, _, err = foss("sql", f"select * from read_csv('{tmp_path / 'none.csv'}')")
     assert (code, "none.csv" in err, len(err.strip().splitlines())) == (1, True, 1)
 

@@ -1,4 +1,4 @@
-"""The reference tables on DuckDB: one list of columns, joined with the lake, and kept away from silver and gold."""
+"""The reference tables on DuckDB: consistent columns, joins with the lake, and no use in silver and gold."""
 
 import csv
 import shutil
@@ -28,7 +28,7 @@ JOINED = "select site, example_zone from gold.parking_latest join reference.refe
 
 @pytest.fixture
 def lake(parsed_settings: Settings) -> Settings:
-    """A lake in which one car park of the table has been read, and one that it does not know."""
+    """A lake with readings of one car park in the reference table and one that is not in it."""
     catalog = open_catalog(parsed_settings)
     rows = pa.table({"site": ["Forum", "Unheard of"]})
     ensure_table(catalog, TableSpec(LATEST, rows.schema))
@@ -45,13 +45,13 @@ def test_the_page_the_columns_and_the_rows_agree(parsed_settings: Settings) -> N
     assert {name: type_.lower() for name, type_, *_ in described} == said
     with FILE.open(newline="") as lines:
         assert next(csv.reader(lines)) == list(said)
-    # what is made up says so where it is read
+    # synthetic data is labeled as synthetic
     made_up = [column for name, column in source["columns"].items() if name.startswith("example_")]
     assert len(made_up) == 2
     assert all("made-up" in column["description"] for column in made_up)
 
 
-def test_it_knows_every_car_park_of_the_seed_with_the_same_capacities() -> None:
+def test_reference_table_matches_the_car_parks_of_the_seed() -> None:
     known, seeded = ({row["site"]: row for row in csv.DictReader(path.open(newline=""))} for path in (FILE, SEED))
     assert known.keys() == seeded.keys()
     for site, row in seeded.items():
@@ -59,7 +59,7 @@ def test_it_knows_every_car_park_of_the_seed_with_the_same_capacities() -> None:
             assert (known[site]["capacity"], known[site]["capacity_basis"]) == (row["capacity"], row["capacity_source"])
 
 
-def test_no_model_is_made_from_it(parsed_settings: Settings) -> None:
+def test_no_model_reads_the_reference_table(parsed_settings: Settings) -> None:
     nodes = read_manifest(parsed_settings)["nodes"].values()
     users = [
         node
@@ -69,12 +69,12 @@ def test_no_model_is_made_from_it(parsed_settings: Settings) -> None:
     assert {node["resource_type"] for node in users} == {"analysis"}
 
 
-def test_a_query_joins_it_with_the_lake(lake: Settings) -> None:
+def test_query_joins_the_reference_table_with_the_lake(lake: Settings) -> None:
     found = ask(lake, open_catalog(lake), JOINED).reader.read_all().to_pylist()
     assert found == [{"site": "Forum", "example_zone": "outer"}]
 
 
-def test_the_analysis_finds_what_only_one_side_knows(lake: Settings) -> None:
+def test_analysis_finds_car_parks_missing_on_either_side(lake: Settings) -> None:
     found = ask(lake, open_catalog(lake), compiled(lake)).reader.read_all().to_pylist()
     missing = {row["site"]: row["missing"] for row in found}
     assert len(found) == len(missing) == 9
@@ -83,7 +83,7 @@ def test_the_analysis_finds_what_only_one_side_knows(lake: Settings) -> None:
     assert "Forum" not in missing
 
 
-def test_a_query_that_does_not_name_it_does_not_read_its_files(lake: Settings, tmp_path: Path) -> None:
+def test_other_queries_do_not_read_the_reference_files(lake: Settings, tmp_path: Path) -> None:
     elsewhere = lake.model_copy(update={"dbt_project": tmp_path / "none"})
     catalog = open_catalog(lake)
     assert ask(elsewhere, catalog, "select * from gold.parking_latest").reader.read_all().num_rows == 2
@@ -91,7 +91,7 @@ def test_a_query_that_does_not_name_it_does_not_read_its_files(lake: Settings, t
         ask(elsewhere, catalog, JOINED)
 
 
-def test_a_file_that_does_not_fit_is_named(lake: Settings, tmp_path: Path) -> None:
+def test_file_with_wrong_columns_is_reported(lake: Settings, tmp_path: Path) -> None:
     shutil.copytree(FILE.parent, tmp_path / "project" / "reference")
     (tmp_path / "project" / "reference" / FILE.name).write_text("site,capacity\nForum,many\n")
     with pytest.raises(ConfigurationError) as refused:

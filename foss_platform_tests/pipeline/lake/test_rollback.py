@@ -1,4 +1,4 @@
-"""Going back: one commit, to a live state or a pinned one, and the next increment is right afterwards."""
+"""Rollback: one commit to a live or pinned state, with a correct increment afterwards."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ MODELS = (SILVER, *GOLD)
 
 
 def put(catalog: Catalog, number: int) -> Point:
-    """Let the table hold this number alone."""
+    """Replace the table's content with this number."""
     rows = pa.table({"id": [number]}, schema=SCHEMA)
     table = commit(catalog, NAME, lambda _: Change(rows, EVERY_ROW, properties={"foss.position.s": f"u:{number}"}))
     return live_points(table)[-1]
@@ -46,7 +46,7 @@ def catalog(settings: Settings) -> Catalog:
     return catalog
 
 
-def test_back_and_forth_with_the_position_of_then_and_one_snapshot_each(catalog: Catalog) -> None:
+def test_rollback_and_return_restore_positions_with_one_snapshot_each(catalog: Catalog) -> None:
     first, second = put(catalog, 1), put(catalog, 2)
     before = len(load_table(catalog, NAME).snapshots())
     assert go_back(catalog, first.committed_at) == ([1], {"s": ("u", 1)})
@@ -56,8 +56,8 @@ def test_back_and_forth_with_the_position_of_then_and_one_snapshot_each(catalog:
     assert len(load_table(catalog, NAME).snapshots()) == before + 2
 
 
-def test_a_pinned_state_serves_as_well(catalog: Catalog) -> None:
-    # after the table was made
+def test_rollback_to_a_pinned_state(catalog: Catalog) -> None:
+    # after the table was created
     start = datetime(2044, 3, 1, 8, 50, tzinfo=UTC)
     with time_machine.travel(start, tick=False) as clock:
         for number in range(30):
@@ -68,14 +68,14 @@ def test_a_pinned_state_serves_as_well(catalog: Catalog) -> None:
         assert go_back(catalog, nine) == ([0], {"s": ("u", 0)})
 
 
-def test_a_position_that_nobody_noted_then_is_forgotten(catalog: Catalog) -> None:
+def test_position_not_recorded_at_that_time_is_removed(catalog: Catalog) -> None:
     rows = pa.table({"id": [0]}, schema=SCHEMA)
     first = live_points(commit(catalog, NAME, lambda _: Change(rows, EVERY_ROW)))[-1]
     put(catalog, 1)
     assert go_back(catalog, first.committed_at) == ([0], {})
 
 
-def test_evidence_other_columns_and_a_state_not_kept_are_refused(catalog: Catalog) -> None:
+def test_rollback_of_bronze_other_columns_and_expired_states_is_refused(catalog: Catalog) -> None:
     now = datetime.now(UTC)
     for namespace in ("bronze", "ops"):
         with pytest.raises(LastingError, match="source data"):
@@ -90,7 +90,9 @@ def test_evidence_other_columns_and_a_state_not_kept_are_refused(catalog: Catalo
 
 
 @pytest.mark.parametrize("rolled_back", [MODELS, (SILVER,), GOLD], ids=["all", "silver", "gold"])
-def test_the_next_increment_is_right(parsed_settings: Settings, feed: Feed, rolled_back: tuple[str, ...]) -> None:
+def test_next_increment_after_rollback_is_correct(
+    parsed_settings: Settings, feed: Feed, rolled_back: tuple[str, ...]
+) -> None:
     pipeline = Pipeline(parsed_settings, feed)
     polls = made_up_polls(17, 24)
     pipeline.take_in(polls[:8])

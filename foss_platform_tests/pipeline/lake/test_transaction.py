@@ -1,4 +1,4 @@
-"""A transaction that remembers its metadata knows at every step what PyIceberg's own would."""
+"""The caching transaction has the same metadata as PyIceberg's own after every change."""
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ SCHEMA = pa.schema([("id", pa.int64())])
 ROWS = pa.table({"id": [1]}, schema=SCHEMA)
 
 
-def test_each_change_is_seen_and_nothing_is_worked_out_twice(settings: Settings) -> None:
+def test_each_change_is_visible_and_computed_once(settings: Settings) -> None:
     catalog = open_catalog(settings)
     ensure_table(catalog, TableSpec(NAME, SCHEMA))
     table = apply_change(catalog, NAME, lambda _: Change(ROWS))

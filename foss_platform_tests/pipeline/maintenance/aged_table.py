@@ -1,4 +1,4 @@
-"""A table that ages as the test wills, and removal on it. Not here: what must stay."""
+"""A table whose age the test controls, and file removal on it."""
 
 import os
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ SPARE = POLICY.spare
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """Time that only the test moves."""
+    """A clock that only the test moves."""
     with time_machine.travel(START, tick=False) as moved:
         yield moved
 
@@ -51,7 +51,7 @@ def put(catalog: Catalog, number: int, name: TableName = NAME) -> Table:
 
 
 def grown(catalog: Catalog, clock: time_machine.Traveller, location: str | None = None) -> Table:
-    """A table of five commits, twenty minutes apart, of which three are live and the first is pinned."""
+    """Return a table of five commits, 20 minutes apart. Three are live and the first is pinned."""
     make(catalog, location)
     for number in range(5):
         put(catalog, number)

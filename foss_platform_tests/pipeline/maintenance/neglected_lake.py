@@ -1,4 +1,4 @@
-"""Lakes that need maintenance, and the code location over one of them: for the tests of maintenance through the graph."""
+"""Lakes that need maintenance, and a code location on such a lake, for tests of the maintenance job."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ SENSOR = "maintenance_when_due"
 
 
 def grow(settings: Settings, name: str, commits: int, **policy: Any) -> Table:
-    """A table with so many commits of one row each, never merged, as if maintenance had been away."""
+    """Create a table with so many commits of one row each and no maintenance."""
     catalog, table_name = open_catalog(settings), TableName(*name.split("."))
     ensure_table(catalog, TableSpec(table_name, SCHEMA, key=("id",), policy=TablePolicy(**policy)))
     for number in range(commits):
@@ -41,7 +41,7 @@ def lose_manifest(table: Table) -> None:
 
 
 class Location:
-    """The code location over a home of its own, its instance in memory."""
+    """The code location on a new home, with an instance in memory."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

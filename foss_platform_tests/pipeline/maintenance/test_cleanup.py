@@ -1,4 +1,4 @@
-"""Cleaning up as users type it: `foss tables`, `foss cleanup` and `foss rollback` over a real lake."""
+"""`foss tables`, `foss cleanup` and `foss rollback` on a real lake."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -59,13 +59,13 @@ clock = seven_states.clock
         (("rollback", "gold.things", "--to", "2044-03-01T09:00:00Z"), 2, "standard input is not a terminal"),
     ],
 )
-def test_what_is_wrong_is_one_clear_error(foss: Foss, words: tuple[str, ...], code: int, says: str) -> None:
+def test_wrong_arguments_give_one_clear_error(foss: Foss, words: tuple[str, ...], code: int, says: str) -> None:
     ended, out, err = foss(*words)
     assert ended == code
     assert says in " ".join((out + err).split())
 
 
-def test_tables_tells_each_ones_size_history_and_what_is_reclaimable(
+def test_tables_reports_size_history_and_reclaimable_space(
     foss: Foss, catalog: Catalog, settings: Settings, clock: time_machine.Traveller
 ) -> None:
     size = sum(file.stat().st_size for file in folder(settings, THINGS).rglob("*") if file.is_file())
@@ -106,7 +106,7 @@ def test_on_a_narrow_terminal_no_cell_is_folded(
         assert [says[1].split()[-1] in line for line in foss(*words)[1].splitlines()] == [False, False, True]
 
 
-def test_cleanup_removes_what_two_looks_found_unreferenced(
+def test_cleanup_deletes_files_found_unreferenced_twice(
     foss: Foss, settings: Settings, clock: time_machine.Traveller
 ) -> None:
     file, before = orphan(settings, THINGS), read(settings, "gold.things")
@@ -126,7 +126,7 @@ def test_cleanup_removes_what_two_looks_found_unreferenced(
 
 
 @pytest.mark.usefixtures("clock")
-def test_the_dry_run_lists_just_what_then_goes(foss: Foss, settings: Settings) -> None:
+def test_dry_run_lists_exactly_the_deleted_files(foss: Foss, settings: Settings) -> None:
     def files() -> set[str]:
         return {str(file) for file in folder(settings, THINGS).rglob("*") if file.is_file()}
 
@@ -139,11 +139,11 @@ def test_the_dry_run_lists_just_what_then_goes(foss: Foss, settings: Settings) -
     assert before - files() == listed != set()
 
 
-def test_cleanup_lets_go_of_points_that_no_promise_needs(
+def test_cleanup_expires_states_outside_the_retention_policy(
     foss: Foss, settings: Settings, clock: time_machine.Traveller
 ) -> None:
     clock.shift(timedelta(days=3))
-    # what nothing needs is spared from when that is first seen
+    # an unreferenced file is retained from the time it was first found unreferenced
     assert foss("cleanup", "--table", "gold.things")[0] == 0
     clock.shift(timedelta(hours=7))
     code, out, _ = foss("cleanup", "--table", "gold.things")
@@ -154,7 +154,7 @@ def test_cleanup_lets_go_of_points_that_no_promise_needs(
 
 
 @pytest.mark.usefixtures("clock")
-def test_less_than_an_hour_is_asked_for(
+def test_retention_under_an_hour_needs_confirmation(
     foss: Foss, settings: Settings, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
 ) -> None:
     file = orphan(settings, THINGS)
@@ -177,7 +177,7 @@ def test_one_table_that_fails_does_not_stop_the_others(foss: Foss, catalog: Cata
     assert not file.exists()
 
 
-def test_before_bronze_is_maintained_the_poll_log_is_healed(
+def test_poll_log_is_repaired_before_bronze_is_maintained(
     foss: Foss, settings: Settings, catalog: Catalog, tmp_path: Path
 ) -> None:
     record = {"Dato": "24.10.2020", "Klokkeslett": "12:00", "Sted": "Forum", "Latitude": "58.9", "Longitude": "5.7"}
@@ -198,7 +198,7 @@ def test_before_bronze_is_maintained_the_poll_log_is_healed(
 
 
 @pytest.mark.usefixtures("clock")
-def test_rollback_shows_asks_and_goes_back(
+def test_rollback_shows_the_plan_asks_and_rolls_back(
     foss: Foss, settings: Settings, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
 ) -> None:
     now = read(settings, "gold.things")
@@ -216,7 +216,7 @@ def test_rollback_shows_asks_and_goes_back(
     assert made_by.startswith("rollback to ")
 
 
-def test_bronze_is_evidence(foss: Foss, catalog: Catalog) -> None:
+def test_bronze_cannot_be_rolled_back(foss: Foss, catalog: Catalog) -> None:
     name = TableName("bronze", "things")
     ensure_table(catalog, TableSpec(name, SCHEMA))
     put(catalog, name, (1, "a"))
@@ -224,7 +224,7 @@ def test_bronze_is_evidence(foss: Foss, catalog: Catalog) -> None:
     assert (code, "bronze.things cannot be rolled back: it is source data" in err) == (1, True)
 
 
-def test_completion_offers_tables_and_swallows_what_is_wrong(foss: Foss, catalog: Catalog) -> None:
+def test_completion_offers_tables_and_hides_errors(foss: Foss, catalog: Catalog) -> None:
     ensure_table(catalog, TableSpec(THINGS, SCHEMA))
     assert complete_table("go") == ["gold.things"]
     assert complete_table("silver") == []
@@ -234,12 +234,12 @@ def test_completion_without_a_lake_offers_nothing() -> None:
     assert complete_table("") == []
 
 
-def test_a_lake_that_is_not_there(foss: Foss) -> None:
+def test_commands_without_a_lake(foss: Foss) -> None:
     for words in (("tables",), ("history", "gold.things"), ("cleanup",)):
         code, _, err = foss(*words)
         assert (code, "There is no lake at" in err) == (2, True)
 
 
-def test_every_verb_explains_itself(foss: Foss) -> None:
+def test_every_command_has_help(foss: Foss) -> None:
     out = foss("--help")[1]
     assert [verb for verb in ("history", "diff", "tables", "cleanup", "rollback") if verb not in out] == []

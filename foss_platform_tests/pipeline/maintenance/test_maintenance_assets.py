@@ -1,4 +1,4 @@
-"""Maintenance through the graph: the job, what it shows of the tables, and the check that every asset has."""
+"""Maintenance in Dagster: the job, the tables' metadata and the check of every asset."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from foss_platform_tests.pipeline.maintenance.neglected_lake import SENSOR, Loca
 from foss_platform_tests.tables import read
 
 LOG = dg.AssetKey(["ops", "maintenance_log"])
-# made of no table
+# not recorded for any table
 PLATFORM = dg.AssetKey(["ops", "platform_health"])
 HEALTHY = "table_is_healthy"
 NUMBERS = (
@@ -54,7 +54,7 @@ def location(parsed_settings: Settings) -> Iterator[Location]:
 
 
 def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """The metadata of the run's materialization or observation, in plain values."""
+    """Return the metadata of the run's materialization or observation as plain values."""
     (event,) = [e for e in result.all_events if e.event_type_value in ("ASSET_MATERIALIZATION", "ASSET_OBSERVATION")]
     data: Any = event.event_specific_data
     metadata = (data.materialization if event.is_step_materialization else data.asset_observation).metadata
@@ -68,7 +68,7 @@ def lines(metadata: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {record.data["table"]: dict(record.data) for record in records}
 
 
-def test_the_job_merges_removes_and_says_so(location: Location) -> None:
+def test_job_compacts_deletes_and_reports(location: Location) -> None:
     grow(location.settings, "gold.things", 25)
     rows, before = read(location.settings, "gold.things"), files_of(location.settings)
     result = location.maintenance(spare_hours=0)
@@ -93,7 +93,7 @@ def test_the_job_merges_removes_and_says_so(location: Location) -> None:
     assert [(check.check_name, check.passed) for check in result.get_asset_check_evaluations()] == [(HEALTHY, True)]
 
 
-def test_what_is_spared_goes_when_its_time_is_over(location: Location) -> None:
+def test_retained_files_are_deleted_after_their_time(location: Location) -> None:
     with time_machine.travel(datetime(2044, 3, 1, 12, 30, tzinfo=UTC)) as clock:
         grow(location.settings, "gold.things", 25)
         first = shown(location.maintenance(tables=["gold.things"]))
@@ -118,7 +118,7 @@ def test_a_dry_run_changes_nothing(location: Location) -> None:
     assert location.instance.get_latest_materialization_event(LOG) is None
 
 
-def test_a_damaged_table_is_named_and_the_others_are_maintained(location: Location) -> None:
+def test_damaged_table_is_reported_and_the_others_are_maintained(location: Location) -> None:
     lose_manifest(grow(location.settings, "gold.broken", 3))
     grow(location.settings, "gold.things", 25)
     before = files_of(location.settings)
@@ -142,20 +142,20 @@ def test_an_unknown_table_is_refused_for_good(location: Location) -> None:
     assert run.tags["dagster/max_retries"] == "0"
 
 
-def test_what_the_poll_log_is_owed_is_added_first(location: Location, feed: Feed) -> None:
+def test_missing_poll_log_rows_are_added_first(location: Location, feed: Feed) -> None:
     catalog = open_catalog(location.settings)
     record = {"Dato": "05.01.2026", "Klokkeslett": "10:59", "Sted": "A", "Latitude": "58", "Longitude": "5"}
     written = take_in(catalog, feed, poll_of(feed, 0, {**record, "Antall_ledige_plasser": "7"}))
     assert (written.rows, written.rejected) == (1, 0)
     logged = read(location.settings, "ops.polls")
-    # as if the process had ended between the commit of bronze and that of the log
+    # as after a crash between the commits of bronze and the log
     catalog.drop_table("ops.polls")
     ensure_feed_tables(catalog, feed)
     assert location.maintenance().success
     assert read(location.settings, "ops.polls") == logged
 
 
-def test_a_run_shows_how_each_of_its_tables_is(location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_reports_the_health_of_each_of_its_tables(location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     job = location.defs.resolve_job_def("stavanger_parking")
     with FeedServer([answer(0)], pace=1.0) as server:
         monkeypatch.setenv("STAVANGER_PARKING_URL", server.url)
@@ -176,7 +176,7 @@ def test_a_run_shows_how_each_of_its_tables_is(location: Location, monkeypatch: 
         assert record.evaluation.passed
 
 
-def test_nothing_of_it_runs_by_itself_when_automation_is_off(parsed_settings: Settings) -> None:
+def test_maintenance_is_off_by_default_if_automation_is_off(parsed_settings: Settings) -> None:
     for switch in Switch:
         defs = build_defs(Platform(parsed_settings.model_copy(update={"automation": switch})))
         statuses = [

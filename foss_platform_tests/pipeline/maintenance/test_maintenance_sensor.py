@@ -1,4 +1,4 @@
-"""The sensor that asks for maintenance: once per state of a table, and never with a traceback."""
+"""The maintenance sensor: one request per state of a table, and no tracebacks."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,8 @@ def location(parsed_settings: Settings) -> Iterator[Location]:
     made.instance.dispose()
 
 
-def test_the_sensor_asks_for_each_state_once(location: Location) -> None:
-    # twenty files where two call for a compaction: ten times too many
+def test_sensor_requests_maintenance_once_per_state(location: Location) -> None:
+    # twenty files, ten times the number that triggers a compaction
     needy = grow(location.settings, "gold.needy", 20, compact_at_files=2)
     grow(location.settings, "gold.well", 3)
     with time_machine.travel(datetime.now(UTC)) as clock:
@@ -41,7 +41,7 @@ def test_the_sensor_asks_for_each_state_once(location: Location) -> None:
         assert location.look().skip_reason == dg.SkipReason("No table needs maintenance.")
 
 
-def test_the_sensor_survives_a_lake_that_is_not_there_or_damaged(location: Location) -> None:
+def test_sensor_handles_a_missing_or_damaged_lake(location: Location) -> None:
     context = dg.build_sensor_context(instance=location.instance)
     skipped = location.defs.resolve_sensor_def(SENSOR)(context)
     assert isinstance(skipped, dg.SkipReason)

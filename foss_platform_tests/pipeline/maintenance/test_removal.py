@@ -1,4 +1,4 @@
-"""The guard rails of removal: what is damaged, missing, referred to or not yet old enough stays."""
+"""Safety of file removal: nothing is deleted if metadata is damaged or missing, or files are referenced or too new."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -67,7 +67,9 @@ PARTS = {
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "other"])
 @pytest.mark.parametrize("part", PARTS)
-def test_damage_of_any_root_stops_it(catalog: Catalog, clock: time_machine.Traveller, part: str, damage: str) -> None:
+def test_damage_of_any_root_stops_removal(
+    catalog: Catalog, clock: time_machine.Traveller, part: str, damage: str
+) -> None:
     table = grown(catalog, clock)
     damaged = PARTS[part](table)
     if damage == "missing":
@@ -76,7 +78,7 @@ def test_damage_of_any_root_stops_it(catalog: Catalog, clock: time_machine.Trave
         damaged.write_bytes({"empty": b"", "garbage": b"\x07" * 300, "other": b'{"format-version": 2}'}[damage])
     before = files_below(root_of(table))
     if (part, damage) == ("pinned", "missing"):
-        # then it is no point any longer
+        # then it is no longer a point
         assert plan(catalog, timedelta()).files
     else:
         with pytest.raises(FossError):
@@ -85,7 +87,7 @@ def test_damage_of_any_root_stops_it(catalog: Catalog, clock: time_machine.Trave
 
 
 @pytest.mark.parametrize("part", ["manifest-list", "manifest", "manifest-list-of-pinned", "manifest-of-pinned"])
-def test_a_file_cut_anywhere_stops_it(catalog: Catalog, clock: time_machine.Traveller, part: str) -> None:
+def test_truncated_file_stops_removal(catalog: Catalog, clock: time_machine.Traveller, part: str) -> None:
     table = grown(catalog, clock)
     cut = PARTS[part](table)
     whole = cut.read_bytes()
@@ -98,7 +100,7 @@ def test_a_file_cut_anywhere_stops_it(catalog: Catalog, clock: time_machine.Trav
     plan(catalog, timedelta())
 
 
-def test_a_data_file_that_is_missing_stops_it(catalog: Catalog, clock: time_machine.Traveller) -> None:
+def test_missing_data_file_stops_removal(catalog: Catalog, clock: time_machine.Traveller) -> None:
     table = grown(catalog, clock)
     as_path(next(iter(table.scan().plan_files())).file.file_path).unlink()
     with pytest.raises(LastingError, match="1 files that it refers to are missing"):
@@ -110,7 +112,7 @@ def test_a_data_file_that_is_missing_stops_it(catalog: Catalog, clock: time_mach
     ["", "\x00", "{", "[]", "7", '{"x": 5}', '{"x": "soon"}', '{"x": null}', "naive", "[" * 100_000],
     ids=["empty", "nul", "cut", "list", "number", "no-text", "no-time", "null", "naive", "deep"],
 )
-def test_notes_that_cannot_be_read_spare_everything_once_more(
+def test_unreadable_notes_restart_the_retention_of_all_files(
     catalog: Catalog, clock: time_machine.Traveller, notes: str
 ) -> None:
     table = grown(catalog, clock)
@@ -129,7 +131,7 @@ def test_notes_that_cannot_be_read_spare_everything_once_more(
     assert not loose.exists()
 
 
-def test_a_file_goes_when_its_time_is_over_and_not_before(catalog: Catalog, clock: time_machine.Traveller) -> None:
+def test_file_is_deleted_after_its_retention_and_not_before(catalog: Catalog, clock: time_machine.Traveller) -> None:
     table = grown(catalog, clock)
     loose = root_of(table) / "data" / "loose.parquet"
     loose.write_text("loose")

@@ -1,4 +1,4 @@
-"""Removing many objects in one request keeps what removal promises: order, own files only, each refusal told."""
+"""Bulk deletion: order, own files only, and each refusal reported."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ Refuse = Callable[[str], str | None]
 
 
 class FakeStore:
-    """Deletes files as S3 deletes objects; the root of the file system is a bucket.
+    """Deletes files like S3 deletes objects. The root of the file system acts as a bucket.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class FakeStore:
 
 
 class RefusedAtAll(FakeStore):
-    """Refuses a request as a whole, as s3fs tells it."""
+    """Refuses a whole request, with the error that s3fs raises."""
 
     def __init__(self, code: str) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def catalog(settings: Settings) -> Catalog:
 
 @pytest.fixture
 def bulk(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeStore], FakeStore]:
-    """Let the tables of a folder be taken for objects of such a store."""
+    """Treat the tables of a folder as objects in such a store."""
 
     def use(store: FakeStore) -> FakeStore:
         plain = Storage.__init__
@@ -99,7 +99,7 @@ def bulk(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeStore], FakeStore]:
 
 
 def loose(catalog: Catalog, *names: str) -> Removal:
-    """A plan to remove files of these names, which are there."""
+    """Return a plan to remove existing files with these names."""
     root = Path(Storage(load_table(catalog, NAME)).root)
     files = []
     for name in names:
@@ -113,7 +113,9 @@ def still_there(removal: Removal) -> set[str]:
     return {file.name for file in removal.files if Path(file.path).exists()}
 
 
-def test_in_few_requests_pins_first(catalog: Catalog, bulk: Callable[[FakeStore], FakeStore]) -> None:
+def test_bulk_deletion_deletes_pins_first_in_few_requests(
+    catalog: Catalog, bulk: Callable[[FakeStore], FakeStore]
+) -> None:
     store, told = bulk(FakeStore()), list[str]()
     pins = [f"{PINNED_PREFIX}{number}" for number in range(3)]
     removal = loose(catalog, *pins, *[f"file-{number}" for number in range(BATCH + 1)])
@@ -122,14 +124,14 @@ def test_in_few_requests_pins_first(catalog: Catalog, bulk: Callable[[FakeStore]
     assert [Path(key).name for key in store.requests[0]] == pins
     assert told == [file.path for file in removal.files]
     assert still_there(removal) == set()
-    # the table itself and the notes of what is spared
+    # the table itself and the notes of retained files
     table = load_table(catalog, NAME)
     assert table.scan().to_arrow().num_rows == 1
     assert Storage(table).read_whole(NOTES) == b"{}"
 
 
 @pytest.mark.parametrize(("code", "reason"), [("InternalError", "InternalError: No."), ("", "no answer")])
-def test_what_is_refused_is_told_and_nothing_after_it_goes(
+def test_refusal_is_reported_and_stops_the_deletion(
     catalog: Catalog, bulk: Callable[[FakeStore], FakeStore], code: str, reason: str
 ) -> None:
     store, told = bulk(FakeStore(lambda key: code if key.endswith("-1") else None)), list[str]()
@@ -156,7 +158,7 @@ def test_a_key_that_may_not_delete(catalog: Catalog, bulk: Callable[[FakeStore],
 
 
 @pytest.mark.parametrize("code", ["NotImplemented", "MethodNotAllowed", "MissingContentMD5"])
-def test_a_store_without_it_deletes_one_by_one(
+def test_store_without_bulk_deletion_deletes_one_by_one(
     catalog: Catalog, bulk: Callable[[FakeStore], FakeStore], code: str
 ) -> None:
     store, told = bulk(RefusedAtAll(code)), list[str]()
@@ -167,7 +169,7 @@ def test_a_store_without_it_deletes_one_by_one(
     assert still_there(removal) == set()
 
 
-def test_a_few_are_sooner_deleted_one_by_one(
+def test_few_files_are_deleted_one_by_one(
     catalog: Catalog, bulk: Callable[[FakeStore], FakeStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = bulk(FakeStore())
@@ -179,7 +181,7 @@ def test_a_few_are_sooner_deleted_one_by_one(
     assert still_there(removal) == set()
 
 
-def test_one_that_is_not_the_tables_own_stops_all(
+def test_file_outside_the_table_stops_the_deletion(
     catalog: Catalog, bulk: Callable[[FakeStore], FakeStore], tmp_path: Path
 ) -> None:
     store = bulk(FakeStore())
@@ -195,7 +197,7 @@ def test_one_that_is_not_the_tables_own_stops_all(
     assert still_there(removal) == {"file"}
 
 
-def test_no_answer_is_an_error_of_the_store() -> None:
+def test_missing_answer_is_an_error_of_the_store() -> None:
     def never(*_: object, **__: object) -> None:
         raise TimeoutError("Read timeout")
 
@@ -207,7 +209,7 @@ def test_no_answer_is_an_error_of_the_store() -> None:
         delete_objects(FakeStore(), ["b/key", "c/key"])
 
 
-def test_what_s3fs_would_not_know_of_is_left_to_pyarrow() -> None:
+def test_settings_unknown_to_s3fs_are_left_to_pyarrow() -> None:
     properties = {"uri": "…", "s3.endpoint": "http://127.0.0.1:9000", "s3.request-timeout": "8"}
     assert reaches_alike(properties)
     assert not reaches_alike({**properties, "s3.role-arn": "arn"})

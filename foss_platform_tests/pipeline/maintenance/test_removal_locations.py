@@ -1,4 +1,4 @@
-"""Removal and places: what is shared with another table, linked or outside stays, however a location is spelled."""
+"""Removal and locations: shared, linked and outside files are kept, for every spelling of a location."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_a_table_within_another_stops_both(
             plan(catalog, name=TableName(*other))
 
 
-def test_a_table_whose_name_begins_the_same_is_no_table_within(catalog: Catalog, clock: time_machine.Traveller) -> None:
+def test_table_with_a_common_name_prefix_is_not_nested(catalog: Catalog, clock: time_machine.Traveller) -> None:
     table = grown(catalog, clock)
     other = make(catalog, name=TableName("gold", "things_too"))
     before = files_below(root_of(other))
@@ -56,7 +56,7 @@ def test_a_table_whose_name_begins_the_same_is_no_table_within(catalog: Catalog,
     assert ids(load_table(catalog, NAME)) == ids(table)
 
 
-def test_another_table_by_way_of_a_link_stops_it(catalog: Catalog, clock: time_machine.Traveller) -> None:
+def test_link_to_another_table_stops_removal(catalog: Catalog, clock: time_machine.Traveller) -> None:
     make(catalog)
     table = put(catalog, 0)
     link = root_of(table).parent / "linked"
@@ -69,9 +69,7 @@ def test_another_table_by_way_of_a_link_stops_it(catalog: Catalog, clock: time_m
     assert ids(load_table(catalog, NAME)) == [0]
 
 
-def test_a_link_to_a_folder_of_the_table_itself_makes_no_file_loose(
-    catalog: Catalog, clock: time_machine.Traveller
-) -> None:
+def test_link_within_the_table_makes_no_file_unreferenced(catalog: Catalog, clock: time_machine.Traveller) -> None:
     table = grown(catalog, clock)
     (root_of(table) / "again").symlink_to(root_of(table) / "data")
     clean(catalog, timedelta())
@@ -110,7 +108,7 @@ def test_a_location_with_dots_is_its_own_and_nothing_else(
 
 
 @pytest.mark.parametrize("spelling", ["file://{}//gold///things/", "{}/gold/things", "file:{}/gold/things"])
-def test_a_location_spelled_otherwise_is_the_same(
+def test_other_spelling_of_a_location_is_the_same_location(
     catalog: Catalog, clock: time_machine.Traveller, settings: Settings, spelling: str
 ) -> None:
     table = grown(catalog, clock, spelling.format(settings.home / "warehouse"))
@@ -123,7 +121,7 @@ def test_a_location_spelled_otherwise_is_the_same(
     assert plan(catalog, timedelta()).files == []
 
 
-def test_deleting_again_is_no_failure_and_outside_is_refused(
+def test_repeated_deletion_succeeds_and_outside_files_are_refused(
     catalog: Catalog, clock: time_machine.Traveller, tmp_path: Path
 ) -> None:
     table = grown(catalog, clock)

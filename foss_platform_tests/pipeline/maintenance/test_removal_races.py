@@ -1,4 +1,4 @@
-"""Removal, compaction and pins beside writers and readers that are at work at the same time."""
+"""Removal, compaction and pins with concurrent writers and readers."""
 
 import threading
 from collections.abc import Callable
@@ -72,10 +72,8 @@ def test_two_writers_pin_the_same_state_at_the_same_time(catalog: Catalog, clock
         assert ids(point_table(table, pinned_points(table)[-1])) == [0]
 
 
-def test_a_file_that_a_writer_had_in_hand_at_the_first_look_counts_as_used_from_its_commit_on(
-    catalog: Catalog, clock: time_machine.Traveller
-) -> None:
-    """Two looks found it unreferenced, but between them a reader opened a state that holds it."""
+def test_file_committed_between_two_scans_counts_as_referenced(catalog: Catalog, clock: time_machine.Traveller) -> None:
+    """Two scans found the file unreferenced, but between them a reader opened a state that contains it."""
     table = grown(catalog, clock)
     clock.move_to(datetime.now(UTC).replace(minute=1))
     files = write_data_files(table, pa.table({"id": [7]}, schema=SCHEMA))
@@ -93,7 +91,7 @@ def test_a_file_that_a_writer_had_in_hand_at_the_first_look_counts_as_used_from_
     assert ids(reader) == [0, 1, 2, 3, 4, 7]
 
 
-def test_a_merge_that_is_interrupted_after_its_commit_keeps_its_files(
+def test_compaction_interrupted_after_its_commit_keeps_its_files(
     catalog: Catalog, clock: time_machine.Traveller
 ) -> None:
     grown(catalog, clock)
@@ -103,7 +101,7 @@ def test_a_merge_that_is_interrupted_after_its_commit_keeps_its_files(
         told.extend([statement] if statement.startswith("UPDATE") else [])
 
     def give_back(*_: object) -> None:
-        # the catalog has committed, and nobody has been told yet
+        # the catalog has committed, but the client has no answer yet
         if told:
             raise KeyboardInterrupt
 
@@ -120,7 +118,7 @@ def test_a_merge_that_is_interrupted_after_its_commit_keeps_its_files(
     assert ids(load_table(catalog, NAME)) == [0, 1, 2, 3, 4]
 
 
-def test_a_writer_that_loses_pins_no_state_beyond_its_end(catalog: Catalog, clock: time_machine.Traveller) -> None:
+def test_losing_writer_pins_no_state_beyond_its_end(catalog: Catalog, clock: time_machine.Traveller) -> None:
     make(catalog)
     put(catalog, 0)
     clock.move_to(START.replace(hour=12, minute=59, second=59))
@@ -145,9 +143,7 @@ def test_a_writer_that_loses_pins_no_state_beyond_its_end(catalog: Catalog, cloc
             assert not pinned.holds(one)
 
 
-def test_a_state_that_somebody_went_back_to_is_not_pinned_for_the_time_between(
-    catalog: Catalog, clock: time_machine.Traveller
-) -> None:
+def test_rollback_target_is_not_pinned_for_the_time_between(catalog: Catalog, clock: time_machine.Traveller) -> None:
     make(catalog)
     first = put(catalog, 0).metadata.current_snapshot_id
     assert first is not None

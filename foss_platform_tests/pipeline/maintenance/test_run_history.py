@@ -1,4 +1,4 @@
-"""Pruning Dagster's own history on a real instance: old runs go, what the platform still shows stays."""
+"""Pruning Dagster's history on a real instance: old runs are deleted, displayed results are kept."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def instance(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg
 
 @dg.multi_asset(specs=[dg.AssetSpec("thing")], check_specs=[dg.AssetCheckSpec("sound", asset="thing")])
 def thing(context: dg.AssetExecutionContext) -> Any:
-    """Something that is made, unless the run is tagged to fail."""
+    """An asset that fails if the run is tagged to fail."""
     if "fails" in context.run.tags:
         raise dg.Failure("as asked")
     yield dg.MaterializeResult("thing", check_results=[dg.AssetCheckResult(passed=True, check_name="sound")])
@@ -49,13 +49,13 @@ def run_ids(instance: dg.DagsterInstance) -> set[str]:
 
 
 def judging_runs(instance: dg.DagsterInstance) -> set[str]:
-    """Runs of which Dagster still holds verdicts; by SQL, since it has no call that would tell."""
+    """Return the runs with stored check results, by SQL because Dagster has no call for this."""
     storage: Any = instance.event_log_storage
     with storage.index_connection() as connection:
         return {row[0] for row in connection.execute(text("select run_id from asset_check_executions"))}
 
 
-def test_old_runs_go_and_what_holds_the_latest_of_an_asset_stays(instance: dg.DagsterInstance) -> None:
+def test_old_runs_are_deleted_except_the_latest_of_each_asset(instance: dg.DagsterInstance) -> None:
     oldest, newest, failed = run_of(instance), run_of(instance), run_of(instance, fails=True)
     now = datetime.now(UTC)
     assert prune_history(instance, POLICY, now + timedelta(days=2)).successful == 0
@@ -76,7 +76,7 @@ def test_old_runs_go_and_what_holds_the_latest_of_an_asset_stays(instance: dg.Da
     assert event.run_id == newest
 
 
-def test_a_run_in_progress_stays_and_the_bound_holds(instance: dg.DagsterInstance) -> None:
+def test_run_in_progress_is_kept_and_the_limit_holds(instance: dg.DagsterInstance) -> None:
     runs = [run_of(instance) for _ in range(4)]
     job = dg.Definitions(assets=[thing]).resolve_implicit_global_asset_job_def()
     started = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED).run_id

@@ -1,4 +1,4 @@
-"""A lake that moves, and where to. Not here: what is held of a move."""
+"""A lake to move and its target."""
 
 import hashlib
 import shutil
@@ -78,7 +78,7 @@ def written(file: Path, lake: dict[str, Any]) -> Path:
 
 
 def carry(source: Catalog, target: Catalog, only: tuple[TableName, ...] = ()) -> tuple[list[Step], dict[str, str]]:
-    """Move, and say which steps there were and what was verified."""
+    """Move the lake. Returns the steps and the verified tables."""
     steps: list[Step] = []
     plan = plan_move(source, target, only)
     verified = move_tables(plan, source, target, owed_to_the_log(plan.sources), steps.append)
@@ -86,7 +86,7 @@ def carry(source: Catalog, target: Catalog, only: tuple[TableName, ...] = ()) ->
 
 
 def carry_or_die(home: Path, file: Path, kill_at: int) -> list[str]:
-    """Move in a process of its own, which ends at a point; returns the points passed."""
+    """Move in a separate process that ends at a given point. Returns the passed points."""
     points = Points(kill_at)
     catalog = open_target(read_target(file, {}))
     assert catalog is not None

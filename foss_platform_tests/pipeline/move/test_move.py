@@ -68,7 +68,7 @@ def test_the_excerpt_moves_and_polling_goes_on(parsed_settings: Settings, feed: 
     assert tree(parsed_settings.home) == files
 
 
-def test_killed_again_and_again_it_ends_whole(settings: Settings, feed: Feed, target: Target) -> None:
+def test_move_killed_repeatedly_completes(settings: Settings, feed: Feed, target: Target) -> None:
     here = Pipeline(settings, feed)
     for poll in made_up_polls(3, 4):
         here.take_in([poll])
@@ -86,7 +86,7 @@ def test_killed_again_and_again_it_ends_whole(settings: Settings, feed: Feed, ta
 
 
 @pytest.mark.parametrize("phase", list(Phase))
-def test_ended_after_any_step_it_is_resumed(small: Catalog, target: Target, phase: Phase) -> None:
+def test_move_ended_after_any_step_is_resumed(small: Catalog, target: Target, phase: Phase) -> None:
     destination = target.catalog()
     plan = plan_move(small, destination)
 
@@ -107,7 +107,7 @@ def test_ended_after_any_step_it_is_resumed(small: Catalog, target: Target, phas
     assert everything(destination) == everything(small)
 
 
-def test_what_has_changed_since_is_copied_anew(small: Catalog, target: Target) -> None:
+def test_changed_table_is_copied_again(small: Catalog, target: Target) -> None:
     destination = target.catalog()
     carry(small, destination)
     assert carry(small, destination)[1] == {}
@@ -121,7 +121,7 @@ def test_what_has_changed_since_is_copied_anew(small: Catalog, target: Target) -
     assert load_table(destination, NAME).properties["foss.position.s"] == "u:7"
 
 
-def test_a_target_that_goes_on_is_complete_and_never_overwritten(small: Catalog, target: Target) -> None:
+def test_target_with_new_commits_is_complete_and_not_overwritten(small: Catalog, target: Target) -> None:
     destination = target.catalog()
     carry(small, destination)
     put(destination, 50)
@@ -133,7 +133,7 @@ def test_a_target_that_goes_on_is_complete_and_never_overwritten(small: Catalog,
     assert everything(destination) == went_on
 
 
-def test_a_source_that_is_written_to_meanwhile_is_said(small: Catalog, target: Target) -> None:
+def test_source_written_during_a_move_is_reported(small: Catalog, target: Target) -> None:
     destination = target.catalog()
     plan = plan_move(small, destination)
     with pytest.raises(PassingError, match="written to during the move"):
@@ -169,7 +169,7 @@ def test_the_fingerprint_sees_values_repeats_and_columns(small: Catalog) -> None
     assert len({known, *others, of([1, 1, 1, 2], ["a", "a", "a", "b"])}) == 6
 
 
-def test_what_the_log_is_owed_goes_along(settings: Settings, feed: Feed, target: Target) -> None:
+def test_missing_poll_log_rows_are_moved(settings: Settings, feed: Feed, target: Target) -> None:
     here = Pipeline(settings, feed)
     polls = made_up_polls(4, 6)
     here.take_in(polls[:5])
@@ -200,7 +200,7 @@ def test_columns_that_have_changed_keep_their_ids_and_values(small: Catalog, tar
     assert copy.schema().find_field("late").doc == "came late"
 
 
-def test_only_what_is_asked_for(small: Catalog, target: Target) -> None:
+def test_only_the_selected_tables_are_moved(small: Catalog, target: Target) -> None:
     ensure_table(small, TableSpec(TableName("gold", "others"), SCHEMA))
     destination = target.catalog()
     carry(small, destination, (NAME,))
@@ -245,7 +245,7 @@ def test_the_lake_itself_and_its_own_warehouse_are_refused(small: Catalog, setti
     assert tree(settings.home) == files
 
 
-def test_a_moved_lake_moves_on(small: Catalog, target: Target, tmp_path: Path) -> None:
+def test_moved_lake_can_be_moved_again(small: Catalog, target: Target, tmp_path: Path) -> None:
     destination = target.catalog()
     carry(small, destination)
     put(destination, 70)

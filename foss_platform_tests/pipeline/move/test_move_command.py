@@ -1,4 +1,4 @@
-"""`foss move`: shows, asks, moves and says what next."""
+"""`foss move`: the plan, the confirmation, the move and the next steps."""
 
 from pyiceberg.catalog import Catalog
 from typer.testing import CliRunner
@@ -30,7 +30,7 @@ def test_a_dry_run_writes_nothing(small: Catalog, settings: Settings, target: Ta
     assert small.list_tables("bronze")
 
 
-def test_the_command_moves_and_says_what_next(
+def test_command_moves_and_reports_the_next_steps(
     small: Catalog, settings: Settings, target: Target, foss: CliRunner
 ) -> None:
     arguments = ["move", "--to", str(target.file)]

@@ -1,4 +1,4 @@
-"""The file that names a move's target: what is wrong with it is one clear error, and its secrets stay unseen."""
+"""The file that names a move's target: each mistake gives one clear error without secrets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A lake that is copied and moved as people do it. Not here: what is held of it."""
+"""A lake, and functions that copy and move it like users do."""
 
 import shutil
 import subprocess
@@ -32,7 +32,7 @@ def fill(settings: Settings, commits: int = 5) -> Catalog:
 
 
 def add(catalog: Catalog, number: int) -> None:
-    """One more row in each table."""
+    """Add one row to each table."""
     rows = pa.table({"id": [number], "what": [f"row {number}"]}, schema=SCHEMA)
     for name in (THINGS, OTHERS):
         commit(catalog, name, lambda _: Change(rows))
@@ -61,19 +61,19 @@ def files_of(home: Path) -> dict[str, bytes]:
 
 
 def copied(home: Path, target: Path) -> Path:
-    """As `cp -a` copies it."""
+    """Copy it like `cp -a`."""
     subprocess.run([shutil.which("cp") or "cp", "-a", home, target], check=True)
     return target
 
 
 def moved(home: Path, target: Path) -> Path:
-    """As `mv` moves it."""
+    """Move it like `mv`."""
     subprocess.run([shutil.which("mv") or "mv", home, target], check=True)
     return target
 
 
 def clean_up(home: Path) -> None:
-    """A clean-up in whose eyes every spared time is over."""
+    """Clean up as if the retention time of every file were over."""
     catalog = open_catalog(Settings(home=home), create=False)
     for name in (THINGS, OTHERS):
         for _ in range(2):

@@ -84,7 +84,7 @@ def needed(home: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("unmarked", [False, True])
-def test_a_moved_home_is_its_own_again_with_its_history(lake: Settings, tmp_path: Path, *, unmarked: bool) -> None:
+def test_adopted_moved_home_is_writable_with_its_history(lake: Settings, tmp_path: Path, *, unmarked: bool) -> None:
     states, rows = history(lake.home), rows_of(lake.home)
     if unmarked:
         (lake.home / "warehouse" / MARK).unlink()
@@ -130,7 +130,7 @@ def test_a_catalog_that_was_copied_alone_gets_all_files(lake: Settings, tmp_path
     assert history(alone) == states
 
 
-def test_an_adoption_that_is_killed_anywhere_goes_on(
+def test_adoption_killed_at_any_step_can_be_resumed(
     lake: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states, rows = history(lake.home), rows_of(lake.home)
@@ -189,7 +189,7 @@ def test_a_table_that_was_dropped_and_not_registered_comes_back(
     assert rows_of(copy) == rows
 
 
-def test_a_file_that_was_copied_by_half_is_copied_again(lake: Settings, tmp_path: Path) -> None:
+def test_partially_copied_file_is_copied_again(lake: Settings, tmp_path: Path) -> None:
     rows = rows_of(lake.home)
     copy = copied(lake.home, tmp_path / "copy")
     data = sorted((copy / "warehouse").rglob("*.parquet"))

@@ -1,4 +1,4 @@
-"""Tables that nothing makes any longer: marked, dropped, restored, and removed when the policy's time is over.
+"""Tables without a producer: marked, dropped, restored, and deleted after the policy's retention.
 
 Held here also: a table made anew in the place of a dropped one, drops and restorings that are ended in the middle,
 and what is refused.
@@ -63,7 +63,7 @@ def records(settings: Settings) -> list[Path]:
     return list((settings.home / "warehouse" / RECORDS).glob("*.json"))
 
 
-def test_a_dropped_table_comes_back_as_it_was(settings: Settings, catalog: Catalog) -> None:
+def test_dropped_table_is_restored_unchanged(settings: Settings, catalog: Catalog) -> None:
     rows, uuid = rows_of(settings.home), load_table(catalog, THINGS).metadata.table_uuid
     states = len(load_table(catalog, THINGS).metadata.snapshots)
     drop_table(catalog, THINGS, NOW)
@@ -81,7 +81,7 @@ def clean_up_other(settings: Settings) -> None:
     maintain(open_catalog(settings), OTHERS, LATER, trigger="command", spare=timedelta())
 
 
-def test_its_files_go_when_the_policys_time_is_over_and_not_before(settings: Settings, catalog: Catalog) -> None:
+def test_files_are_deleted_after_the_policys_retention_and_not_before(settings: Settings, catalog: Catalog) -> None:
     folder = settings.home / "warehouse" / "bronze" / "things"
     drop_table(catalog, THINGS, NOW)
     files = sorted(folder.rglob("*"))
@@ -104,7 +104,7 @@ def test_the_policy_says_how_long(settings: Settings) -> None:
     assert drop_table(catalog, THINGS, NOW).keep_until == NOW + timedelta(days=2)
 
 
-def test_a_table_made_anew_in_its_place_does_not_harm_it(settings: Settings, catalog: Catalog) -> None:
+def test_new_table_in_its_place_does_not_affect_the_dropped_table(settings: Settings, catalog: Catalog) -> None:
     rows = rows_of(settings.home)[str(THINGS)]
     dropped = drop_table(catalog, THINGS, NOW)
     ensure_table(catalog, TableSpec(THINGS, SCHEMA))
@@ -134,7 +134,7 @@ def test_a_new_table_keeps_its_files_when_the_old_ones_time_is_over(settings: Se
 
 
 @pytest.mark.parametrize("step", ["drop_table", "register_table"])
-def test_what_is_ended_in_the_middle_loses_nothing(
+def test_interrupted_drop_or_restore_loses_nothing(
     settings: Settings, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     rows = rows_of(settings.home)

@@ -94,7 +94,7 @@ def test_the_clean_up_of_a_copy_deletes_nothing_of_the_original(copy: Settings, 
     assert rows_of(settings.home) == wanted
 
 
-def test_nobody_asks_the_feed_for_a_copy(copy: Settings, feed: Feed) -> None:
+def test_feed_is_not_polled_for_a_copy(copy: Settings, feed: Feed) -> None:
     with pytest.raises(ForeignLakeError):
         take_in_poll(open_catalog(copy), feed, requested(feed.name, "1"), lambda _: pytest.fail("it was asked"), {})
 
@@ -154,7 +154,7 @@ def test_a_catalog_that_is_copied_alone_is_a_copy(settings: Settings, tmp_path: 
 
 
 @pytest.mark.parametrize("how", [copied, moved])
-def test_lakes_from_before_there_were_marks(
+def test_lakes_older_than_ownership_marks(
     settings: Settings, tmp_path: Path, how: Callable[[Path, Path], Path]
 ) -> None:
     fill(settings)
@@ -218,7 +218,7 @@ def test_a_table_in_the_place_of_another_lake_makes_it_read_only(settings: Setti
         add(open_catalog(settings), 1)
 
 
-def test_a_mark_that_cannot_be_read_stops_writing_alone(settings: Settings) -> None:
+def test_unreadable_mark_stops_only_writing(settings: Settings) -> None:
     fill(settings)
     (settings.home / "warehouse" / MARK).write_text("{")
     with pytest.raises(ForeignLakeError, match="mark"):
@@ -248,7 +248,7 @@ def test_processes_that_start_an_empty_lake_at_once_agree_on_one_mark(settings: 
 
 
 @pytest.mark.parametrize("how", [copied, moved])
-def test_a_validation_says_what_is_the_matter_and_writes_nothing(
+def test_validation_reports_the_ownership_problem_and_writes_nothing(
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""A dbt project of a test's own: the carried one with files added. Not here: what a test expects of it."""
+"""A dbt project for one test: the platform's project with added files."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What of dbt's language works, what is built otherwise, and what is refused while the other models are built."""
+"""dbt features: supported, built differently, and refused without stopping the other models."""
 
 import json
 from pathlib import Path
@@ -66,9 +66,7 @@ def table(settings: Settings, name: str) -> Any:
     return load_table(open_catalog(settings), TableName(*name.split(".")))
 
 
-def test_a_view_is_built_and_what_is_refused_keeps_nothing_else_from_being_built(
-    lake: Settings, tmp_path: Path
-) -> None:
+def test_view_is_built_and_refused_nodes_do_not_stop_other_models(lake: Settings, tmp_path: Path) -> None:
     project = project_with(tmp_path, **_UNSUPPORTED)
     code, out, err = run_foss(lake.home, project, "rebuild")
     # SIGABRT was -6
@@ -116,7 +114,7 @@ def test_ephemeral_models_pass_on_what_is_new(lake: Settings, feed: Feed, tmp_pa
     assert rows == read(settings, "gold.most_free")
 
 
-def test_the_graph_joins_what_reads_an_ephemeral_model_to_what_that_reads(settings: Settings, tmp_path: Path) -> None:
+def test_graph_connects_readers_of_an_ephemeral_model_to_its_sources(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"dbt_project": project_with(tmp_path, **EPHEMERAL)})
     specs = {spec.key: spec for spec in build_defs(Platform(settings)).resolve_all_asset_specs()}
     (dep,) = specs[dg.AssetKey(["gold", "most_free"])].deps

@@ -1,4 +1,4 @@
-"""The law: silver and gold are pure functions of bronze and ops.polls, built in steps or anew."""
+"""The law: silver and gold are pure functions of bronze and ops.polls, built incrementally or from scratch."""
 
 import json
 import math
@@ -114,7 +114,7 @@ def made_up_polls(seed: int, count: int) -> list[RecordedPoll]:
 
 
 def expected(pipeline: Pipeline, recorded: list[RecordedPoll]) -> dict[str, list[Row]]:
-    """What the oracle, an independent reading of the definitions in plain Python, says."""
+    """Return the oracle's tables, computed independently in plain Python."""
     polls = []
     for poll in {(j.cause.batch_id, j.polled_at): (j, r) for r in recorded for j in [pipeline.judged(r)]}.values():
         judged, raw = poll
@@ -163,7 +163,7 @@ def test_the_carried_excerpt_in_one_go_equals_the_oracle(pipeline: Pipeline) -> 
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_shuffled_steps_equal_a_rebuild_and_the_oracle(pipeline: Pipeline, seed: int) -> None:
+def test_shuffled_increments_equal_a_rebuild_and_the_oracle(pipeline: Pipeline, seed: int) -> None:
     polls = made_up_polls(seed, 60)
     dice = random.Random(seed)
     shuffled = sorted(polls, key=lambda _: dice.random())
@@ -205,7 +205,7 @@ def test_the_real_month_equals_the_oracle(pipeline: Pipeline, real_recording: Pa
     compare(actual, expected(pipeline, polls))
 
 
-def test_a_step_without_news_changes_no_row(pipeline: Pipeline) -> None:
+def test_increment_without_new_polls_changes_no_row(pipeline: Pipeline) -> None:
     pipeline.take_in(made_up_polls(5, 8))
     pipeline.build()
     before = pipeline.snapshots()
@@ -214,7 +214,7 @@ def test_a_step_without_news_changes_no_row(pipeline: Pipeline) -> None:
     assert read(pipeline.settings, SILVER)
 
 
-def test_new_polls_are_built_as_steps_not_as_a_whole(pipeline: Pipeline) -> None:
+def test_new_polls_are_built_incrementally(pipeline: Pipeline) -> None:
     polls = made_up_polls(5, 43)
     first, second = polls[:40], polls[40:]
     pipeline.take_in(first)
@@ -231,7 +231,7 @@ def test_new_polls_are_built_as_steps_not_as_a_whole(pipeline: Pipeline) -> None
 
 
 @pytest.mark.parametrize("back", [timedelta(seconds=5), timedelta(hours=1), timedelta(days=1), timedelta(days=365)])
-def test_a_poll_whose_clock_was_set_back_takes_nothing_from_gold(pipeline: Pipeline, back: timedelta) -> None:
+def test_poll_with_a_clock_set_back_removes_nothing_from_gold(pipeline: Pipeline, back: timedelta) -> None:
     """It carries the same readings, which are then ahead of it, and newer ones."""
     evening = datetime(2020, 10, 24, 22)  # noqa: DTZ001  # the feed's local time
     polls = [poll_at(1, {"Forum": (evening, "12"), "Jernbanen": (evening, "7")})]

@@ -59,7 +59,7 @@ def by_name(settings: Settings) -> dict[str, Any]:
     return {result.name: result for result in validate(new_trial(settings))}
 
 
-def test_where_there_is_no_lake_nothing_is_made(foss: Foss, settings: Settings) -> None:
+def test_validation_without_a_lake_creates_nothing(foss: Foss, settings: Settings) -> None:
     code, out, _ = foss("--json")
     results = {result["name"]: result for result in json.loads(out)["results"]}
     assert code == 0
@@ -144,7 +144,7 @@ def test_a_lost_catalog_is_a_failure_with_its_remedy(lake: Settings) -> None:
 
 
 @pytest.mark.parametrize("until", ["lake_commits", "engine_starts"])
-def test_who_stops_in_the_middle_leaves_nothing(lake: Settings, until: str) -> None:
+def test_interrupted_validation_leaves_nothing(lake: Settings, until: str) -> None:
     before = files_of(lake)
     results = validate(new_trial(lake))
     assert any(result.name == until for result in results)
@@ -155,7 +155,7 @@ def test_who_stops_in_the_middle_leaves_nothing(lake: Settings, until: str) -> N
     assert open_catalog(lake).list_namespaces() == [("bronze",)]
 
 
-def test_what_a_killed_validation_left_is_swept_by_the_next(lake: Settings) -> None:
+def test_files_of_a_killed_validation_are_deleted_by_the_next(lake: Settings) -> None:
     before = files_of(lake)
     old = TableName("validation_probe_00000001aaaaaaaaaaaa", "probe")
     ensure_table(open_catalog(lake), TableSpec(old, probe_rows().schema))
@@ -176,7 +176,7 @@ def test_a_probe_that_is_under_way_is_left_alone(lake: Settings) -> None:
     assert works(list(results))
 
 
-def test_a_check_that_never_ends_or_breaks_fails_and_the_others_go_on(lake: Settings) -> None:
+def test_hanging_or_broken_check_fails_and_the_others_continue(lake: Settings) -> None:
     released = threading.Event()
 
     def hang(_: Any) -> Finding:

@@ -5,8 +5,8 @@ See `process` for starting the servers.
 Everything is verified against a pin. Go checks each module of MinIO against `docker/minio/go.sum`. Maven checks each
 download against the repository's own checksums (`-C`), and each jar is compared with
 `docker/rest-catalog/SHA256SUMS` before use. Trino is compared with `docker/trino/SHA256SUMS`, and pip checks Java
-against `docker/trino/java.txt`. `python -m foss_platform_tests.services.servers.fetch sums` writes the checksums of the jars
-after a change of versions.
+against `docker/trino/java.txt`. `python -m foss_platform_tests.services.servers.fetch sums` writes the checksums
+of the jars after a change of versions.
 """
 
 import hashlib

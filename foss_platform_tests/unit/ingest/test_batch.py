@@ -1,4 +1,4 @@
-"""A batch's id comes from its cause alone, sorts by time, and never from a time without a zone."""
+"""Batch ids: derived from the cause alone, sorted by time. A time without a zone is refused."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -20,7 +20,7 @@ def test_ids_name_pipeline_cause_and_time() -> None:
     assert recorded("p", TICK, "abc") == Cause(CauseKind.RECORDING, "p/recording/2020-10-24T12:00:00.000Z/abc")
 
 
-def test_one_instant_is_one_batch_in_whatever_zone_it_is_written() -> None:
+def test_one_instant_gives_one_batch_in_every_zone() -> None:
     elsewhere = TICK.astimezone(timezone(timedelta(hours=5, minutes=30)))
     assert scheduled("p", elsewhere) == scheduled("p", TICK)
     assert recorded("p", elsewhere, "abc") == recorded("p", TICK, "abc")
@@ -33,7 +33,7 @@ def test_a_time_without_a_zone_is_refused() -> None:
         recorded("p", TICK.replace(tzinfo=None), "abc")
 
 
-def test_another_pipeline_cause_content_or_time_is_another_batch() -> None:
+def test_different_pipeline_cause_content_or_time_gives_a_different_batch() -> None:
     causes = {
         scheduled("p", TICK),
         scheduled("q", TICK),

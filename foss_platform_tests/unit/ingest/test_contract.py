@@ -1,4 +1,4 @@
-"""Judging records: what a contract takes, what it refuses, and that nothing of a refused record is lost."""
+"""Checking records against a contract: accepted and rejected values. A rejected record is kept in full."""
 
 import json
 from datetime import UTC, datetime
@@ -61,7 +61,7 @@ ONE_STRING = contract_judge(feed_of())
         ("json", "\ud800", '"\\ud800"'),
     ],
 )
-def test_what_fits_is_kept_as_given(type_: str, value: Any, stored: Any) -> None:
+def test_valid_values_are_stored_unchanged(type_: str, value: Any, stored: Any) -> None:
     verdict = judge_value(type_, value)
     assert isinstance(verdict, Accepted)
     assert verdict.values == (AT, stored)
@@ -93,7 +93,7 @@ def test_what_fits_is_kept_as_given(type_: str, value: Any, stored: Any) -> None
         ("boolean", "true"),
     ],
 )
-def test_what_does_not_fit_is_refused_whole_and_named(type_: str, value: Any) -> None:
+def test_invalid_value_rejects_the_whole_record_and_is_reported(type_: str, value: Any) -> None:
     verdict = judge_value(type_, value)
     assert isinstance(verdict, Rejected)
     assert verdict.reason == f"v is not of type {type_}"
@@ -117,7 +117,7 @@ def test_null_and_absence_are_the_same(type_: str) -> None:
 
 
 @pytest.mark.parametrize("record", [None, True, 0, 1.5, "x", [], [{"at": AT}]])
-def test_what_is_no_object_is_refused(record: Any) -> None:
+def test_record_that_is_not_an_object_is_rejected(record: Any) -> None:
     assert ONE_STRING(record, NOW) == Rejected("not an object", to_json(record))
 
 
@@ -126,7 +126,7 @@ def test_a_repeated_key_is_refused_with_both_values() -> None:
     assert ONE_STRING(parse_body(body.encode())[0], NOW) == Rejected("a key occurs twice", body[1:-1])
 
 
-def test_a_key_repeated_further_inside_is_kept() -> None:
+def test_repeated_nested_key_is_kept() -> None:
     record = parse_body(f'{{"at":"{AT}","more":{{"a":1,"a":2}}}}'.encode())
     verdict = ONE_STRING(record, NOW)
     assert isinstance(verdict, Accepted)
@@ -141,12 +141,12 @@ def test_unknown_fields_are_kept_and_a_missing_one_does_not_hide_them() -> None:
         assert verdict.unknown == '{"w":1}'
 
 
-def test_names_of_fields_are_told_apart_by_case() -> None:
+def test_field_names_are_case_sensitive() -> None:
     assert ONE_STRING({"AT": AT}, NOW) == Rejected("at is missing", f'{{"AT":"{AT}"}}')
 
 
 @pytest.mark.parametrize("text", ["", "soon", "x" * 100_000, "2020-10-24T11:59:00Z\x00", "Å"])
-def test_an_unreadable_time_is_refused_in_few_words(text: str) -> None:
+def test_unreadable_time_is_rejected_with_a_short_message(text: str) -> None:
     verdict = ONE_STRING({"at": text}, NOW)
     assert isinstance(verdict, Rejected)
     assert verdict.reason.startswith("unreadable time")

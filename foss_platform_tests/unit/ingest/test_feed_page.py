@@ -1,4 +1,4 @@
-"""A feed's page: each mistake is an error that names the thing."""
+"""Validation of a feed's page: each mistake is reported with the key it concerns."""
 
 import copy
 from typing import Any
@@ -21,7 +21,7 @@ PAGE: dict[str, Any] = {
 
 
 def page_with(path: str, value: Any) -> dict[str, Any]:
-    """The page with one thing changed; `path` is keys and numbers joined by dots."""
+    """Return the page with one value changed. `path` consists of keys and list positions, joined by dots."""
     page = copy.deepcopy(PAGE)
     *parents, last = path.split(".")
     part: Any = page
@@ -37,7 +37,7 @@ def problem_of(page: dict[str, Any]) -> str:
     return str(caught.value)
 
 
-def test_a_good_page_says_where_its_rows_go() -> None:
+def test_valid_page_names_its_tables() -> None:
     feed = Feed.model_validate(PAGE)
     assert (str(feed.bronze), str(feed.rejected)) == ("bronze.city_parking", "bronze.city_parking__rejected")
     assert feed.contract[0].type is FieldType.STRING
@@ -65,7 +65,7 @@ def test_a_missing_key_is_named(key: str) -> None:
     ["", "City", "1city", "_city", "city__parking", "city.parking", "city-parking", 'ci"ty', "ci'ty", "ci`ty", "cïty"]
     + ["city parking", "city\n", "city;drop table x", "../city", "city/parking", "x" * 64],
 )
-def test_a_name_that_is_no_table_is_refused(name: str) -> None:
+def test_name_that_is_not_a_valid_table_name_is_refused(name: str) -> None:
     assert "a pipeline's name has only lower-case letters, digits and single _" in problem_of(page_with("name", name))
 
 
@@ -74,14 +74,14 @@ def test_a_name_that_is_no_table_is_refused(name: str) -> None:
     ["", "1st", "_polled_at", "a.b", "a b", "a-b", 'a"b', "a'b", "a`b", "a\n", "a\x00b", 'x"; drop table y; --', "a,b"]
     + ["\ufeffa", "a\u0301" + "\u200d", "x" * 129, "$a", "@a"],
 )
-def test_a_field_name_that_is_no_column_is_refused(name: str) -> None:
+def test_field_name_that_is_not_a_valid_column_name_is_refused(name: str) -> None:
     problem = problem_of(page_with("contract.1.name", name))
     assert "cannot be a column" in problem
     assert "contract.1.name" in problem
 
 
 @pytest.mark.parametrize("name", ["Dato", "Antall_ledige_plasser", "select", "år", "x" * 128])
-def test_ordinary_field_names_are_taken(name: str) -> None:
+def test_ordinary_field_names_are_accepted(name: str) -> None:
     assert Feed.model_validate(page_with("contract.1.name", name)).contract[1].name == name
 
 
@@ -122,7 +122,7 @@ def test_an_unknown_zone_is_named(zone: str) -> None:
     ["", "example.com/x", "//example.com", "ftp://example.com", "file:///etc/passwd", "http://", "http:///x"]
     + ["javascript:alert(1)", "http://u:p@/x", "http://[::1", "http://example.com:99999/", "http://example.com:x/"],
 )
-def test_what_is_no_http_url_is_refused(url: str) -> None:
+def test_url_that_is_not_http_is_refused(url: str) -> None:
     assert "source.url" in problem_of(page_with("source.url", url))
 
 
@@ -162,7 +162,7 @@ def test_several_mistakes_are_named_at_once() -> None:
     assert all(thing in problem for thing in ("time.zone", "source.url", "source.tries"))
 
 
-def test_the_variable_overrides_the_url_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_overrides_the_url_if_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Feed.model_validate(PAGE).source
     monkeypatch.setenv("CITY_PARKING_URL", "")
     assert source.effective_url() == "https://example.com/parking.json"
@@ -173,7 +173,7 @@ def test_the_variable_overrides_the_url_where_it_is_set(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "url", ["ftp://me:secret@example.com", "http://me:secret@example.com:99999/", "secret", "http://[secret"]
 )
-def test_a_bad_variable_is_named_without_what_it_holds(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_bad_variable_is_reported_without_its_value(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("CITY_PARKING_URL", url)
     with pytest.raises(ConfigurationError, match="CITY_PARKING_URL is not an http or https URL") as caught:
         Feed.model_validate(PAGE).source.effective_url()

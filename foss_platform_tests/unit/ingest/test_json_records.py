@@ -1,4 +1,4 @@
-"""Reading bodies strictly and writing them back: what hostile JSON may try."""
+"""Strict reading and writing of JSON bodies, with hostile input."""
 
 import hashlib
 import json
@@ -48,7 +48,7 @@ def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
         (b"<html>\n<body>", "It begins '<html> <body>'"),
     ],
 )
-def test_what_is_not_strict_json_is_refused(body: bytes, problem: str) -> None:
+def test_invalid_json_is_refused(body: bytes, problem: str) -> None:
     with pytest.raises(UnreadableBodyError, match=re.escape(problem)) as caught:
         parse_body(body)
     assert len(str(caught.value)) < 400
@@ -61,8 +61,8 @@ def test_what_is_not_strict_json_is_refused(body: bytes, problem: str) -> None:
         "[1]".encode("utf-16-le"),
         "[1]".encode("utf-32"),
         '["Å"]'.encode("latin-1"),
-        b'["\xed\xa0\x80"]',  # a surrogate encoded as if it were a character
-        b'["\xc0\xaf"]',  # an overlong slash
+        b'["\xed\xa0\x80"]',  # an encoded surrogate
+        b'["\xc0\xaf"]',  # an overlong encoding of a slash
         b'["\xff"]',
     ],
 )
@@ -76,7 +76,7 @@ def test_the_byte_that_is_not_utf8_is_named() -> None:
         parse_body(b'["\xff"]')
 
 
-def test_one_byte_order_mark_is_skipped_and_no_second() -> None:
+def test_only_the_first_byte_order_mark_is_skipped() -> None:
     assert parse_body(b'\xef\xbb\xbf["\xef\xbb\xbf"]') == ["\ufeff"]
     with pytest.raises(UnreadableBodyError):
         parse_body(b"\xef\xbb\xbf\xef\xbb\xbf[1]")
@@ -84,7 +84,7 @@ def test_one_byte_order_mark_is_skipped_and_no_second() -> None:
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('{"a":0,"a":', "}"), ('{"a":[', "]}")])
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 480, 985, 200_000])
-def test_deep_nesting_is_refused_whatever_python_could_take(opening: str, closing: str, depth: int) -> None:
+def test_deep_nesting_is_refused_regardless_of_pythons_limit(opening: str, closing: str, depth: int) -> None:
     with pytest.raises(UnreadableBodyError, match="nested too deeply"):
         parse_body(nested(depth, opening, closing))
 
@@ -153,7 +153,7 @@ def test_the_hash_does_not_depend_on_form(value: Any, dice: Any) -> None:
     assert {content_hash(parse_body(form.encode())) for form in forms} == {content_hash(value)}
 
 
-def test_the_hash_is_sha256_of_canonical_json_and_tells_values_apart() -> None:
+def test_the_hash_is_sha256_of_canonical_json_and_differs_between_values() -> None:
     assert content_hash([{"b": "Å", "a": 1}]) == hashlib.sha256(b'[{"a":1,"b":"\\u00c5"}]').hexdigest()
     values: list[Any] = [1, 1.5, "1", True, None, [], {}, [1], [[1]], {"a": 1}, {"a": "1"}, ["a", "b"], ["b", "a"]]
     assert len({content_hash(value) for value in values}) == len(values)
@@ -185,7 +185,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         ({"data.rows": [1]}, "data.rows", "'data' is missing"),
     ],
 )
-def test_records_that_are_not_where_they_were_promised(payload: Any, path: str, problem: str) -> None:
+def test_records_missing_from_the_configured_path_are_an_error(payload: Any, path: str, problem: str) -> None:
     with pytest.raises(UnreadableBodyError, match=re.escape(problem)):
         find_records(payload, path)
 

@@ -1,4 +1,4 @@
-"""Reading the pages of a project: each mistake is named with its file, its line and the key as the user wrote it."""
+"""Reading the pages of a project: each mistake is reported with its file, line and key."""
 
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def test_a_page_below_another_page_is_refused(defs: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["a_copy", "z_copy"])
-def test_of_two_pages_with_one_name_the_folder_of_that_name_wins(defs: Path, other: str) -> None:
+def test_duplicate_page_name_belongs_to_the_folder_with_that_name(defs: Path, other: str) -> None:
     write(defs, "city_parking")
     write(defs, other)
     broken = {page.folder: page.problems for page in read_pages(defs) if page.problems}
@@ -135,14 +135,14 @@ def test_several_documents_are_several_feeds(defs: Path) -> None:
 
 
 @pytest.mark.parametrize("cadence", ["* * * * *", "*/5 * * * *", "0 12 * * MON-FRI", "@hourly", "@daily", "0 0 1 * *"])
-def test_a_cadence_that_the_page_takes_is_one_that_dagster_takes(cadence: str) -> None:
+def test_every_accepted_cadence_is_valid_in_dagster(cadence: str) -> None:
     page = yaml.safe_load(PAGE)["attributes"] | {"cadence": cadence}
     assert Feed.model_validate(page).cadence == cadence
     dg.ScheduleDefinition(name="tick", cron_schedule=cadence, job_name="job")
 
 
 @pytest.mark.parametrize("owner", ["team:x", "team:data platform", "a.b@example.com"])
-def test_an_owner_that_the_page_takes_is_one_that_dagster_takes(owner: str) -> None:
+def test_every_accepted_owner_is_valid_in_dagster(owner: str) -> None:
     page = yaml.safe_load(PAGE)["attributes"] | {"owners": [owner]}
     assert Feed.model_validate(page).owners == (owner,)
     dg.AssetSpec("p", owners=[owner])

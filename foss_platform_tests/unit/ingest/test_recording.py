@@ -1,4 +1,4 @@
-"""Recordings are read exactly, in bounded memory, and a bad line is named; the carried excerpt equals its source."""
+"""Recordings are read exactly and in bounded memory. A bad line is reported. The included excerpt equals its source."""
 
 import gzip
 import json
@@ -135,13 +135,13 @@ def test_excerpt_equals_the_recording_poll_by_poll() -> None:
         assert mine == theirs
 
 
-def test_excerpt_is_what_its_script_makes(tmp_path: Path) -> None:
+def test_excerpt_equals_the_output_of_its_script(tmp_path: Path) -> None:
     needs_recording()
     make_excerpt(RECORDING, tmp_path / "again.csv", parse_time(FIRST), parse_time(END))
     assert (tmp_path / "again.csv").read_bytes() == EXCERPT.read_bytes()
 
 
-def test_synthetic_polls_neither_make_nor_hide_gaps() -> None:
+def test_synthetic_polls_neither_create_nor_hide_gaps() -> None:
     polls = list(read_recording(EXCERPT))
     assert count_recording(EXCERPT) == len(polls)
     assert all(one.polled_at < other.polled_at for one, other in pairwise(polls))
@@ -158,7 +158,7 @@ def test_synthetic_polls_neither_make_nor_hide_gaps() -> None:
     assert EXCERPT.stat().st_size < 120_000
 
 
-def test_a_poll_the_table_cannot_say_becomes_a_json_line() -> None:
+def test_poll_that_does_not_fit_the_csv_becomes_a_json_line() -> None:
     site = {"Dato": "d", "Klokkeslett": "k", "Sted": "A", "Antall_ledige_plasser": "1"}
     records = [{**site, "Dato": "$Dato", "Klokkeslett": "$Klokkeslett", "Antall_ledige_plasser": "$A"}]
     assert poll_line(RecordedPoll(AT, row_body([site], {})), records) == "2020-10-24T16:01:00Z,d,k,1"

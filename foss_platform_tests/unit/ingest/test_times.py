@@ -1,4 +1,4 @@
-"""The data's own time: change of clocks, texts that only look right, and the rule about being ahead."""
+"""Times in the data: clock changes, invalid formats and the limit on times ahead of the poll."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,13 +35,13 @@ def test_an_ordinary_time_is_read_in_its_zone(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("polled_at", "expected"),
     [
-        ("2020-10-25 00:31", "2020-10-25 00:30"),  # first pass: the second has not been yet
+        ("2020-10-25 00:31", "2020-10-25 00:30"),  # first pass of the repeated hour: the second has not happened yet
         ("2020-10-25 01:24:59", "2020-10-25 00:30"),
         ("2020-10-25 01:25", "2020-10-25 01:30"),  # exactly five minutes ahead is within the rule
         ("2020-10-25 01:24:59.999999", "2020-10-25 00:30"),
         ("2020-10-25 01:31", "2020-10-25 01:30"),
-        ("2020-10-26 12:00", "2020-10-25 01:30"),  # an old text is read as the later of both
-        ("2020-10-20 12:00", "2020-10-25 00:30"),  # and one from the future as the earlier
+        ("2020-10-26 12:00", "2020-10-25 01:30"),  # an old text is read as the later of the two instants
+        ("2020-10-20 12:00", "2020-10-25 00:30"),  # a text from the future is read as the earlier instant
     ],
 )
 def test_the_hour_that_autumn_repeats(polled_at: str, expected: str) -> None:
@@ -66,11 +66,11 @@ def test_the_skipped_hour_begins_and_ends_where_the_clocks_change() -> None:
     assert read("29.03.2020 03:00", NOON) == utc("2020-03-29 01:00")
 
 
-def test_a_reading_ahead_of_its_poll_is_still_read() -> None:
+def test_time_ahead_of_its_poll_is_still_parsed() -> None:
     assert read("24.10.2020 18:00", NOON) == utc("2020-10-24 16:00")
 
 
-def test_one_reader_settles_the_same_text_by_each_poll_anew() -> None:
+def test_ambiguous_text_is_resolved_for_each_poll_separately() -> None:
     reader = data_time_reader(LOCAL)
     passes = [reader("25.10.2020 02:10", utc(f"2020-10-25 {clock}")) for clock in ("00:11", "01:11", "00:11")]
     assert passes == [utc("2020-10-25 00:10"), utc("2020-10-25 01:10"), utc("2020-10-25 00:10")]
@@ -95,17 +95,17 @@ def test_one_reader_settles_the_same_text_by_each_poll_anew() -> None:
         "05.01.0020 12:00",
         "05/01/2020 02:00",
         "2020-01-05 02:00",
-        "٠٥.٠١.٢٠٢٠ ٠٢:٠٠",  # digits, but of another script
+        "٠٥.٠١.٢٠٢٠ ٠٢:٠٠",  # digits of another script
         "05.01.2020",
         "",
         " ",
     ],
 )
-def test_what_is_not_exactly_in_the_format_is_no_time(text: str) -> None:
+def test_text_in_another_format_is_not_a_time(text: str) -> None:
     assert read(text, NOON) is None
 
 
-def test_times_at_the_edges_of_the_calendar_are_no_crash() -> None:
+def test_times_at_the_limits_of_the_calendar_do_not_crash() -> None:
     for text in ("01.01.0001 00:00", "31.12.9999 23:59", "01.01.10000 00:00"):
         assert read(text, NOON) is None or text.startswith("31.12.9999")
 
@@ -118,7 +118,7 @@ def test_times_at_the_edges_of_the_calendar_are_no_crash() -> None:
         ("2020-10-24T12:30:00.123456+00:00", "2020-10-24 12:30:00.123456"),
         ("2020-10-24T07:00:00-05:30", "2020-10-24 12:30"),
         ("2020-10-24T14:30:00", "2020-10-24 12:30"),  # no offset: the page's zone
-        ("2020-10-25T02:30:00+02:00", "2020-10-25 00:30"),  # an offset leaves nothing to settle
+        ("2020-10-25T02:30:00+02:00", "2020-10-25 00:30"),  # with an offset the instant is unambiguous
         ("2020-10-25T02:30:00+01:00", "2020-10-25 01:30"),
     ],
 )
@@ -139,12 +139,12 @@ def test_iso8601(text: str, expected: str) -> None:
         "",
     ],
 )
-def test_iso8601_that_is_no_instant(text: str) -> None:
+def test_iso8601_text_that_is_not_an_instant(text: str) -> None:
     assert read(text, NOON, ISO) is None
 
 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2037, 1, 1)).map(lambda t: t.replace(second=0, microsecond=0)))  # noqa: DTZ001
-def test_an_instant_written_as_local_time_is_read_back_at_its_own_time(moment: datetime) -> None:
+def test_instant_written_as_local_time_round_trips(moment: datetime) -> None:
     instant = moment.replace(tzinfo=UTC)
     text = instant.astimezone(LOCAL.zone_info).strftime(LOCAL.format)
     assert read(text, instant) == instant

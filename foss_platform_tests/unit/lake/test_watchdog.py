@@ -1,4 +1,4 @@
-"""The watchdog cuts off what is late, in time and nothing else, with one thread that does not outlive its use."""
+"""The watchdog closes overdue connections only, on time, with one thread that ends after use."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ _SECONDS, _SLACK = 0.3, 5.0
 
 @contextmanager
 def waiting() -> Iterator[socket.socket]:
-    """A connection on which the other side never says anything."""
+    """Return a connection whose other end never sends anything."""
     ours, silent = socket.socketpair()
     with ours, silent:
         ours.settimeout(_SLACK)
@@ -38,12 +38,12 @@ def threads() -> list[threading.Thread]:
 def cut_off_after(watchdog: Watchdog, connection: socket.socket) -> float:
     began = time.monotonic()
     with watchdog.watching(connection.fileno()):
-        # what a closed connection gives; without the watchdog the time-out raises
+        # a closed connection returns no bytes; without the watchdog the time-out raises
         assert connection.recv(1) == b""
     return time.monotonic() - began
 
 
-def test_each_is_cut_off_after_its_own_time() -> None:
+def test_each_connection_is_closed_after_its_own_time_limit() -> None:
     watchdog, taken = Watchdog(_SECONDS), list[float]()
     with ExitStack() as connections:
         waiters = []
@@ -59,7 +59,7 @@ def test_each_is_cut_off_after_its_own_time() -> None:
     assert all(_SECONDS <= seconds < _SLACK for seconds in taken)
 
 
-def test_what_ended_in_time_is_spared() -> None:
+def test_connection_that_ends_in_time_is_not_closed() -> None:
     watchdog = Watchdog(_SECONDS)
     with waiting() as late, waiting() as spared:
         for _ in range(1000):
@@ -71,12 +71,12 @@ def test_what_ended_in_time_is_spared() -> None:
             spared.recv(1)
     thread.join(_SLACK)
     assert threads() == []
-    # and it begins anew
+    # and the thread starts again
     with waiting() as later:
         assert cut_off_after(watchdog, later) >= _SECONDS
 
 
-def test_one_that_is_closed_already_harms_nobody_else() -> None:
+def test_already_closed_connection_does_not_affect_others() -> None:
     watchdog = Watchdog(_SECONDS)
     with waiting() as closed, waiting() as late, watchdog.watching(closed.fileno()):
         closed.close()
@@ -88,11 +88,11 @@ def cut_off_in_child() -> None:
         os._exit(0 if cut_off_after(watchdog_of(os.getpid(), _SECONDS), connection) >= _SECONDS else 1)
 
 
-def test_a_forked_process_has_its_own() -> None:
+def test_forked_process_has_its_own_watchdog() -> None:
     watchdog = watchdog_of(os.getpid(), _SECONDS)
     assert watchdog is watchdog_of(os.getpid(), _SECONDS)
     child = multiprocessing.get_context("fork").Process(target=cut_off_in_child)
-    # the worst moment: the lock is held, by a thread that the child does not have
+    # worst case: the lock is held by a thread that does not exist in the child
     with waiting() as connection, watchdog.watching(connection.fileno()), watchdog._lock:
         child.start()
     child.join(_SLACK)

@@ -1,4 +1,4 @@
-"""The hash that says whether a table was built with the logic and seeds as they are."""
+"""The hash that shows whether a table was built with the current logic and seeds."""
 
 import copy
 import json
@@ -41,7 +41,7 @@ def changed(manifest: dict[str, Any], section: str, unique_id: str, *path: str) 
         ("macros", "macro.foss_platform.duckdb__exact_percentile", ("macro_sql",), set()),
     ],
 )
-def test_it_changes_with_whatever_decides_the_rows_and_with_nothing_else(
+def test_hash_changes_only_with_inputs_that_affect_the_rows(
     manifest: dict[str, Any], section: str, unique_id: str, path: tuple[str, ...], touched: set[str]
 ) -> None:
     other = changed(manifest, section, unique_id, *path)

@@ -1,4 +1,4 @@
-"""How far a run may read its sources: as far as all that a node is made from has, or will have, read them."""
+"""How far a run may read its sources: up to the position that all upstream tables have reached or will reach."""
 
 from typing import Any
 
@@ -40,30 +40,32 @@ KNOWN: dict[TableName, Positions] = {
     ("node", "built", "expected"),
     [
         (_SILVER, {_SILVER}, {"bronze.things": ("b", 110)}),
-        # what this run builds will have read all, what it does not stays where it is
+        # tables in this run will have read everything, the others stay at their position
         (_GOLD, {_SILVER, _OTHER, _GOLD}, {"bronze.things": ("b", 110), "ops.polls": ("p", 7)}),
         (_GOLD, {_SILVER, _GOLD}, {"bronze.things": ("b", 90), "ops.polls": ("p", 7)}),
         (_GOLD, {_OTHER, _GOLD}, {"bronze.things": ("b", 100), "ops.polls": ("p", 7)}),
         (_GOLD, {_GOLD}, {"bronze.things": ("b", 90), "ops.polls": ("p", 7)}),
     ],
 )
-def test_as_far_as_all_upstream(node: str, built: set[str], expected: dict[str, tuple[str, int]]) -> None:
+def test_readable_position_is_the_lowest_of_all_upstream_tables(
+    node: str, built: set[str], expected: dict[str, tuple[str, int]]
+) -> None:
     assert readable_positions(MANIFEST, built, KNOWN, node) == expected
 
 
-def test_what_is_not_known_says_nothing() -> None:
+def test_unknown_positions_are_left_out() -> None:
     polls = TableName("ops", "polls")
     known = {polls: KNOWN[polls]}
     assert readable_positions(MANIFEST, {_GOLD}, known, _GOLD) == {"ops.polls": ("p", 7)}
 
 
-def test_an_ephemeral_model_passes_on_the_positions_of_what_it_reads() -> None:
+def test_ephemeral_model_has_the_positions_of_its_sources() -> None:
     ephemeral = {**_node("gold", "between", _SILVER, _POLLS), "config": {"materialized": "ephemeral"}}
     over = {**_node("gold", "over", "model.p.between", _OTHER), "config": {"materialized": "incremental"}}
     nodes = {**MANIFEST["nodes"], "model.p.between": ephemeral, "model.p.over": over}
     manifest = {**MANIFEST, "nodes": nodes}
     expected = {"bronze.things": ("b", 90), "ops.polls": ("p", 7)}
     assert readable_positions(manifest, {"model.p.over"}, KNOWN, "model.p.over") == expected
-    # what this run builds below it has read all of bronze by then
+    # the upstream tables in this run will have read all of bronze
     built = {"model.p.over", _SILVER, _OTHER}
     assert readable_positions(manifest, built, KNOWN, "model.p.over")["bronze.things"] == ("b", 110)

@@ -1,4 +1,4 @@
-"""The part of dbt's language that is supported, judged on small manifests."""
+"""The supported subset of dbt, checked on small manifests."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from foss_platform.transform.subset.subset import Subset, supported_subset
 
 
 def node(name: str, *upstream: str, kind: str = "model", **config: Any) -> dict[str, Any]:
-    """A node as dbt's manifest has it; `language` and `schema` are the node's, the rest is its configuration."""
+    """Return a node of a dbt manifest. `language` and `schema` belong to the node, other keys to its configuration."""
     language, schema = config.pop("language", "sql"), config.pop("schema", "gold")
     return {
         "resource_type": kind,
@@ -50,9 +50,7 @@ def judged(*nodes: dict[str, Any], adapter: str = "duckdb", **files: str) -> Sub
         (node("m", database="other"), "database 'other'", "one lake"),
     ],
 )
-def test_what_is_not_built_is_refused_by_name_with_the_alternative(
-    refused: dict[str, Any], says: str, instead: str
-) -> None:
+def test_unsupported_node_is_refused_with_an_alternative(refused: dict[str, Any], says: str, instead: str) -> None:
     subset = judged(refused, node("sound"))
     (remark,) = subset.refused.values()
     assert (remark.unique_id, remark.file) == (f"{refused['resource_type']}.p.m", refused["original_file_path"])
@@ -61,7 +59,7 @@ def test_what_is_not_built_is_refused_by_name_with_the_alternative(
     assert subset.reason("model.p.sound") == ""
 
 
-def test_what_is_made_from_a_refused_node_is_left_out_too_through_ephemeral_models_and_tests() -> None:
+def test_nodes_downstream_of_a_refused_node_are_left_out() -> None:
     subset = judged(
         node("over", "model.p.between"),
         node("between", "snapshot.p.states", materialized="ephemeral"),
@@ -95,13 +93,13 @@ def test_what_is_made_from_a_refused_node_is_left_out_too_through_ephemeral_mode
         (node("m", materialized="incremental", unique_key="a", incremental_strategy="merge"), "trino", ""),
     ],
 )
-def test_what_is_built_otherwise_than_dbt_would_is_noticed(given: dict[str, Any], adapter: str, says: str) -> None:
+def test_difference_from_dbt_is_reported(given: dict[str, Any], adapter: str, says: str) -> None:
     subset = judged(given, adapter=adapter)
     assert not subset.refused
     assert [says in notice.problem for notice in subset.notices] == [True] * bool(says)
 
 
-def test_the_line_is_that_of_the_file_which_decides_it() -> None:
+def test_reported_line_is_in_the_file_that_sets_the_option() -> None:
     view, python, snapshot = node("v", materialized="view"), node("p", language="python"), node("s", kind="snapshot")
     own = judged(view, v_sql="\n\n{{ config(\n  materialized='view') }}").notices[0]
     assert (own.file, own.line) == ("models/v.sql", 4)

@@ -1,4 +1,4 @@
-"""What dbt says of a failure on Trino, in the platform's words; texts as dbt hands them on."""
+"""dbt's error texts for failures on Trino, translated into the platform's errors."""
 
 import pytest
 
@@ -12,7 +12,7 @@ _POOL = "HTTPSConnectionPool(host='trino.example', port=8443)"
 
 
 def query(kind: str, name: str, message: str) -> str:
-    """dbt's text of a query that failed."""
+    """Return dbt's text for a failed query."""
     said = f'Trino{kind}Error(type=X, name={name}, message="{message}", query_id=20261123_095200_00042_abcde)'
     return f"Database Error {_MODEL}\n  {said}\n  compiled code at target/run/parking_readings.sql"
 
@@ -80,7 +80,7 @@ def query(kind: str, name: str, message: str) -> str:
         ("Database Error\n  error 503: service unavailable", PassingError, "does not answer"),
     ],
 )
-def test_said_in_one_line(text: str, kind: type[FossError], words: str) -> None:
+def test_failure_is_reported_in_one_line(text: str, kind: type[FossError], words: str) -> None:
     error = failure_in(Settings(trino_url=_URL), text)
     assert type(error) is kind
     assert words in str(error)
@@ -90,5 +90,5 @@ def test_said_in_one_line(text: str, kind: type[FossError], words: str) -> None:
 @pytest.mark.parametrize(
     "text", [f"Compilation Error {_MODEL}\n  'x' is undefined", "Got 3 results, configured to fail if != 0", ""]
 )
-def test_what_is_not_of_trino_stays_as_it_is(text: str) -> None:
+def test_other_errors_stay_unchanged(text: str) -> None:
     assert failure_in(Settings(trino_url=_URL), text) is None
