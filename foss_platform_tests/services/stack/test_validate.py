@@ -72,7 +72,8 @@ def left(lake: Lake) -> tuple[list[Any], list[str]]:
     tables = [(name, catalog.list_tables(name)) for name in sorted(catalog.list_namespaces())]
     if lake.store_server is None:
         # the catalog's file changes with every commit, but its name does not
-        return tables, sorted(str(path) for path in lake.settings.home.rglob("*") if path.name != MARK)
+        paths = (path for path in lake.settings.home.rglob("*") if path.name not in (MARK, "warehouse"))
+        return tables, sorted(map(str, paths))
     bucket = lake.warehouse.split("/")[2]
     answer = lake.store_server.files.call_s3("list_objects_v2", Bucket=bucket)
     keys = (found["Key"] for found in answer.get("Contents", []))
