@@ -65,7 +65,7 @@ def dbt_with(settings: Settings, stop: Stop | None = None) -> Iterator[None]:
             _UNDER_WAY.pop()
 
 
-def handed_over() -> Settings:
+def settings_of_run() -> Settings:
     """Return the settings of the current dbt run. If `dbt` was started by hand, they come from the environment."""
     return _UNDER_WAY[-1][0] if _UNDER_WAY else load_settings()
 

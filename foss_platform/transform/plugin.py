@@ -35,7 +35,7 @@ from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, 
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import find_table, list_tables, load_table
-from foss_platform.transform.handover import handed_over, stop_of_run
+from foss_platform.transform.handover import settings_of_run, stop_of_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.project import manifest_file
@@ -49,7 +49,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Called by dbt-duckdb once per process and set of credentials."""
-        self._settings = handed_over()
+        self._settings = settings_of_run()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._catalog: Catalog | None = None
         self._tables: dict[str, Table] = {}

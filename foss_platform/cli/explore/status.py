@@ -1,9 +1,14 @@
 """`foss status`: one line per pipeline. See `ingest.bronze.poll_log` for the meaning of the numbers."""
 
+import json
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from foss_platform.cli.shared.pages import feeds
+import typer
+from rich.markup import escape
+
+from foss_platform.cli.shared.pages import all_pages
 from foss_platform.cli.shared.terminal import show_table
 from foss_platform.settings import FeedMode, Settings
 
@@ -15,29 +20,71 @@ _ENDS = {"SUCCESS": "", "FAILURE": "; the run failed", "CANCELED": "; the run wa
 _UNDER_WAY = "; the run is in progress"
 
 
-def status() -> None:
+@dataclass(frozen=True)
+class PipelineStatus:
+    """The state of one pipeline. Times are in UTC.
+
+    Attributes
+    ----------
+    last_poll, ended
+        When the newest attempt was made and how it ended. None if there is none.
+    age_seconds
+        Age of the newest reading, by the clock of the feed.
+    problem
+        Why its page cannot be used. Empty if it can.
+    """
+
+    pipeline: str
+    last_poll: datetime | None = None
+    ended: str | None = None
+    last_reading: datetime | None = None
+    age_seconds: float | None = None
+    rejected: int | None = None
+    checks: str = ""
+    problem: str = ""
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
     """Show one line per pipeline: last poll, last reading, age, rejected records, checks."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.settings import load_settings
 
     settings = load_settings()
     catalog = open_catalog(settings, create=False)
-    rows = [_line(settings, catalog, name) for name in sorted(feeds())]
+    pages = all_pages()
+    names = sorted(feed.name for page in pages for feed in page.feeds)
+    broken = [PipelineStatus(page.folder, problem=str(page.problems[0])) for page in pages if page.problems]
+    found = [*broken, *(_status_of(settings, catalog, name) for name in names)]
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2, default=datetime.isoformat))
+        return
     columns = ("pipeline", "last poll", "ended", "last reading", "age", "rejected", "last run's checks")
-    show_table(columns, rows)
+    show_table(columns, [_line(one) for one in found])
 
 
-def _line(settings: Settings, catalog: "Catalog", name: str) -> tuple[Any, ...]:
+def _status_of(settings: Settings, catalog: "Catalog", name: str) -> PipelineStatus:
     from foss_platform.ingest.bronze.poll_log import last_poll
 
     poll = last_poll(catalog, name)
     if poll is None:
-        return (name, "never", "", "", "", "", "")
+        return PipelineStatus(name)
     newest = poll.newest_data_time
     now = poll.polled_at if settings.feed is FeedMode.RECORDED else datetime.now(UTC)
-    age = _age(now - newest) if newest else ""
-    rejected = f"{poll.records_rejected} in the last poll"
-    return (name, _time(poll.polled_at), poll.status, _time(newest), age, rejected, _checks(settings, name))
+    age = (now - newest).total_seconds() if newest else None
+    checks = _checks(settings, name)
+    return PipelineStatus(name, poll.polled_at, poll.status, newest, age, poll.records_rejected, checks)
+
+
+def _line(one: PipelineStatus) -> tuple[str, ...]:
+    if one.problem:
+        return (escape(one.pipeline), "[red]broken page[/]", "", "", "", "", escape(one.problem))
+    if one.last_poll is None:
+        return (one.pipeline, "never", "", "", "", "", "")
+    age = _age(timedelta(seconds=one.age_seconds)) if one.age_seconds is not None else ""
+    rejected = f"{one.rejected} in the last poll"
+    return (one.pipeline, _time(one.last_poll), one.ended or "", _time(one.last_reading), age, rejected, one.checks)
 
 
 def _age(age: timedelta) -> str:

@@ -89,7 +89,7 @@ def check_results(feed: Feed, asset: dg.AssetKey, facts: PollFacts) -> Iterator[
     yield _warning(
         asset,
         NOT_FROZEN,
-        passed=still <= limits.frozen_after_minutes,
+        passed=not limits.is_frozen(still),
         text=f"newest data time {facts.newest_data_time.isoformat()} has not changed for {still:.0f} minutes",
         value=("minutes_standing_still", still),
     )

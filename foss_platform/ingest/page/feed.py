@@ -197,6 +197,14 @@ class Limits(PageModel):
     frozen_after_minutes: float = Field(default=15, gt=0, le=_MINUTES_OF_A_YEAR)
     late_after_minutes: float = Field(default=10, gt=0, le=_MINUTES_OF_A_YEAR)
 
+    def is_frozen(self, unchanged_minutes: float) -> bool:
+        """Whether a feed whose newest record has been the same for so many minutes is frozen.
+
+        `parking_feed_health.sql` has the same rule in SQL. `unit/transform/test_limits.py` compares the limits, and
+        `pipeline/transform/test_frozen.py` the verdicts.
+        """
+        return unchanged_minutes > self.frozen_after_minutes
+
 
 class Feed(PageModel):
     """The page of a REST feed, with all its settings."""

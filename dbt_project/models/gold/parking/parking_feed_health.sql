@@ -21,7 +21,7 @@
     {%- set nothing_new = since is none -%}
 {%- endif -%}
 {%- if since -%}
-    {%- set enough_before -%} {{ instant(since) }} - interval '{{ var("frozen_minutes") }}' minute {%- endset -%}
+    {%- set enough_before -%} {{ instant(since) }} - interval '{{ var("frozen_after_minutes") }}' minute {%- endset -%}
     {%- set enough_before = values_of('select ' ~ instant_text(enough_before))[0] -%}
     {%- set context_from = last_before(polls, 'polled_at', enough_before, accepted) -%}
     {%- set time_before = last_before(polls, 'newest_data_time', since, accepted) -%}
@@ -91,7 +91,7 @@ interval_minutes as (
         local_day,
         sum(case when minutes > {{ var('gap_minutes') }} then minutes else 0e0 end) as minutes_without_poll,
         sum(case
-            when minutes <= {{ var('gap_minutes') }} and minutes_standing_still > {{ var('frozen_minutes') }} then minutes
+            when minutes <= {{ var('gap_minutes') }} and minutes_standing_still > {{ var('frozen_after_minutes') }} then minutes
             else 0e0
         end) as minutes_frozen
     from intervals
