@@ -8,7 +8,7 @@
     {{ return(lake_build(sql, none)) }}
 {% endmaterialization %}
 
-{# A view is built as a table, because the lake contains only tables. `transform/subset/subset.py` reports this. #}
+{# A view is built as a table, because the lake contains only tables. `transform/supported/supported_dbt.py` reports this. #}
 {% materialization view, adapter='duckdb' %}
     {{ return(lake_build(sql, none)) }}
 {% endmaterialization %}

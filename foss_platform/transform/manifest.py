@@ -13,9 +13,9 @@ from typing import Any
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
+from foss_platform.transform.dbt_folders import dbt_folder, manifest_file, target_folder
 from foss_platform.transform.invoke import parse
-from foss_platform.transform.project import dbt_folder, manifest_file, target_folder
-from foss_platform.transform.subset.subset import Subset, supported_subset
+from foss_platform.transform.supported.supported_dbt import Subset, supported_subset
 
 #: Folders without source files of the project: dbt, git and Python write to them.
 _NOT_OURS = frozenset({"target", "logs", ".git", "__pycache__", ".venv"})

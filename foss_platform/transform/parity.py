@@ -26,7 +26,7 @@ from foss_platform.transform.environment import variables_set
 from foss_platform.transform.manifest import read_manifest
 from foss_platform.transform.run_positions import is_ephemeral
 from foss_platform.transform.runner import build
-from foss_platform.transform.subset.subset import supported_subset
+from foss_platform.transform.supported.supported_dbt import supported_subset
 
 #: The variable with the prefix that the macro `generate_schema_name` adds to a model's namespace.
 _PREFIX = "DBT_FOSS_NAMESPACE_PREFIX"

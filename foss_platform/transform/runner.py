@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from foss_platform.engine import Engine
 from foss_platform.errors import FossError, LastingError, own_error
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop
 from foss_platform.transform.invoke import first_lines, invoke

@@ -127,7 +127,7 @@ def _watched(names: "Iterable[TableName]") -> "Iterator[TableName]":
 
 def _look(catalog: "Catalog", name: "TableName", *, quick: bool) -> TableLine:
     from foss_platform.lake.maintenance.health import table_health
-    from foss_platform.lake.maintenance.removal import plan_removal
+    from foss_platform.lake.maintenance.unreferenced_files import plan_removal
     from foss_platform.lake.snapshots.points import all_points
     from foss_platform.lake.table.policy import policy_of
     from foss_platform.lake.table.tables import load_table

@@ -46,7 +46,7 @@ def cleanup(
 ) -> None:
     """Compact small files, expire snapshots outside the retention policy, and delete unreferenced files."""
     from foss_platform.lake.connect.catalog import open_catalog
-    from foss_platform.lake.ownership.ownership import require_own
+    from foss_platform.lake.ownership.require_own import require_own
     from foss_platform.lake.table.tables import list_tables
     from foss_platform.settings import load_settings
 

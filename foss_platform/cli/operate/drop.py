@@ -54,7 +54,7 @@ def drop(
 ) -> None:
     """Drop tables that no model or page makes any longer. Without TABLE, list dropped tables that can be restored."""
     from foss_platform.lake.connect.catalog import open_catalog
-    from foss_platform.lake.ownership.ownership import require_own
+    from foss_platform.lake.ownership.require_own import require_own
     from foss_platform.settings import load_settings
 
     settings = load_settings()

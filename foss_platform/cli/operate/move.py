@@ -42,7 +42,7 @@ def move(
     from foss_platform.lake.move.move_lake import move_tables
     from foss_platform.lake.move.plan import plan_move
     from foss_platform.lake.move.target import open_target, read_target
-    from foss_platform.lake.ownership.ownership import require_own
+    from foss_platform.lake.ownership.require_own import require_own
     from foss_platform.settings import load_settings
 
     target = read_target(to, os.environ)

@@ -10,7 +10,7 @@ def rebuild() -> None:
     from foss_platform.cli.shared.graph import run_job
     from foss_platform.cli.shared.summary import show_run
     from foss_platform.lake.connect.catalog import open_catalog
-    from foss_platform.lake.ownership.ownership import require_own
+    from foss_platform.lake.ownership.require_own import require_own
     from foss_platform.settings import load_settings
 
     # refused without a lake: a rebuild would create an empty one

@@ -16,7 +16,7 @@ def run(
     from foss_platform.cli.shared.summary import show_run
     from foss_platform.cli.shared.terminal import messages
     from foss_platform.lake.connect.catalog import open_catalog
-    from foss_platform.lake.ownership.ownership import require_own
+    from foss_platform.lake.ownership.require_own import require_own
     from foss_platform.settings import load_settings
 
     feed, settings = find_feed(pipeline), load_settings()

@@ -24,7 +24,7 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.dropped_files import remove_for_good
 from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, maintenance_log_spec
 from foss_platform.lake.maintenance.maintain import TableMaintenance, maintain
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import ensure_table, find_table, list_tables
 

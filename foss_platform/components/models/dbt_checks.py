@@ -17,7 +17,7 @@ from foss_platform.lake.table.positions import LOGIC_PROPERTY
 from foss_platform.lake.table.tables import load_table
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.run_positions import is_ephemeral
-from foss_platform.transform.subset.subset import supported_subset
+from foss_platform.transform.supported.supported_dbt import supported_subset
 
 CURRENT_LOGIC = "built_with_current_logic"
 

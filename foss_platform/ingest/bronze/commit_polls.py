@@ -21,8 +21,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.ingest.bronze.evolution import follow_contract
-from foss_platform.ingest.bronze.membership import batches_in, distinct, present_batches, within
 from foss_platform.ingest.bronze.poll_log import SUMMARY_LOG, log_polls, log_to_json
+from foss_platform.ingest.bronze.present_batches import batches_in, distinct, present_batches, within
 from foss_platform.ingest.bronze.schemas import bronze_schema, bronze_spec, polls_spec, rejected_spec
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import CauseKind

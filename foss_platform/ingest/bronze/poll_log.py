@@ -11,7 +11,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import And, BooleanExpression
 from pyiceberg.table import Table
 
-from foss_platform.ingest.bronze.membership import distinct, within
+from foss_platform.ingest.bronze.present_batches import distinct, within
 from foss_platform.ingest.bronze.schemas import POLLS, SEQUENCE_NUMBER
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.poll import PollStatus

@@ -18,7 +18,7 @@ from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import Cause
 from foss_platform.ingest.poll.poll import Poll
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 
 
 @dataclass(frozen=True)

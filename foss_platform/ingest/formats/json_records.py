@@ -140,7 +140,7 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    # Python itself refuses more than 4,300 digits, with a message about its interpreter
+    # int() refuses more than 4,300 digits too, but its message is about Python's settings
     if len(text) > MAX_DIGITS:
         raise ValueError(f"a number of {len(text):,} digits is out of range")
     return int(text)

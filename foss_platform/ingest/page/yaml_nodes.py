@@ -17,7 +17,7 @@ class Place:
     line
         Counted from 1.
     key
-        The path in the user's words, such as `contract "Sted": type`. Empty for the document itself.
+        The keys as the user wrote them, with a list entry shown by its name, such as `contract "Sted": type`. Empty for the document itself.
     """
 
     line: int

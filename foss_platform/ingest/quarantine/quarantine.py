@@ -12,7 +12,7 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.ingest.bronze.membership import distinct
+from foss_platform.ingest.bronze.present_batches import distinct
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.files.conditions import at_least, one_of

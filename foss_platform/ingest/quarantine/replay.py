@@ -15,8 +15,8 @@ from pyiceberg.expressions import And, BooleanExpression
 from pyiceberg.table import Table
 
 from foss_platform.ingest.bronze.commit_polls import bronze_rows, commit_polls, ensure_feed_tables
-from foss_platform.ingest.bronze.membership import distinct
 from foss_platform.ingest.bronze.poll_log import heal_poll_log, log_polls
+from foss_platform.ingest.bronze.present_batches import distinct
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.formats.json_records import UnreadableBodyError, parse_body
 from foss_platform.ingest.http.fetch import Answer

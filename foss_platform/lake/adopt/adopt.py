@@ -3,7 +3,7 @@
 The lake stays read-only until the mark is written, so an interrupted adoption is simply run again. The original's
 files are only read, because its catalog may still be in use.
 
-See `lake.adopt.relocation` for the files of one table, and `lake.ownership.ownership` for who owns the files.
+See `lake.adopt.relocation` for the files of one table, and `lake.ownership.require_own` for who owns the files.
 """
 
 import json
@@ -18,8 +18,8 @@ from foss_platform.lake.adopt.relocation import Relocation
 from foss_platform.lake.maintenance.dropped_tables import RECORDS, read_record
 from foss_platform.lake.ownership.locations import table_location, table_locations
 from foss_platform.lake.ownership.mark import Mark, read_mark, write_mark
-from foss_platform.lake.ownership.ownership import adopting
-from foss_platform.lake.ownership.standing import Standing, standing_of
+from foss_platform.lake.ownership.owner import Standing, standing_of
+from foss_platform.lake.ownership.require_own import adopting
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.store.warehouse import Place
 from foss_platform.lake.table.tables import ensure_namespace

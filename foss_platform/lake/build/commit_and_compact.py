@@ -15,7 +15,7 @@ from pyiceberg.table import Table
 from foss_platform.errors import FossError
 from foss_platform.lake.commit.changes import Change, alter, apply_change
 from foss_platform.lake.maintenance.compaction import compact, is_due
-from foss_platform.lake.maintenance.expire_snapshots import expire
+from foss_platform.lake.maintenance.expire import expire
 from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
 from foss_platform.lake.snapshots.expiry import surplus_snapshots
 from foss_platform.lake.table.names import TableName

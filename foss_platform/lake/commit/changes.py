@@ -27,7 +27,7 @@ from foss_platform.lake.files.data_files import (
     write_data_files,
 )
 from foss_platform.lake.files.row_deletes import replacement
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.snapshots.expiry import expire_surplus
 from foss_platform.lake.snapshots.pins import pin_state, pinnable_hour
 from foss_platform.lake.store.failures import expired_elsewhere, lake_failures

@@ -39,7 +39,7 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
     create
         Whether to create an embedded catalog that does not exist yet. Read-only commands pass False.
     judge
-        Whether to report a lake that belongs to another catalog (see `lake.ownership.ownership`). A readable lake
+        Whether to report a lake that belongs to another catalog (see `lake.ownership.require_own`). A readable lake
         causes a warning.
 
     Raises
@@ -60,7 +60,7 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
 def _tell_of_foreign_files(catalog: Catalog) -> None:
     """Warn once per process, or raise if the files cannot be read either."""
     from foss_platform.lake.ownership.mark import ForeignLakeError
-    from foss_platform.lake.ownership.ownership import judge
+    from foss_platform.lake.ownership.require_own import judge
 
     try:
         standing = judge(catalog)

@@ -1,7 +1,7 @@
 """Catalogs that refuse to change a lake that belongs to another catalog.
 
 Every change by PyIceberg passes through one of these methods, including changes that a script makes to a table
-directly. See `lake.ownership.ownership` for how the owner is determined.
+directly. See `lake.ownership.require_own` for how the owner is determined.
 """
 
 import functools
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pyiceberg.catalog import Catalog
 
 from foss_platform.lake.connect.sql_catalog import OrderedSqlCatalog
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 
 CHANGES = (
     "commit_table",

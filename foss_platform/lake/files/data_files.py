@@ -23,7 +23,7 @@ from pyiceberg.table import FileScanTask, Table, WriteTask
 
 from foss_platform.lake.files.conditions import at_least, below, is_missing
 from foss_platform.lake.files.row_deletes import has_delete_files
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 
 Rows = pa.Table | pa.RecordBatchReader
 

@@ -1,7 +1,7 @@
 """The files below a table's location: listing, writing whole files, deleting.
 
 PyIceberg's FileIO can neither list nor rename. So this module uses the underlying PyArrow file system, which has the
-same settings and timeouts. See `lake.maintenance.removal` for which files are deleted.
+same settings and timeouts. See `lake.maintenance.unreferenced_files` for which files are deleted.
 """
 
 import os
@@ -17,7 +17,7 @@ from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
 
 #: This many files are deleted one by one in the time that s3fs needs to prepare its first request.

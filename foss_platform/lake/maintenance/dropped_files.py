@@ -9,7 +9,7 @@ from pyiceberg.table import StaticTable, Table
 from foss_platform.lake.files.table_files import Storage, StoredFile
 from foss_platform.lake.maintenance.dropped_tables import Dropped, dropped_tables, warehouse
 from foss_platform.lake.ownership.locations import table_location, table_locations
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.store.warehouse import Place
 

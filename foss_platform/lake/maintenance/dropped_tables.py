@@ -15,7 +15,7 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, LastingError
 from foss_platform.lake.ownership.locations import warehouse_of
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.store.warehouse import Place
 from foss_platform.lake.table.names import TableName

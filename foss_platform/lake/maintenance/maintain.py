@@ -13,10 +13,10 @@ from pyiceberg.catalog import Catalog
 
 from foss_platform.lake.files.table_files import StoredFile
 from foss_platform.lake.maintenance.compaction import Compaction, compact
-from foss_platform.lake.maintenance.expire_snapshots import expire
+from foss_platform.lake.maintenance.expire import expire
 from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
-from foss_platform.lake.maintenance.removal import Removal, plan_removal, remove
-from foss_platform.lake.ownership.ownership import require_own
+from foss_platform.lake.maintenance.unreferenced_files import Removal, plan_removal, remove
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.snapshots.points import PINNED_PREFIX
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import policy_of

@@ -1,7 +1,7 @@
 """The locations of a lake: its warehouse, and every other folder that holds its tables.
 
 A place is the parent of a table's namespace folder, as catalogs lay out tables: `<place>/<namespace>/<table>`. See
-`lake.ownership.ownership` for who owns a place.
+`lake.ownership.require_own` for who owns a place.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The platform's own small files at the root of a warehouse: reading, listing and writing them whole.
 
-If two processes create a file at once, exactly one succeeds. See `lake.ownership.ownership` and
+If two processes create a file at once, exactly one succeeds. See `lake.ownership.require_own` and
 `lake.maintenance.dropped_tables` for the content of these files, and `lake.files.table_files` for the files of a
 table.
 """

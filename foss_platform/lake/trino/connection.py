@@ -213,7 +213,9 @@ def query_failure(name: str, message: str) -> FossError:
     if _STORE_NAMES.fullmatch(name) and _STORE_WORDS.search(line):
         return PassingError(f"Trino could not read from the store: {said}", "Check that it is up, and run again.")
     if name == "EXCEEDED_TIME_LIMIT":
-        return LastingError(f"Trino gave up a query that takes too long: {said}", "Let it run longer, or ask for less.")
+        return LastingError(
+            f"Trino stopped the query because it took too long: {said}", "Let it run longer, or ask for less."
+        )
     if _MEMORY_NAMES.search(name):
         return LastingError(f"Trino ran out of memory for this query: {said}", "Give it more, or let it spill.")
     if name == "PERMISSION_DENIED":

@@ -43,8 +43,8 @@ def project_loads(trial: Trial) -> Finding:
 @contextmanager
 def _unchanged_home(settings: "Settings") -> "Iterator[Settings]":
     """Return settings with a folder that dbt may write to, because a validation must not leave files behind."""
+    from foss_platform.transform.dbt_folders import target_folder
     from foss_platform.transform.manifest import is_prepared
-    from foss_platform.transform.project import target_folder
 
     if is_prepared(settings):
         yield settings

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
-    from foss_platform.lake.ownership.standing import Standing
+    from foss_platform.lake.ownership.owner import Standing
 
 _REMEDY = "Restore the missing files from a backup, together with the catalog of the same time."
 
@@ -18,7 +18,7 @@ _REMEDY = "Restore the missing files from a backup, together with the catalog of
 def standing_in(trial: Trial) -> "Standing | None":
     """Return whether the configured catalog owns the files of its tables. None if that is not known now."""
     from foss_platform.lake.ownership.mark import ForeignLakeError
-    from foss_platform.lake.ownership.standing import standing_of
+    from foss_platform.lake.ownership.owner import standing_of
 
     try:
         return standing_of(_opened(trial))
@@ -30,7 +30,7 @@ def standing_in(trial: Trial) -> "Standing | None":
 
 def lake_owned(trial: Trial) -> Finding:
     """No other catalog uses the files of the tables."""
-    from foss_platform.lake.ownership.standing import standing_of
+    from foss_platform.lake.ownership.owner import standing_of
 
     standing = standing_of(_opened(trial))
     if not standing.is_own:

@@ -23,7 +23,7 @@ from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.maintenance import compaction
 from foss_platform.lake.maintenance import log as maintenance_log
 from foss_platform.lake.maintenance.maintain import maintain
-from foss_platform.lake.maintenance.removal import NOTES
+from foss_platform.lake.maintenance.unreferenced_files import NOTES
 from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.snapshots.points import Point
 from foss_platform.lake.table.names import TableName

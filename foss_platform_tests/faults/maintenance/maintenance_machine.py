@@ -13,7 +13,7 @@ from foss_platform.lake.files.data_files import DataFiles, Slices, write_data_fi
 from foss_platform.lake.files.table_files import StoredFile
 from foss_platform.lake.maintenance.compaction import compact
 from foss_platform.lake.maintenance.maintain import maintain
-from foss_platform.lake.maintenance.removal import plan_removal, remove
+from foss_platform.lake.maintenance.unreferenced_files import plan_removal, remove
 from foss_platform.lake.snapshots.points import ENGINE_SUMMARY, PINNED_PREFIX, point_at, point_table
 from foss_platform_tests.faults.maintenance.maintenance_model import (
     INSTANT,

@@ -16,7 +16,7 @@ from foss_platform.errors import LastingError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import DataFiles
 from foss_platform.lake.maintenance.maintain import maintain
-from foss_platform.lake.maintenance.removal import Removal
+from foss_platform.lake.maintenance.unreferenced_files import Removal
 from foss_platform.lake.snapshots.points import point_at
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.positions import own_position

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyiceberg.table import StaticTable, Table
 
-from foss_platform.lake.maintenance.removal import NOTES
+from foss_platform.lake.maintenance.unreferenced_files import NOTES
 from foss_platform.lake.snapshots.points import PINNED_PREFIX, Point, point_table
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy

@@ -18,7 +18,7 @@ from foss_platform.lake.commit.changes import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import write_data_files
 from foss_platform.lake.maintenance.maintain import maintain
-from foss_platform.lake.maintenance.removal import plan_removal
+from foss_platform.lake.maintenance.unreferenced_files import plan_removal
 from foss_platform.lake.snapshots.points import PINNED_PREFIX, live_points, pinned_points, point_at
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table

@@ -19,7 +19,7 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.connect.commit_order import moment_of, newest_commit
 from foss_platform.lake.files.data_files import EVERY_ROW
 from foss_platform.lake.maintenance.compaction import compact
-from foss_platform.lake.maintenance.expire_snapshots import expire
+from foss_platform.lake.maintenance.expire import expire
 from foss_platform.lake.maintenance.health import table_health
 from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at, point_table

@@ -14,11 +14,11 @@ from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.row_deletes import all_delete_files
 from foss_platform.lake.files.table_files import Storage
-from foss_platform.lake.maintenance.expire_snapshots import expire
+from foss_platform.lake.maintenance.expire import expire
 from foss_platform.lake.maintenance.health import table_health
 from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.maintenance.referenced_files import references_of
-from foss_platform.lake.maintenance.removal import NOTES
+from foss_platform.lake.maintenance.unreferenced_files import NOTES
 from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at, point_table
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS, TablePolicy
 from foss_platform.lake.table.positions import consumed_positions, own_position

@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from foss_platform.lake.commit.changes import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.table_files import Storage
-from foss_platform.lake.maintenance.removal import Removal, plan_removal, remove
+from foss_platform.lake.maintenance.unreferenced_files import Removal, plan_removal, remove
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.tables import DEFAULT_PROPERTIES, ensure_namespace, load_table

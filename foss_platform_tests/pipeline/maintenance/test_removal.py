@@ -11,7 +11,7 @@ from pyiceberg.table import Table
 from pyiceberg.table.statistics import StatisticsFile
 
 from foss_platform.errors import FossError, LastingError
-from foss_platform.lake.maintenance.removal import NOTES
+from foss_platform.lake.maintenance.unreferenced_files import NOTES
 from foss_platform.lake.snapshots.points import pinned_points, point_table
 from foss_platform.lake.table.tables import load_table
 from foss_platform_tests.pipeline.maintenance import aged_table

@@ -15,7 +15,7 @@ from foss_platform.lake.commit.changes import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import table_files as storage_module
 from foss_platform.lake.files.table_files import Storage, StoredFile
-from foss_platform.lake.maintenance.removal import NOTES, Removal, remove
+from foss_platform.lake.maintenance.unreferenced_files import NOTES, Removal, remove
 from foss_platform.lake.snapshots.points import PINNED_PREFIX
 from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, reaches_alike
 from foss_platform.lake.table.names import TableName

@@ -9,7 +9,7 @@ from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import LastingError
 from foss_platform.lake.files.table_files import Storage
-from foss_platform.lake.maintenance.removal import remove
+from foss_platform.lake.maintenance.unreferenced_files import remove
 from foss_platform.lake.snapshots.points import pinned_points, point_table
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import load_table

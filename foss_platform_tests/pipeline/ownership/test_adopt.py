@@ -24,8 +24,8 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.maintenance.referenced_files import references_of
 from foss_platform.lake.ownership.mark import MARK, ForeignLakeError
-from foss_platform.lake.ownership.ownership import require_own
-from foss_platform.lake.ownership.standing import standing_of
+from foss_platform.lake.ownership.owner import standing_of
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.snapshots.points import all_points, point_table
 from foss_platform.lake.table.tables import load_table

@@ -22,7 +22,7 @@ from foss_platform.lake.files.data_files import EVERY_ROW, write_data_files
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.maintenance.maintain import TableMaintenance, maintain
 from foss_platform.lake.maintenance.referenced_files import references_of
-from foss_platform.lake.maintenance.removal import NOTES
+from foss_platform.lake.maintenance.unreferenced_files import NOTES
 from foss_platform.lake.query.query import ask
 from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.snapshots.points import live_points, pinned_points, point_at

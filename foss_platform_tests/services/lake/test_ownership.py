@@ -16,8 +16,8 @@ from foss_platform.lake.adopt.adopt import adopt, plan_adoption
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.ownership.mark import ForeignLakeError
-from foss_platform.lake.ownership.ownership import require_own
-from foss_platform.lake.ownership.standing import standing_of
+from foss_platform.lake.ownership.owner import standing_of
+from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform_tests.pipeline.ownership.copies import THINGS, add, fill, ids
 from foss_platform_tests.services.lakes import Kind, Lake, named_by, set_environment

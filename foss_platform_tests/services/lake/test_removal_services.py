@@ -11,7 +11,7 @@ from foss_platform.lake.commit.changes import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import table_files as storage_module
 from foss_platform.lake.files.table_files import Storage, StoredFile
-from foss_platform.lake.maintenance.removal import NOTES, plan_removal, remove
+from foss_platform.lake.maintenance.unreferenced_files import NOTES, plan_removal, remove
 from foss_platform.lake.store.bulk_objects import BATCH
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy

@@ -162,7 +162,7 @@ class Server(ABC):
             self.start()
 
     def close(self) -> None:
-        """End the server in any state, and delete its folder."""
+        """Kill the server, whatever state it is in, and delete its folder."""
         self.kill()
         shutil.rmtree(self.folder)
 

@@ -18,7 +18,7 @@ from foss_platform.lake.files.row_deletes import all_delete_files, has_delete_fi
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.maintenance.referenced_files import references_of
-from foss_platform.lake.maintenance.removal import NOTES
+from foss_platform.lake.maintenance.unreferenced_files import NOTES
 from foss_platform.lake.query.duckdb_views import pin
 from foss_platform.lake.query.query import ask
 from foss_platform.lake.snapshots.points import all_points, live_points, pinned_points, point_at

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from foss_platform.transform.subset.subset import Subset, supported_subset
+from foss_platform.transform.supported.supported_dbt import Subset, supported_subset
 
 
 def node(name: str, *upstream: str, kind: str = "model", **config: Any) -> dict[str, Any]:

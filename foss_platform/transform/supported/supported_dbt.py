@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foss_platform.lake.table.names import NAMESPACES
-from foss_platform.transform.subset.project_lines import TextOf, place
+from foss_platform.transform.supported.project_lines import TextOf, place
 
 _BUILT = frozenset({"table", "incremental", "ephemeral", "view"})
 #: Namespaces that polls or the platform itself write to, or that the engines use.

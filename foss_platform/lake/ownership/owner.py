@@ -1,6 +1,6 @@
 """The relation of a catalog to the files of its tables: owner, copy, or moved lake.
 
-The judgement uses the marks of every place that holds tables. See `lake.ownership.ownership` for refusing writes, and
+The judgement uses the marks of every place that holds tables. See `lake.ownership.require_own` for refusing writes, and
 `lake.adopt.adopt` for the remedy.
 """
 

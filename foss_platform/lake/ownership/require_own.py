@@ -5,7 +5,7 @@ other as unreferenced. A copied home once deleted 56 files of its original this 
 deletes calls `require_own` first: commits (`lake.connect.guard`), files (`lake.files.table_files`,
 `lake.files.data_files`), and runs before they start.
 
-This module refuses changes and writes the first mark. See `lake.ownership.standing` for the judgement, and
+This module refuses changes and writes the first mark. See `lake.ownership.owner` for the judgement, and
 `lake.adopt.adopt` for the remedy.
 """
 
@@ -20,7 +20,7 @@ from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import PassingError
 from foss_platform.lake.ownership.mark import MARK, ForeignLakeError, new_mark, read_mark
-from foss_platform.lake.ownership.standing import Standing, standing_of
+from foss_platform.lake.ownership.owner import Standing, standing_of
 from foss_platform.lake.store.failures import lake_failures
 
 

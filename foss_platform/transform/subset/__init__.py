@@ -1,1 +1,0 @@
-"""The subset of dbt's language that the platform supports."""

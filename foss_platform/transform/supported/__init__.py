@@ -1,0 +1,1 @@
+"""The part of dbt's language that the platform supports."""
