@@ -29,9 +29,9 @@ def redirect_target(url: str, location: str) -> str:
         place = safe_url(target)
         stays = _same_place(url, target)
     except ValueError:
-        raise RefusedPlaceError("redirects to something that is not a URL, which is not followed") from None
+        raise RefusedPlaceError("redirects to an invalid URL, and the redirect was not followed") from None
     if not stays:
-        raise RefusedPlaceError(f"redirects to {place}, which is not followed")
+        raise RefusedPlaceError(f"redirects to {place}, and the redirect was not followed")
     return target
 
 

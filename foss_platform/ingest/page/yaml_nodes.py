@@ -17,7 +17,8 @@ class Place:
     line
         Counted from 1.
     key
-        The keys as the user wrote them, with a list entry shown by its name, such as `contract "Sted": type`. Empty for the document itself.
+        The keys as the user wrote them. A list entry is shown by its name, such as
+        `contract "Sted": type`. Empty for the document itself.
     """
 
     line: int

@@ -19,8 +19,8 @@ class SteadyTransaction(Transaction):
     @property
     def table_metadata(self) -> TableMetadata:
         """The metadata including the staged updates."""
-        # Staging creates a new tuple of updates, so the same tuple means the same metadata. `_updates` is a private
-        # name of PyIceberg: `test_transaction.py` fails if it disappears or no longer changes.
+        # Staging creates a new tuple of updates, so the same tuple means the same metadata. `_updates` is a
+        # private attribute of PyIceberg. `test_transaction.py` fails if it is removed or no longer replaced.
         if self._known is None or self._known[0] is not self._updates:
             base = self._table.metadata
             # Use the times that the commit will have, because they decide what is pinned.

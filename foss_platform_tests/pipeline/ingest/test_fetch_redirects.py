@@ -74,7 +74,7 @@ def test_an_absolute_redirect_within_the_host_is_followed() -> None:
 def test_redirect_to_another_host_is_refused_at_once(location: str) -> None:
     with misbehaving(answer("200 OK")) as server:
         there = redirect(location.format(port=server.port))
-        with misbehaving(there) as here, pytest.raises(LastingFetchError, match="which is not followed"):
+        with misbehaving(there) as here, pytest.raises(LastingFetchError, match="the redirect was not followed"):
             get(source_of(here.url, tries=3))
         assert len(here.paths) == 1
         assert server.paths == []
