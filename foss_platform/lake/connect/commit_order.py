@@ -36,16 +36,13 @@ def newest_commit(metadata: TableMetadata) -> int:
 def in_order(base: TableMetadata, updates: Sequence[TableUpdate]) -> tuple[TableUpdate, ...]:
     """Return the updates with snapshot times that do not run backwards.
 
-    A snapshot whose time is behind is moved to one millisecond after the newest snapshot, so that a moment names one of
-    them. Snapshots of one millisecond keep their time.
+    A snapshot whose time is behind gets one millisecond after the newest time, so that a moment names one of them.
     """
-    newest = max((snapshot.timestamp_ms for snapshot in base.snapshots), default=0)
-    least = newest_commit(base)
+    newest = newest_commit(base)
     ordered: list[TableUpdate] = []
     for update in updates:
         if isinstance(update, AddSnapshotUpdate):
-            is_behind = update.snapshot.timestamp_ms < max(newest, least)
-            newest = max(newest + 1, least) if is_behind else update.snapshot.timestamp_ms
+            newest = _in_order(newest, update.snapshot.timestamp_ms)
             snapshot = update.snapshot.model_copy(update={"timestamp_ms": newest})
             ordered.append(update.model_copy(update={"snapshot": snapshot}))
         else:
@@ -60,11 +57,11 @@ def with_times_in_order(base: TableMetadata, changed: TableMetadata) -> TableMet
     """
     if changed == base:
         return changed
-    least = newest_commit(base)
-    last_updated = max(changed.last_updated_ms, least)
+    newest = newest_commit(base)
+    last_updated = _in_order(newest, changed.last_updated_ms)
     standing = set(base.snapshot_log)
     snapshot_log = [
-        entry if entry in standing else entry.model_copy(update={"timestamp_ms": max(entry.timestamp_ms, least)})
+        entry if entry in standing else entry.model_copy(update={"timestamp_ms": _in_order(newest, entry.timestamp_ms)})
         for entry in changed.snapshot_log
     ]
     return changed.model_copy(
@@ -74,6 +71,11 @@ def with_times_in_order(base: TableMetadata, changed: TableMetadata) -> TableMet
             "metadata_log": _ascending(changed.metadata_log),
         }
     )
+
+
+def _in_order(newest: int, timestamp_ms: int) -> int:
+    """Return the time, or one millisecond after the newest time if it is behind."""
+    return timestamp_ms if timestamp_ms >= newest else newest + 1
 
 
 def seconds_behind(metadata: TableMetadata, now: datetime) -> float:

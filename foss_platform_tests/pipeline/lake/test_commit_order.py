@@ -44,7 +44,7 @@ JUMPS = {
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(START, tick=False) as clock:
+    with time_machine.travel(START, tick=True) as clock:
         yield clock
 
 
