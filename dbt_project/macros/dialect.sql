@@ -35,7 +35,7 @@
     (cast(epoch_us({{ later }}) - epoch_us({{ earlier }}) as double) / 60000000e0)
 {%- endmacro %}
 {% macro trino__minutes_between(earlier, later) -%}
-    {#- an interval has only milliseconds; an instant has microseconds, which fit into a double of seconds since 1970 -#}
+    {#- an interval has only milliseconds, but an instant has microseconds. These fit into a double of seconds since 1970 -#}
     (cast(
         cast(round(to_unixtime({{ later }}) * 1e6) as bigint) - cast(round(to_unixtime({{ earlier }}) * 1e6) as bigint) as double
     ) / 60000000e0)

@@ -37,7 +37,7 @@
     {%- if config.get('contract') and config.get('contract').enforced -%}
         {%- do get_assert_columns_equivalent(query) -%}
     {%- endif -%}
-    {#- an increment is small and is read several times; the whole content is read once and may be larger than memory -#}
+    {#- an increment is small and read several times. The whole content is read once and may be larger than memory -#}
     {%- set kind = 'table' if merge else 'view' -%}
     {%- call statement('main', auto_begin=false) -%}
         create or replace {{ kind }} {{ incoming }} as {{ query }}

@@ -140,7 +140,7 @@ def _table_then(name: TableName, table: Table, point: Point) -> Table:
     then = point_table(table, point)
     snapshot = then.snapshot_by_id(point.snapshot_id)
     if snapshot is None:
-        raise LastingError(f"The state of {name} at {point.committed_at.isoformat()} has expired meanwhile.")
+        raise LastingError(f"The state of {name} at {point.committed_at.isoformat()} has expired in the meantime.")
     refuse_equality_deletes(name, snapshot)
     schema = then.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else then.schema()
     if [(f.field_id, f.name, f.field_type) for f in schema.fields] != [

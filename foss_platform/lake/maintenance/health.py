@@ -118,7 +118,7 @@ def _look(table: Table) -> TableHealth:
         needs.append(f"{surplus} snapshots are outside the policy and wait to expire")
     if live > MAX_LIVE_SNAPSHOTS:
         remedy = ": remove tags" if tags else ""
-        needs.append(f"{live} live snapshots, {tags} of them tagged, slow down every commit{remedy}")
+        needs.append(f"{live} live snapshots ({tags} tagged) slow down every commit{remedy}")
     if manifests > _MANIFESTS:
         needs.append(f"{manifests} manifests slow down every read")
     behind = seconds_behind(table.metadata, datetime.now(UTC))

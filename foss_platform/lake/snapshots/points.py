@@ -205,7 +205,7 @@ def _nearest(points: Sequence[Point], moment: datetime) -> str:
     if after:
         parts.append(f"the next readable moment is {after[0].committed_at.isoformat()}")
     text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]}. `foss history` lists all of them."
+    return f"{text[0].upper()}{text[1:]}. `foss history` lists all states."
 
 
 def short_uuid(table: Table) -> str:

@@ -223,5 +223,5 @@ def query_failure(name: str, message: str) -> FossError:
     if _WORKER_NAMES.search(name):
         return PassingError(f"Trino lost a worker in the middle of it: {said}", "Check that all are up, and run again.")
     if _PASSING_NAMES.search(name):
-        return PassingError(f"Trino gave up ({name}): {said}", "Run again; if it stays, look at Trino's log.")
+        return PassingError(f"Trino gave up ({name}): {said}", "Run it again. If it fails again, check Trino's log.")
     return LastingError(f"Trino refuses the query ({name}): {said}")

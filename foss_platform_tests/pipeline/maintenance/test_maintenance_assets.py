@@ -209,4 +209,4 @@ def test_the_check_warns_of_tags_and_of_files_that_wait(settings: Settings) -> N
         table.manage_snapshots().create_tag(snapshot.snapshot_id, f"kept-{number}").commit()
     verdict = health_verdict(key, look_at(load_table(open_catalog(settings), TableName("gold", "tagged"))))
     assert not verdict.passed
-    assert "live snapshots, 61 of them tagged, slow down every commit" in str(verdict.description)
+    assert "live snapshots (61 tagged) slow down every commit" in str(verdict.description)

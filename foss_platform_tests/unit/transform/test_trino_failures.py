@@ -54,7 +54,7 @@ def query(kind: str, name: str, message: str) -> str:
         ),
         (query("Query", "GENERIC_INTERNAL_ERROR", "index out of bounds"), LastingError, "Trino refuses the query"),
         (query("External", "ICEBERG_CURSOR_ERROR", "Failed to read Parquet file: s3://a/b"), PassingError, "gave up"),
-        (query("Query", "EXCEEDED_TIME_LIMIT", "limit of 2.00h"), LastingError, "takes too long: limit of 2.00h."),
+        (query("Query", "EXCEEDED_TIME_LIMIT", "limit of 2.00h"), LastingError, "took too long: limit of 2.00h."),
         (query("User", "PERMISSION_DENIED", 'Access Denied: Cannot write "gold"'), ConfigurationError, "Access Denied"),
         (
             f"Runtime Error {_MODEL}\n  {_POOL}: Max retries exceeded with url: /v1/statement (Caused by "
