@@ -26,7 +26,8 @@ The command of that run ends the section. A benchmark without a full run says so
 runs.
 
 Both sides of a ratio were measured alternately in the same run. A ratio is therefore more portable to another machine
-than seconds. In each round both sides are timed and one time is divided by the other. Each figure is the median of the rounds."""
+than seconds. In each round both sides are timed and one time is divided by the other. Each figure is the median of the
+rounds."""
 
 
 @dataclass(frozen=True)
