@@ -104,6 +104,6 @@ CHECKS = (
         "The newest metadata, the manifests and a data file of each table can be read.",
         tables_can_be_read,
         _REMEDY,
-        needs=("catalog_answers", "store_takes_objects"),
+        needs=("catalog_answers",),
     ),
 )
