@@ -8,7 +8,7 @@ would not work, because dbt has its own threads.
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from foss_platform.errors import PassingError
@@ -31,10 +31,14 @@ class Stop:
 
     def set(self) -> None:
         """Interrupt DuckDB's running statements, and refuse the nodes that are left."""
+        import duckdb
+
         with self._lock:
             self._is_set = True
             for cursor in list(self._cursors):
-                cursor.interrupt()
+                # dbt may have closed it meanwhile
+                with suppress(duckdb.ConnectionException):
+                    cursor.interrupt()
 
     def refuse_if_set(self) -> None:
         """Raise an error if the run was stopped. Called before every request to an engine.

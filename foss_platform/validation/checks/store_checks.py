@@ -20,7 +20,7 @@ _REMEDIES = (
     ("NETWORK_CONNECTION", "Check that the store is running, and PYICEBERG_CATALOG__LAKE__S3__ENDPOINT."),
     ("curlCode", "Check that the store is running, and PYICEBERG_CATALOG__LAKE__S3__ENDPOINT."),
 )
-_REMEDY = "Check that the store is running and reachable from here. Check its address and the permissions of the key."
+_REMEDY = "Check that the store is running, PYICEBERG_CATALOG__LAKE__S3__ENDPOINT, and the permissions of the key."
 _FOLDER_REMEDY = "Check the owner, permissions and free disk space of the warehouse's folder."
 
 

@@ -192,5 +192,5 @@ def test_foss_feed_serves_until_a_signal(number: signal.Signals, options: list[s
         process.send_signal(number)
         rest, errors = process.communicate(timeout=30)
     assert answer.json()[0]["Klokkeslett"] == "02:56"
-    assert rest.strip() == "Stopped after 1 answers."
+    assert rest.strip() == "Stopped after 1 responses."
     assert (process.returncode, errors) == (0, "")

@@ -96,5 +96,5 @@ def test_file_with_wrong_columns_is_reported(lake: Settings, tmp_path: Path) -> 
     (tmp_path / "project" / "reference" / FILE.name).write_text("site,capacity\nForum,many\n")
     with pytest.raises(ConfigurationError) as refused:
         ask(lake.model_copy(update={"dbt_project": tmp_path / "project"}), open_catalog(lake), JOINED)
-    assert "parking_sites cannot be made" in str(refused.value)
+    assert "parking_sites cannot be created" in str(refused.value)
     assert "parking_sites.sql" in str(refused.value)

@@ -128,7 +128,7 @@ def test_target_with_new_commits_is_complete_and_not_overwritten(small: Catalog,
     went_on = everything(destination)
     assert carry(small, destination)[1] == {}
     put(small, 99)
-    with pytest.raises(LastingError, match=r"bronze\.things was written to at the target"):
+    with pytest.raises(LastingError, match=r"bronze\.things was written to both here and at the target"):
         carry(small, destination)
     assert everything(destination) == went_on
 

@@ -92,7 +92,7 @@ def test_a_clock_behind_the_newest_commit_is_a_warning(settings: Settings, back:
         found = by_name(settings)["lake_clock_agrees"]
     assert found.status is status
     if status is Status.WARNING:
-        assert f"bronze.things lies {back:,.1f} s ahead of this machine's clock" in found.detail
+        assert f"the newest commit of bronze.things is {back:,.1f} s ahead of this machine's clock" in found.detail
         assert "NTP" in found.remedy
 
 
