@@ -10,11 +10,11 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from foss_platform.errors import ConfigurationError
 
@@ -110,18 +110,29 @@ def _write_csv(reader: "pa.RecordBatchReader", sink: BinaryIO) -> None:
     from foss_platform.cli.shared.text_output import texts
 
     # numbers and booleans are not quoted, so the CSV writer gets them unconverted
-    plain = [pa.types.is_primitive(f.type) and not pa.types.is_temporal(f.type) for f in reader.schema]
-    fields = [
-        field if keep else pa.field(field.name, pa.string()) for field, keep in zip(reader.schema, plain, strict=True)
-    ]
-    schema = pa.schema([pa.field(field.name, field.type) for field in fields])
+    types = [_csv_type(field.type) for field in reader.schema]
+    schema = pa.schema([pa.field(field.name, type_) for field, type_ in zip(reader.schema, types, strict=True)])
     with csv.CSVWriter(sink, schema) as writer:
         for batch in reader:
-            columns = [
-                column if keep else pa.array(texts(column), pa.string())
-                for column, keep in zip(batch.columns, plain, strict=True)
-            ]
+            columns = [_csv_column(column, type_, texts) for column, type_ in zip(batch.columns, types, strict=True)]
             writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _csv_type(type_: Any) -> Any:
+    """Return the type that a column has in the CSV writer: its own for numbers, bool for DuckDB's bool8, else text."""
+    import pyarrow as pa
+
+    if isinstance(type_, pa.BaseExtensionType) and type_.extension_name == "arrow.bool8":
+        return pa.bool_()
+    return type_ if pa.types.is_primitive(type_) and not pa.types.is_temporal(type_) else pa.string()
+
+
+def _csv_column(column: Any, to: Any, texts: Callable[[Any], Any]) -> Any:
+    import pyarrow as pa
+
+    if column.type == to:
+        return column
+    return column.storage.cast(to) if pa.types.is_boolean(to) else pa.array(texts(column), to)
 
 
 def _write_json(reader: "pa.RecordBatchReader", sink: BinaryIO) -> None:
