@@ -102,7 +102,7 @@ def test_servers_listen_only_on_this_machine(postgres: Postgres, minio: Minio) -
 @pytest.mark.parametrize("kind", ["Postgres", "Minio"])
 def test_a_server_dies_with_its_parent(kind: str) -> None:
     code = (
-        f"from foss_platform_tests.services.{kind.lower()} import {kind}\n"
+        f"from foss_platform_tests.services.servers.{kind.lower()} import {kind}\n"
         "from foss_platform_tests.services.servers.process_tree import descendants\n"
         f"server = {kind}()\nserver.start()\n"
         "print(server.folder, server.pid, *descendants(server.pid), flush=True)\ninput()\n"
