@@ -8,8 +8,8 @@ import yaml
 
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.settings import PROJECT_ROOT, Settings
-from foss_platform.transform.dbt_folders import target_folder
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.folders import target_folder
+from foss_platform.transform.project.manifest import prepare_manifest
 
 REAL_RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-2020-10-14_2020-11-15.jsonl.gz"
 PARKING_PAGE = PROJECT_ROOT / "foss_platform" / "defs" / "stavanger_parking" / "defs.yaml"

@@ -25,7 +25,7 @@ from foss_platform.errors import FossError, LastingError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import load_table
-from foss_platform.transform.manifest import read_manifest, read_subset
+from foss_platform.transform.project.manifest import read_manifest, read_subset
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build
 

@@ -20,7 +20,7 @@ def makers(settings: Settings, feeds: Iterable[Feed]) -> dict[TableName, str]:
     OSError
         If parsing cannot write to the home.
     """
-    from foss_platform.transform.manifest import read_manifest
+    from foss_platform.transform.project.manifest import read_manifest
 
     found = _of_project(read_manifest(settings))
     for feed in feeds:

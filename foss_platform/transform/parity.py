@@ -23,7 +23,7 @@ from foss_platform.lake.table.tables import load_table
 from foss_platform.lake.trino.connection import refuse_without_trino
 from foss_platform.settings import Settings
 from foss_platform.transform.environment import variables_set
-from foss_platform.transform.manifest import read_manifest
+from foss_platform.transform.project.manifest import read_manifest
 from foss_platform.transform.run_positions import is_ephemeral
 from foss_platform.transform.runner import build
 from foss_platform.transform.supported.supported_dbt import supported_subset

@@ -15,7 +15,7 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop
-from foss_platform.transform.invoke import first_lines, invoke
+from foss_platform.transform.project.invoke import first_lines, invoke
 from foss_platform.transform.results import NodeResult, failure_of_engine
 from foss_platform.transform.selection import divide
 

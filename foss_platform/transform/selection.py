@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from foss_platform.settings import Settings
-from foss_platform.transform.manifest import read_manifest, read_subset
+from foss_platform.transform.project.manifest import read_manifest, read_subset
 from foss_platform.transform.results import NodeResult, NodeStatus
 
 

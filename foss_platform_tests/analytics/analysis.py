@@ -2,7 +2,7 @@
 
 from foss_platform.settings import Settings
 from foss_platform.transform import invoke
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.manifest import prepare_manifest
 
 _FILE = "analyses/parking/sites_without_reference.sql"
 

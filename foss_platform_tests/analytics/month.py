@@ -12,7 +12,7 @@ from foss_platform.cli.shared.pages import find_feed
 from foss_platform.cli.shared.recorded import take_in
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.manifest import prepare_manifest
 from foss_platform.transform.runner import build
 
 #: End of the first part, in UTC: the end of October in Oslo.

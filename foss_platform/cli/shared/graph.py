@@ -58,7 +58,7 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
     from foss_platform.components.shared.loading import Platform
     from foss_platform.definitions import build_defs
     from foss_platform.process_marks import marks_of
-    from foss_platform.transform.manifest import read_manifest, read_subset
+    from foss_platform.transform.project.manifest import read_manifest, read_subset
 
     defs = build_defs(Platform(settings))
     job = defs.resolve_job_def(job_name)

@@ -20,7 +20,7 @@ _SECONDS = 90.0
 def project_loads(trial: Trial) -> Finding:
     """The pages and the dbt project can be read as a run reads them, and use only supported features."""
     from foss_platform.ingest.page.read_pages import read_pages
-    from foss_platform.transform.manifest import read_manifest, read_subset
+    from foss_platform.transform.project.manifest import read_manifest, read_subset
 
     broken = [str(problem) for page in read_pages(trial.settings.defs_folder) for problem in page.problems]
     with _unchanged_home(trial.settings) as settings:
@@ -43,8 +43,8 @@ def project_loads(trial: Trial) -> Finding:
 @contextmanager
 def _unchanged_home(settings: "Settings") -> "Iterator[Settings]":
     """Return settings with a folder that dbt may write to, because a validation must not leave files behind."""
-    from foss_platform.transform.dbt_folders import target_folder
-    from foss_platform.transform.manifest import is_prepared
+    from foss_platform.transform.project.folders import target_folder
+    from foss_platform.transform.project.manifest import is_prepared
 
     if is_prepared(settings):
         yield settings

@@ -10,7 +10,7 @@ from typing import Any
 from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import RecordedPoll, read_recording
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.manifest import prepare_manifest
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.dagster.daemon import wait_for_ticks
 from foss_platform_tests.benchmarks.dagster.timeline import last_commit

@@ -29,7 +29,7 @@ from foss_platform.lake.table.positions import POSITION_PREFIX
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import ensure_namespace, list_tables, load_table
 from foss_platform.settings import Settings
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.manifest import prepare_manifest
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.ingest.polls import PACE, made_up_body, take_in
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of

@@ -9,8 +9,8 @@ from typing import Any
 from foss_platform.lake.query.duckdb_views import connect
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.settings import Settings
-from foss_platform.transform.dbt_folders import target_folder
-from foss_platform.transform.manifest import read_manifest
+from foss_platform.transform.project.folders import target_folder
+from foss_platform.transform.project.manifest import read_manifest
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
 from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, Outcome, in_own_process, settings_of

@@ -27,8 +27,8 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.move.check import fingerprint
 from foss_platform.lake.table.tables import list_tables, load_table
-from foss_platform.transform.dbt_folders import target_folder
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.folders import target_folder
+from foss_platform.transform.project.manifest import prepare_manifest
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.ingest.polls import PACE, PIPELINE, SITES, bulk, made_up_body
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of

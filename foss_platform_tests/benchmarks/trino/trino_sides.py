@@ -17,7 +17,7 @@ from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.settings import load_settings
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.manifest import prepare_manifest
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.ingest.polls import PACE, made_up_body, take_in
 from foss_platform_tests.benchmarks.measure import BenchmarkError

@@ -16,7 +16,7 @@ from foss_platform.lake.query.reference_tables import attach_reference
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
 from foss_platform.settings import PROJECT_ROOT, Settings
-from foss_platform.transform.manifest import read_manifest
+from foss_platform.transform.project.manifest import read_manifest
 from foss_platform_tests.analytics.analysis import compiled
 
 SOURCE = "source.foss_platform.reference.parking_sites"

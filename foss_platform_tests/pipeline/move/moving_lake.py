@@ -24,7 +24,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import own_position
 from foss_platform.lake.table.tables import TableSpec, ensure_table, list_tables, load_table
 from foss_platform.settings import Settings
-from foss_platform.transform.dbt_folders import target_folder
+from foss_platform.transform.project.folders import target_folder
 from foss_platform_tests.faults.injection.kill_points import Points
 from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected
 from foss_platform_tests.tables import Row

@@ -7,7 +7,7 @@ import pytest
 
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import read_recording
-from foss_platform.transform.dbt_folders import target_folder
+from foss_platform.transform.project.folders import target_folder
 from foss_platform_tests.pipeline.transform.test_law import EXCERPT, GOLD, SILVER, Pipeline, compare, expected
 from foss_platform_tests.services.lakes import Lake
 from foss_platform_tests.tables import content

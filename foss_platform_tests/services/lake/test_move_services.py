@@ -20,7 +20,7 @@ from foss_platform.lake.move.plan import Standing, plan_move
 from foss_platform.lake.move.target import open_target, read_target
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.settings import Settings
-from foss_platform.transform.dbt_folders import target_folder
+from foss_platform.transform.project.folders import target_folder
 from foss_platform_tests.faults.injection.kill_points import ANSWERED, TOLD
 from foss_platform_tests.faults.injection.trial import attempt
 from foss_platform_tests.pipeline.move import moving_lake as moving

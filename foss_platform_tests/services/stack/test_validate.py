@@ -16,7 +16,7 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.mark import MARK
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
-from foss_platform.transform.dbt_folders import target_folder
+from foss_platform.transform.project.folders import target_folder
 from foss_platform.validation.probe import probe_rows
 from foss_platform.validation.results import Status
 from foss_platform.validation.suite import CHECK_SECONDS, CHECKS

@@ -18,7 +18,7 @@ from foss_platform.cli.shared.pages import find_feed
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.lake.table.positions import position_keys
 from foss_platform.settings import load_settings
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.manifest import prepare_manifest
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build
 from foss_platform.transform.trino.run import TrinoRun

@@ -11,8 +11,8 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import ask
 from foss_platform.lake.trino.query import ask_trino
 from foss_platform.settings import Settings, load_settings
-from foss_platform.transform.invoke import compiled
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.invoke import compiled
+from foss_platform.transform.project.manifest import prepare_manifest
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 
 INSTANT = "timestamp(6) with time zone"

@@ -27,7 +27,7 @@ from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.table.positions import consumed_positions
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.settings import Settings, load_settings
-from foss_platform.transform.manifest import prepare_manifest
+from foss_platform.transform.project.manifest import prepare_manifest
 from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import content

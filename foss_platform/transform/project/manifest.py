@@ -13,8 +13,8 @@ from typing import Any
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
-from foss_platform.transform.dbt_folders import dbt_folder, manifest_file, target_folder
-from foss_platform.transform.invoke import parse
+from foss_platform.transform.project.folders import dbt_folder, manifest_file, target_folder
+from foss_platform.transform.project.invoke import parse
 from foss_platform.transform.supported.supported_dbt import Subset, supported_subset
 
 #: Folders without source files of the project: dbt, git and Python write to them.
