@@ -15,19 +15,22 @@ from pyiceberg.catalog import Catalog
 
 from foss_platform.components.models.dbt_checks import model_checks
 from foss_platform.components.models.dbt_translator import LakeTranslator, foss_meta
+from foss_platform.components.models.project_check import project_check
 from foss_platform.components.shared.failures import failure, forbid_retries
 from foss_platform.components.shared.loading import Platform, current_platform
 from foss_platform.components.shared.plots import LinePlot, plot_metadata
 from foss_platform.components.shared.run_executor import run_executor
 from foss_platform.components.shared.table_health import look_at
 from foss_platform.components.shared.table_preview import table_metadata
-from foss_platform.errors import FossError, LastingError
+from foss_platform.errors import ConfigurationError, FossError, LastingError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import load_table
-from foss_platform.transform.project.manifest import read_manifest, read_subset
+from foss_platform.transform.project.manifest import manifest_of, read_subset
+from foss_platform.transform.project.parsed import ParsedProject, prepare_project
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build
+from foss_platform.transform.supported.supported_dbt import Subset
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
 #: Run tag or op tag that requests a build from scratch.
@@ -40,8 +43,14 @@ class DbtModels(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return the assets, the checks of their logic and health, and the jobs that build and rebuild them."""
         platform = current_platform()
-        manifest = read_manifest(platform.settings)
-        assets = dbt_asset(platform, manifest)
+        judged = project_check(platform)
+        try:
+            project = prepare_project(platform.settings)
+        except ConfigurationError:
+            # the check and `foss check` say why; polls go on
+            return judged
+        manifest = manifest_of(project)
+        assets = dbt_asset(platform, project, manifest)
         build_job = dg.define_asset_job(
             "build",
             selection=dg.AssetSelection.assets(assets),
@@ -56,22 +65,24 @@ class DbtModels(dg.Component, dg.Model, dg.Resolvable):
             executor_def=run_executor,
         )
         checks = model_checks(platform, manifest)
-        return dg.Definitions(assets=[assets], asset_checks=[checks], jobs=[build_job, rebuild_job])
+        models = dg.Definitions(assets=[assets], asset_checks=[checks], jobs=[build_job, rebuild_job])
+        return dg.Definitions.merge(models, judged)
 
 
-def dbt_asset(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
+def dbt_asset(platform: Platform, project: ParsedProject, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     """Return the multi-asset of all models and seeds, with dbt's tests as checks."""
+    subset = read_subset(project, manifest)
 
     @dbt_assets(
         manifest=manifest,
-        dagster_dbt_translator=LakeTranslator(platform.settings),
+        dagster_dbt_translator=LakeTranslator(platform.settings, subset),
         name="dbt_models",
         pool="dbt_models",
     )
     def models(context: dg.AssetExecutionContext) -> Any:
         rebuild = context.run.tags.get(REBUILD_TAG) == "true"
         try:
-            yield from _build(context, platform, manifest, full_refresh=rebuild)
+            yield from _build(context, platform, manifest, subset, full_refresh=rebuild)
         except FossError as error:
             raise failure(context, error) from error
 
@@ -79,7 +90,12 @@ def dbt_asset(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetsDefin
 
 
 def _build(
-    context: dg.AssetExecutionContext, platform: Platform, manifest: Mapping[str, Any], *, full_refresh: bool
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    manifest: Mapping[str, Any],
+    subset: Subset,
+    *,
+    full_refresh: bool,
 ) -> Iterator[Any]:
     assets = {_unique_id(context, key): key for key in context.selected_asset_keys}
     checks = {
@@ -90,9 +106,9 @@ def _build(
     failed: list[NodeResult] = []
     names = [".".join(manifest["nodes"][unique_id]["fqn"]) for unique_id in (*assets, *checks)]
     waiting = set(assets)
-    for notice in read_subset(platform.settings, manifest).notices:
-        if notice.unique_id in (*assets, *checks):
-            context.log.warning(str(notice))
+    for remark in (*subset.notices, *subset.held_back.values()):
+        if remark.unique_id in (*assets, *checks):
+            context.log.warning(str(remark))
     with closing(build(platform.settings, names, full_refresh=full_refresh)) as results:
         # an incremental build takes seconds: previews and plots wait until gold is committed, to not slow it down
         # a rebuild takes long, so each table is shown as soon as it is built

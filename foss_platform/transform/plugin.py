@@ -35,10 +35,10 @@ from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, 
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import find_table, list_tables, load_table
-from foss_platform.transform.project.folders import manifest_file
-from foss_platform.transform.handover import settings_of_run, stop_of_run
+from foss_platform.transform.handover import manifest_file_of_run, settings_of_run, stop_of_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.project.parsed import kept_project
 
 #: The table from which the macros read positions: (table_name, source_name, source_uuid, sequence_number).
 _POSITIONS = "foss_state.positions"
@@ -139,7 +139,8 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
 
     def _logic(self, unique_id: str) -> str:
         if self._manifest is None:
-            self._manifest = json.loads(manifest_file(self._settings).read_text())
+            manifest_file = manifest_file_of_run() or kept_project(self._settings).manifest_file
+            self._manifest = json.loads(manifest_file.read_text())
         return logic_hash(self._manifest, unique_id)
 
     def _pin(self, name: TableName, table: Table) -> None:

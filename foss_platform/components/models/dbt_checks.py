@@ -51,7 +51,8 @@ def model_checks(platform: Platform, manifest: Mapping[str, Any]) -> dg.AssetChe
 
 def _tables(platform: Platform, manifest: Mapping[str, Any]) -> dict[dg.AssetKey, str]:
     """Return the node of each model and seed that has a table, by asset."""
-    translator, subset = LakeTranslator(platform.settings), supported_subset(manifest)
+    subset = supported_subset(manifest)
+    translator = LakeTranslator(platform.settings, subset)
     return {
         translator.get_asset_key(node): unique_id
         for unique_id, node in manifest["nodes"].items()

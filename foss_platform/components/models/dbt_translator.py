@@ -9,14 +9,16 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from foss_platform.components.rest_feed import SHARED_TAG
 from foss_platform.settings import Settings, Switch
+from foss_platform.transform.supported.supported_dbt import Subset
 
 
 class LakeTranslator(DagsterDbtTranslator):
     """Asset keys are `[namespace, table]`, also for sources, so that feeds and models form one graph."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, subset: Subset) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_code_references=False))
         self._platform_settings = settings
+        self._subset = subset
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """Return the namespace and the table name."""
@@ -38,9 +40,11 @@ class LakeTranslator(DagsterDbtTranslator):
             return spec
         node = manifest["nodes"][unique_id]
         shared = len(feeding_pipelines(manifest, unique_id)) > 1
+        automatic = self._platform_settings.automation is Switch.ON
         spec = spec.replace_attributes(
             kinds={"iceberg", "dbt", *({"seed"} if unique_id.startswith("seed.") else set())},
-            automation_condition=catch_up() if self._platform_settings.automation is Switch.ON else None,
+            # otherwise automation would request a node that is not built after each poll
+            automation_condition=catch_up() if automatic and not self._subset.reason(unique_id) else None,
             freshness_policy=freshness(manifest, unique_id),
         )
         file = self._platform_settings.dbt_project / node["original_file_path"]

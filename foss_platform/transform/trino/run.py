@@ -19,7 +19,6 @@ from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.lake.trino.connection import coordinator
 from foss_platform.settings import Settings
-from foss_platform.transform.project.folders import manifest_file
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.run_positions import (
@@ -59,11 +58,15 @@ def profile_variables(settings: Settings) -> dict[str, str]:
 class TrinoRun:
     """The lake at the start of a run, and the state of the tables that the run builds."""
 
-    def __init__(self, settings: Settings, selection: Sequence[str], stop_at: Mapping[str, int]) -> None:
+    def __init__(
+        self, settings: Settings, manifest: Mapping[str, Any], selection: Sequence[str], stop_at: Mapping[str, int]
+    ) -> None:
         """Read the state of the lake.
 
         Parameters
         ----------
+        manifest
+            The content of dbt's `manifest.json`.
         selection
             Fully qualified names of the nodes to build. Empty: all nodes.
         stop_at
@@ -74,7 +77,7 @@ class TrinoRun:
         FossError
             If the catalog cannot be read.
         """
-        self._manifest: dict[str, Any] = json.loads(manifest_file(settings).read_text())
+        self._manifest = manifest
         self._catalog = open_catalog(settings)
         names = list_tables(self._catalog)
         tables = {str(name): load_table(self._catalog, name) for name in names}

@@ -18,7 +18,7 @@ from foss_platform.cli.shared.pages import find_feed
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.lake.table.positions import position_keys
 from foss_platform.settings import load_settings
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build
 from foss_platform.transform.trino.run import TrinoRun
@@ -44,7 +44,7 @@ class Standing(Pipeline):
     def __init__(self, stand: TrinoOnLake) -> None:
         super().__init__(load_settings(), find_feed("stavanger_parking"))
         self.stand = stand
-        prepare_manifest(self.settings)
+        prepare_project(self.settings)
         self._polls = made_up_polls(23, _POLLS)
         self.seen: list[RecordedPoll] = []
         self.more(_FIRST)
