@@ -35,6 +35,14 @@ _COPIES_KEPT = 3
 _RUNS_KEPT = 2
 
 
+class ParseError(ConfigurationError):
+    """The project does not parse, and this home has no version of it that parsed."""
+
+    def __init__(self, found: ParseProblem, project: Path) -> None:
+        super().__init__(str(found), f"Correct it in {project}.")
+        self.found = found
+
+
 @dataclass(frozen=True)
 class ParsedProject:
     """A copy of the project that dbt has parsed.
@@ -71,8 +79,10 @@ def prepare_project(settings: Settings) -> ParsedProject:
 
     Raises
     ------
+    ParseError
+        If the project does not parse and no version of it has been parsed in this home.
     ConfigurationError
-        If the project does not parse and no version of it has been parsed in this home, or there is no project.
+        If there is no project.
     """
     wanted = fingerprint(settings.dbt_project)
     if (found := _known(settings, wanted)) is None:
@@ -156,7 +166,7 @@ def _parse(settings: Settings, wanted: str) -> ParsedProject:
 
 def _last_that_parsed(settings: Settings, problem: ParseProblem) -> ParsedProject:
     if (current := _current(settings)) is None:
-        raise ConfigurationError(str(problem), f"Correct it in {settings.dbt_project}.")
+        raise ParseError(problem, settings.dbt_project)
     return ParsedProject(current, problem, changed_files(settings.dbt_project, current / "project"))
 
 
