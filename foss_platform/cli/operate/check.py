@@ -1,4 +1,7 @@
-"""`foss check`: check offline whether the project's pages and dbt models can be used. See `foss validate` for the services."""
+"""`foss check`: check offline whether the project's pages and dbt models can be used.
+
+See `foss validate` for the services.
+"""
 
 import json
 from dataclasses import asdict

@@ -41,7 +41,7 @@ COUNT = f"select count(*) as n from {NAME}"
 
 @pytest.fixture
 def catalog(lake: Lake) -> Catalog:
-    """A catalog with two tables. They are made before the clock moves, because the store checks the mark's signature."""
+    """A catalog with two tables. They are created before the clock moves, because the store refuses other times."""
     catalog = open_catalog(lake.settings)
     for name in (NAME, OTHER):
         ensure_table(catalog, TableSpec(name, SCHEMA))
