@@ -110,6 +110,17 @@ def is_prepared(settings: Settings) -> bool:
     return _known(settings, fingerprint(settings.dbt_project)) is not None
 
 
+def known_problem(settings: Settings) -> ParseProblem | None:
+    """Return why the project's current files do not parse, as far as that is known without parsing them."""
+    try:
+        found = _known(settings, fingerprint(settings.dbt_project))
+    except ParseError as error:
+        return error.found
+    except ConfigurationError:
+        return None
+    return None if found is None else found.problem
+
+
 @contextlib.contextmanager
 def run_folder(project: ParsedProject) -> Iterator[Path]:
     """Provide a target folder for one run of dbt. The folders of the last runs stay, with their compiled SQL."""

@@ -1,7 +1,6 @@
 """A dbt project that cannot be read, or whose reading is interrupted: one line, the file, what to do."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -56,24 +55,13 @@ def test_a_project_that_can_be_read_passes(foss: Foss, settings: Settings) -> No
 
 
 def test_ctrl_c_while_dbt_parses(settings: Settings, foss: Foss, tmp_path: Path) -> None:
-    project = project_with(tmp_path)
-    # dbt waits for its content for ever
-    pipe = project / "models" / "gold" / "waits.sql"
-    os.mkfifo(pipe)
-    writers: list[int] = []
-
-    def dbt_reads() -> bool:
-        try:
-            writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            return False
-        return True
-
-    code, out, err = interrupt_when(start_foss(settings.home, project, "rebuild"), dbt_reads)
-    for writer in writers:
-        os.close(writer)
-    assert writers
+    loop = "{% for _ in range(90000) %}"
+    project = project_with(tmp_path, gold__endless_sql=f"{loop * 3}{{% endfor %}}{{% endfor %}}{{% endfor %}}")
+    # dbt creates this folder when it starts
+    logs = settings.home / "dbt" / "logs"
+    code, out, err = interrupt_when(start_foss(settings.home, project, "rebuild"), logs.exists)
     assert (code, out, err) == (130, "", "Interrupted\n")
+    assert [path for path in (settings.home / "dbt" / "target").iterdir() if path.is_dir()] == []
 
 
 def test_ctrl_c_while_dbt_builds(foss: Foss, settings: Settings) -> None:

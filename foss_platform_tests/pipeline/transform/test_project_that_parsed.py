@@ -56,6 +56,7 @@ def test_the_changed_model_is_held_back_and_the_others_are_built(
     assert f"bronze/{PIPELINE}" in out
     assert "silver/parking_readings" in out
     assert "gold/parking_hourly" in out
+    assert f"The dbt project does not parse ({LATEST}:1)" in foss("status")[2]
     assert "gold/parking_latest " not in out.partition("Checks that did not pass")[0]
 
 
