@@ -35,10 +35,10 @@ from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, 
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import find_table, list_tables, load_table
-from foss_platform.transform.project.folders import manifest_file
 from foss_platform.transform.handover import settings_of_run, stop_of_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.project.folders import manifest_file
 
 #: The table from which the macros read positions: (table_name, source_name, source_uuid, sequence_number).
 _POSITIONS = "foss_state.positions"

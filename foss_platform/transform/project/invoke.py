@@ -11,8 +11,8 @@ from typing import Any
 from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError, was_interrupted
 from foss_platform.settings import Settings
-from foss_platform.transform.project.folders import dbt_folder, target_folder
 from foss_platform.transform.handover import Stop, dbt_with
+from foss_platform.transform.project.folders import dbt_folder, target_folder
 from foss_platform.transform.results import failure_of_engine, node_result
 
 
