@@ -13,8 +13,8 @@ from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.table.positions import LOGIC_PROPERTY
 from foss_platform.settings import Settings
-from foss_platform.transform.project.folders import manifest_file
 from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.project.folders import manifest_file
 from foss_platform_tests.faults.conftest import Measured
 from foss_platform_tests.faults.injection.building import FINISHED, build_models
 from foss_platform_tests.faults.injection.contention import compact, expire
