@@ -133,7 +133,7 @@ def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def _delete_verdicts(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete a run's check verdicts. Dagster has no call for this. `test_dagster_history.py` detects schema changes."""
+    """Delete a run's check verdicts. Dagster has no call for this. `test_run_history.py` detects schema changes."""
     connection_of = getattr(instance.event_log_storage, "index_connection", None)
     if connection_of is not None:
         with connection_of() as connection:

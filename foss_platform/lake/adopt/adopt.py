@@ -1,4 +1,4 @@
-"""Adopting a copied or moved lake: its own files, correct paths, and finally the mark.
+"""Adopting a copied or moved lake: copy missing files, correct the paths, and finally write the mark.
 
 The lake stays read-only until the mark is written, so an interrupted adoption is simply run again. The original's
 files are only read, because its catalog may still be in use.
@@ -24,7 +24,7 @@ from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.store.warehouse import Place
 from foss_platform.lake.table.tables import ensure_namespace
 
-#: The tables whose location in the catalog is being changed during an adoption.
+#: File in the warehouse with the tables whose location in the catalog is being changed by an adoption.
 _JOURNAL = "foss-adoption.json"
 
 Identifier = tuple[str, ...]
@@ -37,7 +37,7 @@ class Adopted:
     Attributes
     ----------
     places
-        Former locations to new ones. Empty if the files are not moved.
+        New locations by former location. Empty if the files are not moved.
     """
 
     identifier: Identifier
@@ -69,7 +69,7 @@ class Adoption:
 
     @property
     def takes_over(self) -> bool:
-        """Whether all files stay where they are."""
+        """Whether no file is moved."""
         return not any(table.places for table in self.tables)
 
 
@@ -120,7 +120,7 @@ def adopt(catalog: Catalog, plan: Adoption, progress: Callable[[str, int], None]
     LastingError
         If a file that a table needs is missing.
     PassingError
-        If a store or catalog failed, or another process adopted the lake meanwhile. Run it again.
+        If a store or catalog failed, or another process adopted the lake meanwhile. The adoption can be run again.
     """
     standing, owner = plan.standing, plan.owner
     assert owner is not None
@@ -156,7 +156,7 @@ def _relocate(catalog: Catalog, table: Adopted, progress: Callable[[str, int], N
 
 
 def _point_at(catalog: Catalog, listed: Mapping[Identifier, str], table: Adopted, metadata: str) -> None:
-    """Register the table at its new location. The journal has tables that were dropped but not registered again."""
+    """Register the table at its new location. If this is interrupted after the drop, the table is in the journal."""
     if metadata == listed.get(table.identifier):
         return
     if table.identifier in listed:
@@ -183,7 +183,7 @@ def _bring_dropped(catalog: Catalog, plan: Adoption) -> None:
 
 
 def _take(catalog: Catalog, plan: Adoption, owner: Mark) -> None:
-    """Write this catalog's mark at its places, with the warehouse last."""
+    """Write this catalog's mark to all places of its tables, and to the warehouse last."""
     standing = plan.standing
     assert standing.warehouse is not None
     assert standing.identity is not None
@@ -193,7 +193,7 @@ def _take(catalog: Catalog, plan: Adoption, owner: Mark) -> None:
         raise PassingError(
             f"Another process changed the mark of {standing.place.location} meanwhile.", "Run `foss adopt` again."
         )
-    # A moved lake stays the same lake. A copy is a new one.
+    # A moved lake keeps its id. A copy is a new lake.
     lake = owner.lake if plan.takes_over or standing.is_gone else None
     if plan.takes_over and not standing.place.is_same(standing.warehouse):
         write_mark(standing.place, standing.identity, lake)
@@ -212,7 +212,7 @@ def _places(identifier: Identifier, metadata: str, there: Place, here: Place, *,
 
 
 def _is_below(location: str, place: Place) -> bool:
-    # Links are resolved on both sides. The location itself may no longer exist.
+    # Compare with and without resolved links, because the location itself may no longer exist.
     table = Place(location, place.properties)
     return f"{table.real}/".startswith(f"{place.real}/") or f"{table.root}/".startswith(f"{place.root}/")
 
@@ -224,7 +224,7 @@ def _journal(here: Place, standing: Standing) -> dict[Identifier, str]:
         return {}
     found = json.loads(content)
     if found["catalog"] != standing.identity.name:
-        # The journal is from a home that was copied during its adoption.
+        # The journal belongs to another home, which was copied during its own adoption.
         return {}
     return {tuple(name.split(".")): metadata for name, metadata in found["tables"].items()}
 
@@ -237,6 +237,6 @@ def _same_warehouse(standing: Standing) -> ConfigurationError:
     return ConfigurationError(
         f"The warehouse {place} belongs to the catalog {other}, which {known}.",
         "If that catalog uses these files, set the warehouse of catalog 'lake' to a new, empty location and "
-        "run `foss adopt`, which copies them there. If it does not, because it is out of use or this store is "
+        "run `foss adopt`, which copies the files there. If that catalog is no longer used, or this store is "
         "a copy of its store, run `foss adopt --take-over`.",
     )

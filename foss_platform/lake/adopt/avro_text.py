@@ -1,7 +1,7 @@
-"""Rewriting values in an Avro file of any schema: manifests and manifest lists refer to files by absolute paths.
+"""Rewriting values in an Avro file of any schema, for manifests and manifest lists, which contain absolute paths.
 
-Everything else is copied byte for byte. So fields unknown to PyIceberg stay unchanged, and so do manifests of
-deletes, which PyIceberg cannot write.
+Everything else is copied byte by byte. So fields that PyIceberg does not know are kept. This also works for manifests
+of delete files, which PyIceberg cannot write.
 """
 
 import io
@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-#: Returns the value to write, from the field's name, its value and the fields read so far in the record.
+#: Function that returns the value to write, given a field's name and value and the record's fields read so far.
 Change = Callable[[str, Any, dict[str, Any]], Any]
 
 _MAGIC = b"Obj\x01"
@@ -19,7 +19,7 @@ _FIXED = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
 class UnknownCodecError(ValueError):
-    """The file uses a compression that is not supported here."""
+    """The file uses a compression that this module does not support."""
 
 
 def rewritten(location: str, content: bytes, change: Change) -> bytes:
@@ -111,7 +111,8 @@ class _Walker:
         while count := _read_long(source):
             if count < 0:
                 _read_long(source)
-            # A positive count is written without a size, which a changed value would invalidate.
+            # Write a positive count, which has no size. After a negative count follows the block's size in bytes, which
+            # would be wrong if values change.
             _write_long(to, abs(count))
             for _ in range(abs(count)):
                 if kind == "map":

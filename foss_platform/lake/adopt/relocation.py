@@ -1,7 +1,7 @@
-"""Relocating a table's files: copying missing files to the new place, and correcting paths in the metadata.
+"""Relocating a table's files: copying missing files to the new location, and correcting paths in the metadata.
 
-Only files at the new place are written, each atomically. Corrected files stay unchanged, so an interrupted run can be
-continued. See `lake.adopt.adopt` for the choice of tables and the catalog.
+Only files at the new location are written, each atomically. A file that is already correct is not changed, so an
+interrupted run can be continued. See `lake.adopt.adopt` for the choice of tables and the catalog.
 """
 
 import gzip
@@ -34,7 +34,7 @@ class Relocation:
     Attributes
     ----------
     places
-        Former folder locations to new ones, the most specific first. Files outside these folders are not moved.
+        New folder locations by former one, the most specific first. Files outside these folders are not moved.
     """
 
     table: str
@@ -63,7 +63,7 @@ class Relocation:
         Raises
         ------
         LastingError
-            If a file that the table needs is at neither place.
+            If a file that the table needs is at neither location.
         OSError
             If a store refuses.
         """
@@ -142,7 +142,7 @@ class Relocation:
             text = ""
         if self.moved(text) != text or any(text.startswith(new) for new in self.places.values()):
             return self.moved(text).encode()
-        # The bound is truncated and its path is unknown, so use the widest bound.
+        # The bound is a truncated path, which cannot be corrected, so use the widest bound.
         return "\U0010ffff".encode() if is_upper else b""
 
     def _mend_deletes(self, location: str) -> int:
@@ -167,7 +167,7 @@ class Relocation:
         return len(new)
 
     def _pinned(self) -> list[str]:
-        """Return the pinned states at both places. Each has a unique name."""
+        """Return the pinned states at the former and the new location. Each has a unique file name."""
         found = {}
         for old, new in self.places.items():
             for folder in (old, new):
@@ -178,7 +178,7 @@ class Relocation:
         return list(found.values())
 
     def _present(self, location: str) -> tuple[str, bytes]:
-        """Return a file at its new place. It is copied from the former place if it is missing."""
+        """Return a file at its new location. If it is missing there, it is first copied from the former location."""
         target, _ = self._bring(location)
         files, path = self._open(target)
         with files.open_input_stream(path) as stream:
@@ -218,7 +218,7 @@ class Relocation:
         return target, int(files.get_file_info(path).size)
 
     def _require_apart(self, target: str, location: str) -> None:
-        """Raise if a link at the new place leads to the old place, whose files must not be written.
+        """Raise if a link at the new location leads to the former location, whose files must not be written.
 
         Raises
         ------
@@ -230,8 +230,8 @@ class Relocation:
             return
         if here.startswith("/") and is_same_file(here, there):
             raise LastingError(
-                f"{self.table} cannot be adopted: {here} is a link to {os.path.realpath(there)}, where the original's "
-                "files are.",
+                f"{self.table} cannot be adopted: {here} is a link to {os.path.realpath(there)}, the folder of the "
+                "original's files.",
                 "Replace the link by a copy of its target folder, and run `foss adopt` again.",
             )
         self._apart.add(here)

@@ -1,7 +1,8 @@
-"""Committing to a table, with the compaction and expiry that the commit makes due.
+"""Committing to a table, including the compaction and expiry that become due with the commit.
 
-This is the routine part of every append, and also follows commits of other engines. See `lake.commit.changes` for the
-change itself, and `lake.maintenance.maintain` for maintenance that takes long or deletes files.
+Every append of the platform uses `commit`. `keep_up` does the same maintenance after a commit of another engine. See
+`lake.commit.changes` for the change itself, and `lake.maintenance.maintain` for maintenance that takes long or deletes
+files.
 """
 
 import logging
@@ -24,17 +25,19 @@ from foss_platform.lake.table.tables import find_table, load_table
 
 __all__ = ["Change", "alter", "commit", "keep_up"]
 
-#: Row limit of a merge in a commit. Larger groups are left to the maintenance job. A merge of this size takes 0.2 s.
+#: The largest number of rows that are merged after a commit, which takes 0.2 s. The maintenance job merges larger
+#: groups.
 _CHEAP_ROWS = 100_000
 
-#: After commits of another engine, this many surplus snapshots expire at once, because one commit for each was slow.
+#: After commits of another engine, surplus snapshots expire when there are this many. A separate commit for each was
+#: slow.
 _SURPLUS = 10
 
 _logger = logging.getLogger(__name__)
 
 
 def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
-    """Change the table like `lake.commit.changes.apply_change`, and merge its small files if there are enough.
+    """Change the table as `lake.commit.changes.apply_change` does, and merge its small files if there are enough.
 
     Parameters
     ----------
@@ -48,8 +51,8 @@ def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | N
     Raises
     ------
     PassingError
-        If others kept committing first, or the store or catalog failed. Nothing was committed then. A failed merge
-        does not fail the commit: the next commit tries it again.
+        If other commits were first in every try, or the store or catalog failed. Nothing was committed then. If only
+        the merge fails, no error is raised, and the next commit tries to merge again.
     """
     table = apply_change(catalog, name, plan)
     try:
@@ -63,15 +66,15 @@ def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | N
 
 
 def keep_up(catalog: Catalog, name: TableName, table: Table) -> None:
-    """Do the maintenance of a commit after a commit by another engine. Makes a commit only now and then.
+    """After a commit by another engine, do the maintenance that a commit of the platform includes.
 
-    Other engines expire no snapshots, and do not pin the state that they end. A failure here does not fail their
-    commit. The next commit or the scheduled maintenance tries again.
+    Other engines expire no snapshots, and do not pin the state that they replace. Most calls make no commit. A failure
+    is only logged, because the next commit or the scheduled maintenance tries again.
 
     Parameters
     ----------
     table
-        The table after that commit.
+        The table after the other engine's commit.
     """
     try:
         if is_due(table):
@@ -95,5 +98,5 @@ def _compact_and_log(catalog: Catalog, name: TableName) -> None:
     log_maintenance(catalog, [row])
     log = find_table(catalog, MAINTENANCE_LOG)
     if log is not None and is_due(log):
-        # Not logged itself, because the log would then grow with each merge.
+        # This compaction is not logged, because the log would then grow with each merge of the log.
         compact(catalog, MAINTENANCE_LOG, max_rows=_CHEAP_ROWS)

@@ -1,6 +1,6 @@
-"""Committing derived rows: merge an increment, or replace the whole table.
+"""Committing the rows of a derived table: as an increment that is merged, or as the whole content.
 
-This module turns rows in DuckDB into one commit, together with the position up to which the sources were read. See
+This module commits rows from DuckDB together with the positions up to which the sources were read. See
 `transform` for the SQL that computes the rows.
 """
 
@@ -37,9 +37,10 @@ class Merge:
     unique_key
         An incoming row replaces the existing row with the same key.
     prune_by
-        The `timestamptz` or `date` column by whose days the files to rewrite are found. None rewrites all files.
+        A `timestamptz` or `date` column. Only files with rows of the days that occur in the increment are rewritten. If
+        None, all files are rewritten.
     delete_when
-        SQL over the incoming row: true for a key that no longer exists.
+        A SQL condition on the incoming row. It is true if the row's key no longer exists.
     """
 
     unique_key: tuple[str, ...]
@@ -49,16 +50,16 @@ class Merge:
 
 @dataclass(frozen=True)
 class DerivedRows:
-    """Rows in DuckDB that become a table's content.
+    """Rows in DuckDB that become the content of a table, or are merged into it.
 
     Attributes
     ----------
     incoming
-        The DuckDB relation that holds the rows, quoted.
+        The name of the DuckDB relation with the rows, quoted.
     merge
-        How to merge the rows. None if they are the whole content.
+        How the rows are merged. None if they are the whole content.
     base_snapshot
-        The snapshot of the table against which the rows were computed. None for no snapshot.
+        The table's current snapshot when the rows were computed. None if the table had no snapshot.
     """
 
     incoming: str
@@ -70,7 +71,7 @@ class DerivedRows:
 
 @dataclass(frozen=True)
 class DerivedLayout:
-    """A model's declarations for its table: the key of a row, the time column, and the maintenance policy."""
+    """What a model declares about its table: the key of a row, the time column, and the maintenance policy."""
 
     key: tuple[str, ...] = ()
     cluster_by: str | None = None
@@ -101,7 +102,7 @@ def documented(arrow_schema: pa.Schema, docs: Mapping[str, str]) -> pa.Schema:
 
 
 def adapt_columns(catalog: Catalog, name: TableName, table: Table, arrow_schema: pa.Schema) -> Table:
-    """Change the table's columns to those of a result that is about to replace all rows.
+    """Change the table's columns to the columns of a result that is about to replace all rows.
 
     This is a separate commit, which also removes the positions. If the replacement then fails, the next run rebuilds
     the table instead of merging into columns that were never filled.
@@ -125,7 +126,7 @@ def adapt_columns(catalog: Catalog, name: TableName, table: Table, arrow_schema:
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:
-    """Return the type without Arrow's choice of offsets and the zone's name, which Iceberg does not have."""
+    """Return the type without details that Iceberg does not store: the size of Arrow's offsets and the zone's name."""
     if pa.types.is_timestamp(type_) and type_.tz is not None:
         return pa.timestamp(type_.unit, "UTC")
     if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
@@ -165,7 +166,7 @@ def create_derived(
     Raises
     ------
     PassingError
-        If another run has created it since the rows were computed.
+        If another run has created the table since the rows were computed.
     """
     return create_filled(catalog, spec, _whole(connection, rows))
 
@@ -181,7 +182,7 @@ def _whole(connection: duckdb.DuckDBPyConnection, rows: DerivedRows) -> Callable
 def _merged(
     connection: duckdb.DuckDBPyConnection, name: TableName, rows: DerivedRows, merge: Merge
 ) -> Callable[[], Change]:
-    """Choose between no change, an append, and a replacement of the days of the incoming rows."""
+    """Return the smallest change that merges the rows: none, an append, or a replacement of the incoming rows' days."""
     incoming, target = rows.incoming, f"{quote_name(name.namespace)}.{quote_name(name.name)}"
     same_key = " and ".join(f"standing.{quote_name(k)} = incoming.{quote_name(k)}" for k in merge.unique_key)
     kept = f"not coalesce({merge.delete_when}, false)" if merge.delete_when else "true"
@@ -213,7 +214,7 @@ def _merged(
 
 
 def _day_spans(connection: duckdb.DuckDBPyConnection, incoming: str, column: str | None) -> tuple[tuple[str, str], ...]:
-    """Return the days of the incoming rows, with adjacent days joined. They are constants, so that files are pruned."""
+    """Return the days of the incoming rows as constants, so that files are skipped. Adjacent days are joined."""
     if column is None:
         return ()
     name = quote_name(column)

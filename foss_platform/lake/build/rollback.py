@@ -1,9 +1,9 @@
 """Rolling a derived table back to an earlier state, in one commit.
 
-One snapshot replaces the current data files with the earlier ones, and history keeps both states. A pinned state can
-be used like a live one. No row is copied, except for files covered by another engine's delete files, now or then. The
-positions are rolled back with the rows, so that the next increment continues from there. Snapshots of other engines
-record no positions, and the next build is then a full one.
+One snapshot replaces the current data files with the earlier ones, and the history keeps both states. The earlier state
+may be live or pinned. Rows are copied only from files that have row deletes of another engine, in the current or in the
+earlier state. The positions are rolled back with the rows, so that the next increment continues from the earlier state.
+If the earlier snapshot was created by another engine, it records no positions, and the next build is a full one.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _DERIVED = ("silver", "gold")
 
 @dataclass(frozen=True)
 class Rollback:
-    """The changes of a rollback: the state to restore, and the rows and files now and then."""
+    """The plan of a rollback: the state to restore, and the rows and files of the current and the earlier state."""
 
     name: TableName
     point: Point
@@ -42,12 +42,12 @@ class Rollback:
 
 
 def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollback:
-    """Return what a rollback to `moment` would change. Only reads.
+    """Return what a rollback to `moment` would change. Changes nothing.
 
     Raises
     ------
     LastingError
-        If the table is source data, the state is not retained, its columns were different, or it has equality
+        If the table is source data, or the state at `moment` is not retained, has other columns or has equality
         deletes.
     ConfigurationError
         If the table does not exist.
@@ -59,7 +59,7 @@ def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollba
         )
     table = load_table(catalog, name)
     point = point_at(table, moment)
-    # A pin outside the policy may be deleted during the rollback.
+    # A pinned state outside the policy may be deleted while the rollback runs.
     policy = policy_of(table.properties, str(name))
     now = not_before(table.metadata, datetime.now(UTC))
     if point.is_pinned and point in surplus_points(pinned_points(table), policy, now):
@@ -79,14 +79,14 @@ def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollba
 
 
 def roll_back(catalog: Catalog, rollback: Rollback) -> Table:
-    """Roll back in one commit. Makes no commit if nothing differs.
+    """Roll back in one commit. Makes no commit if the two states are the same.
 
     Raises
     ------
     LastingError
-        If the state has become unreadable meanwhile, or its columns are different.
+        If the earlier state can no longer be read, or has other columns.
     PassingError
-        If the store or catalog failed, or others kept committing first. Nothing was changed then.
+        If the store or catalog failed, or other commits were first in every try. Nothing was changed then.
     """
     name, point = rollback.name, rollback.point
 
@@ -126,7 +126,7 @@ def _swap(name: TableName, table: Table, point: Point) -> _Swap:
     covered = covering(standing.values()), covering(wanted.values())
     if standing.keys() == wanted.keys() and covered[0] == covered[1]:
         return _Swap(then, [], [], [])
-    # The commit removes all delete files. So the files that they cover are rewritten without the deleted rows.
+    # The commit removes all delete files, so files with row deletes are rewritten without the deleted rows.
     dirty = covered[0].keys() | covered[1].keys()
     return _Swap(
         then,
@@ -148,7 +148,7 @@ def _table_then(name: TableName, table: Table, point: Point) -> Table:
     ]:
         raise LastingError(
             f"{name} had different columns at {point.committed_at.isoformat()}.",
-            "`foss rebuild` builds it with the current columns. `foss sql --at` reads the earlier state.",
+            "`foss rebuild` builds the table with its current columns. `foss sql --at` reads the earlier state.",
         )
     return then
 
@@ -163,13 +163,13 @@ def _rows(table: Table, snapshot_id: int | None) -> int:
     if snapshot_id is None and table.current_snapshot() is None:
         return 0
     with lake_failures():
-        # Uses the manifests. Only files covered by delete files are read.
+        # Counts by the manifests. Only files with row deletes are read.
         return table.scan(snapshot_id=snapshot_id).count()
 
 
 def _contained(table: Table, point: Point) -> dict[str, str]:
-    """Return the positions and logic of the point's rows. Empty if none were recorded, and the next build is then a
-    full one.
+    """Return the recorded positions and logic of the rows of a point. If none are recorded, the result is empty, and
+    the next build is a full one.
     """
     if point.is_pinned:
         return build_properties(point_table(table, point).properties)

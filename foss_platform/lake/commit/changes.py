@@ -1,10 +1,10 @@
-"""Changing a table: append or replace, checked against the state that the commit changes.
+"""Changing a table: appends and replacements, each planned for the table state that the commit changes.
 
-This module contains the only loop that writes and commits. After a conflict, it plans the change again. See
+All commits of rows use the loop in this module. After a conflict, it plans the change again. See
 `lake.build.commit_and_compact` for the maintenance after a commit.
 
 PyIceberg's own retry is off (`lake.table.tables.DEFAULT_PROPERTIES`). It rebases a commit without checking whether
-the same batch has been committed meanwhile, so two stale handles appended one batch twice.
+the same batch has been committed meanwhile, so two processes with outdated table objects appended the same batch twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import build_properties
 from foss_platform.lake.table.tables import load_table
 
-#: Tries before a conflict is final. 8 writers on one table needed up to 20.
+#: Number of tries before a conflict is an error. With 8 writers on one table, up to 25 tries were needed.
 COMMIT_TRIES = 60
 _MAX_WAIT_SECONDS = 1.0
 
@@ -51,14 +51,14 @@ class Change:
     replaces
         Existing rows that the new rows replace. With None, the commit only appends.
     files
-        Files that are already written, instead of rows, and the files that they replace. If the commit is refused,
-        the written files remain.
+        Files that are already written, used instead of `rows`, and the files that they replace. If the commit is
+        refused, the written files are not deleted.
     properties
         Table properties set in the same commit.
     forgets
         Table properties removed in the same commit.
     summary
-        Entries of the snapshot's summary: who wrote it, and why.
+        Entries of the snapshot's summary, such as the writer and the reason of the change.
     """
 
     rows: Rows | None = None
@@ -72,34 +72,35 @@ class Change:
 def apply_change(
     catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None], tries: int | None = None
 ) -> Table:
-    """Plan a change for the table's current state and commit it. Plan again if another commit was first.
+    """Plan a change for the table's current state and commit it. If another commit was first, plan the change again.
 
     Parameters
     ----------
     plan
-        Called with the table's current state. Returns the change, or None if nothing is left to do. It is called once
-        per try, so it always sees the state that the commit changes.
+        Called with the table's current state. Returns the change, or None if nothing is left to do. It is called
+        once per try, with the state that the try's commit would change.
 
     Raises
     ------
     PassingError
-        If others kept committing first, or the store or catalog failed. Nothing was committed then.
+        If other commits were first in every try, or the store or catalog failed. Nothing was committed then.
     """
     return _until_committed(name, lambda: _try_once(catalog, name, plan), tries or COMMIT_TRIES)
 
 
 def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transaction], None]) -> Table:
-    """Change a table's columns and properties in one commit. Try again if another commit was first.
+    """Change a table's columns and properties in one commit. If another commit was first, try again.
 
     Parameters
     ----------
     change
-        Stages on the transaction what the table's current state lacks. It may stage nothing.
+        Called with the table's current state and a transaction. Stages the necessary changes in the transaction. If
+        it stages nothing, nothing is committed.
 
     Raises
     ------
     PassingError
-        As `apply_change`.
+        In the same cases as `apply_change`.
     """
 
     def once() -> Table:
@@ -152,7 +153,7 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
     change = plan(table)
     if change is None:
         return table
-    # Check before the first file: a refused commit would leave it behind in another lake's folders.
+    # Check the owner before writing. Otherwise, a refused commit would leave a file in another lake's folders.
     require_own(catalog)
     with lake_failures():
         files = change.files or _write(table, change)
@@ -160,8 +161,8 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
             with expired_elsewhere():
                 _commit_files(catalog, name, table, files, change)
         except CommitFailedException:
-            # The commit was definitely refused, so nothing refers to these files. PyIceberg deletes its manifests
-            # itself.
+            # It is certain that the commit was refused, so nothing refers to the data files. PyIceberg deletes the
+            # manifests itself.
             for data_file in files.added if change.files is None else ():
                 table.io.delete(data_file.file_path)
             raise
@@ -177,20 +178,20 @@ def _commit_files(catalog: Catalog, name: TableName, table: Table, files: DataFi
         if files.added or files.removed:
             expire_surplus(transaction, table, coming=1)
             _stage_snapshot(transaction, table, files, change)
-            # The snapshot has its time now. Pin before the commit, because it may expire the previous state.
+            # The snapshot's time is known now. Pin the current state before the commit, which may expire its snapshot.
             staged = transaction.table_metadata.current_snapshot()
             if staged is not None:
                 _pin_if_due(catalog, name, table, datetime.fromtimestamp(staged.timestamp_ms / 1000, UTC))
 
 
 def _pin_if_due(catalog: Catalog, name: TableName, table: Table, ends_at: datetime) -> None:
-    """Pin the state that the commit ends, if a full hour passed during it. The table is loaded again, so that the pin
-    does not cover too long a time.
+    """Pin the state that the commit replaces, if a full hour has passed since it became current. The table is loaded
+    again, so that no pin is written for an hour at which another commit had already replaced the state.
 
     Raises
     ------
     CommitFailedException
-        If another commit was first.
+        If another commit has changed the table meanwhile.
     """
     hour = pinnable_hour(table, ends_at)
     if hour is None:
@@ -217,13 +218,13 @@ def full_rows_property(added: Sequence[DataFile], change: Change) -> dict[str, s
 
 
 def _stage_snapshot(transaction: Transaction, table: Table, files: DataFiles, change: Change) -> None:
-    # The snapshot also records the positions of its rows, so that a rollback to it can restore the table's
-    # properties.
+    # The snapshot's summary records the positions of its rows, so that a rollback to the snapshot can also restore the
+    # positions in the table's properties.
     standing = {name: value for name, value in table.properties.items() if name not in change.forgets}
     contained = build_properties({**standing, **change.properties})
     summary = {**contained, **change.summary}
-    # Use one overwrite snapshot instead of PyIceberg's pair of delete and append. In the pair, the first snapshot is
-    # readable by time travel and holds neither the old rows nor the new ones.
+    # One overwrite snapshot, instead of the delete and append snapshots of PyIceberg's `overwrite`. Time travel could
+    # read the first of these two, which contains neither the old rows nor the new ones.
     producer = (
         replacement(transaction, table, files.removed, summary)
         if files.removed

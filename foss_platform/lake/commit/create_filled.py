@@ -1,4 +1,4 @@
-"""Creating a table together with its first rows, so that no table exists before its first successful build."""
+"""Creating a table and its first rows in one commit, so that no table exists before its first successful build."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,14 +17,14 @@ from foss_platform.lake.table.tables import TableSpec, ensure_namespace, load_ta
 
 
 def create_filled(catalog: Catalog, spec: TableSpec, change: Callable[[], Change]) -> Table:
-    """Create the table with its rows and properties in one commit. Without rows it has no snapshot.
+    """Create the table with its rows and properties in one commit. If there are no rows, the table has no snapshot.
 
     If the rows cannot be computed or written, nothing remains.
 
     Parameters
     ----------
     change
-        Called once. Its rows are the whole content.
+        Called once. Returns a change whose rows are the whole content of the table.
 
     Raises
     ------
@@ -37,8 +37,8 @@ def create_filled(catalog: Catalog, spec: TableSpec, change: Callable[[], Change
         transaction = catalog.create_table_transaction(
             spec.name.identifier, schema=spec.schema, properties=spec.all_properties()
         )
-        # PyIceberg 0.12 does not expose the staged table before the commit. `test_creation.py` fails if this name
-        # disappears.
+        # PyIceberg 0.12 does not expose the staged table before the commit. `test_create_filled.py` fails if this
+        # name disappears.
         staged: Table = transaction._table
         try:
             planned = change()

@@ -1,4 +1,4 @@
-"""A transaction that computes its metadata once per change, with ordered times.
+"""A transaction that computes its metadata once per staged change, with times that never run backwards.
 
 PyIceberg's `Transaction.table_metadata` applies all staged updates and copies the whole metadata on each access,
 about 14 times per commit (0.12). With 20 live snapshots, this took half the time of a poll.
@@ -12,7 +12,7 @@ from foss_platform.lake.connect.commit_order import in_order, with_times_in_orde
 
 
 class SteadyTransaction(Transaction):
-    """As `Transaction`. Nobody may change the metadata that it returns, and PyIceberg does not."""
+    """As `Transaction`, but callers must not modify the metadata that it returns. PyIceberg does not modify it."""
 
     _known: tuple[object, TableMetadata] | None = None
 
@@ -23,7 +23,7 @@ class SteadyTransaction(Transaction):
         # private attribute of PyIceberg. `test_transaction.py` fails if it is removed or no longer replaced.
         if self._known is None or self._known[0] is not self._updates:
             base = self._table.metadata
-            # Use the times that the commit will have, because they decide what is pinned.
+            # Use the times that the commit will have, because they determine which state is pinned.
             staged = update_table_metadata(base, in_order(base, self._updates))
             self._known = (self._updates, with_times_in_order(base, staged))
         return self._known[1]

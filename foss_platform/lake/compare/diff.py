@@ -1,7 +1,7 @@
 """The differences between two states of a table: rows added, removed and changed.
 
-Everything is SQL in DuckDB: a full outer join by the key, or without a key a count of each whole row. The differences
-are stored in a temporary table. Both the table and the join spill to disk, so memory is bounded.
+DuckDB computes the differences: with a full outer join by the key or, without a key, by counting equal rows. It stores
+them in a temporary table. The table and the join spill to disk, so memory is bounded.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,14 +33,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """The differences, readable while the connection is open.
+    """The differences between two states. They can be read while the connection is open.
 
     Attributes
     ----------
     key
         The columns that identify a row. Empty if whole rows were compared.
     repeated_key
-        Whether a key value occurs twice, so that whole rows were compared.
+        Whether whole rows were compared because a key value occurs twice.
     columns
         The compared columns, with the key first.
     only_earlier, only_later
@@ -56,8 +56,8 @@ class Difference:
     counts: dict[Kind, int]
 
     def first(self, kind: Kind, limit: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Return the first rows of a kind by key, each before and after the change. All values are None if the row
-        did not exist.
+        """Return the first differing rows of a kind, ordered by key: each row before and after the change. If the row
+        did not exist before or after, all its values are None there.
         """
         width = len(self.columns)
         order = ", ".join(f"coalesce(later{place}, earlier{place})" for place in range(len(self.key) or width))
@@ -69,7 +69,7 @@ class Difference:
         ]
 
     def stream(self) -> pa.RecordBatchReader:
-        """Return all differing rows by kind and key, with the kind as first column. A changed row becomes two rows."""
+        """Return all differing rows, ordered by kind and key, with the kind first. A changed row is returned as two."""
         change = "change" if "change" not in self.columns else "_change"
         parts = [
             self._part(Kind.ADDED, "added", "later", 0),
@@ -177,7 +177,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> dict[str, st
 
 
 def _comparable(one: str, other: str) -> bool:
-    """Whether DuckDB compares the two types by value. A column may have been created again with another type."""
+    """Whether DuckDB can compare values of the two types. A column may have been created again with another type."""
     return one == other or (one.startswith(_NUMBERS) and other.startswith(_NUMBERS))
 
 
@@ -207,7 +207,7 @@ def _differs(place: int, tolerance: float | None) -> str:
 
 
 def _by_whole_rows(sides: Sequence[str], width: int) -> str:
-    # One aggregation, which spills. EXCEPT ALL in both directions would number the rows of both states twice.
+    # One aggregation, which can spill to disk. EXCEPT ALL, once in each direction, would process both states twice.
     columns = ", ".join(f"c{n}" for n in range(width))
     earlier = ", ".join(f"case when more < 0 then c{n} end as earlier{n}" for n in range(width))
     later = ", ".join(f"case when more > 0 then c{n} end as later{n}" for n in range(width))

@@ -1,4 +1,4 @@
-"""Whether the tables of two engines are identical, row for row and type for type."""
+"""Comparison of two engines' tables, row by row and type by type."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ from foss_platform.settings import Settings
 
 @dataclass(frozen=True)
 class Parity:
-    """The comparison of one table, readable inside `parity_of`.
+    """The comparison of one table. It can be read inside the context `parity_of`.
 
     Attributes
     ----------
     types
-        A line for each column that exists in only one table or has different types.
+        One line for each column that only one table has, or that has different types.
     rows
         The row count of the first table.
     """

@@ -21,7 +21,7 @@ from foss_platform.lake.connect.postgres import bound_waiting
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.settings import Environment, Settings
 
-# Seconds that SQLite waits for another writer's lock before a commit fails.
+# How long a commit waits for the lock of another SQLite writer before it fails, in seconds.
 _SQLITE_TIMEOUT = 20
 
 _CATALOG_TABLES = 2
@@ -39,8 +39,8 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
     create
         Whether to create an embedded catalog that does not exist yet. Read-only commands pass False.
     judge
-        Whether to report a lake that belongs to another catalog (see `lake.ownership.require_own`). A readable lake
-        causes a warning.
+        Whether to report that the lake belongs to another catalog (see `lake.ownership.require_own`): with a warning
+        if its files can be read, and with an error otherwise.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
 
 
 def _tell_of_foreign_files(catalog: Catalog) -> None:
-    """Warn once per process, or raise if the files cannot be read either."""
+    """Warn once per process if the lake belongs to another catalog. Raise if its files cannot even be read."""
     from foss_platform.lake.ownership.mark import ForeignLakeError
     from foss_platform.lake.ownership.require_own import judge
 
@@ -114,8 +114,8 @@ def _open(settings: Settings, *, create: bool) -> Catalog:
 
 
 def open_configured(properties: Mapping[str, Any]) -> Catalog:
-    """Return a catalog with these properties only. `load_catalog` would add the environment of PyIceberg's import
-    time.
+    """Return a catalog with these properties only. `load_catalog` would add the environment variables that were set
+    when PyIceberg was imported.
     """
     kind = catalog_kind(properties)
     if kind == "rest":
@@ -128,10 +128,12 @@ def open_configured(properties: Mapping[str, Any]) -> Catalog:
 
 
 def _sql_catalog(properties: Mapping[str, Any]) -> Catalog:
-    """Return PyIceberg's SQL catalog. Its tables are created if missing, also by several processes at once."""
+    """Return PyIceberg's SQL catalog. Creates its database tables if they are missing. Several processes may do this at
+    once.
+    """
     from sqlalchemy.exc import DBAPIError
 
-    # One try per catalog table, because another process may create each of them just before this one.
+    # One try per database table, because another process may create each table just before this process does.
     from foss_platform.lake.connect.guard import GuardedSqlCatalog
 
     for _ in range(_CATALOG_TABLES):
@@ -161,7 +163,7 @@ def _refuse_lost_catalog(database: Path, warehouse: Path, *, create: bool) -> No
     if holds_tables:
         raise ConfigurationError(
             f"The catalog {database} is missing or empty, but the warehouse {warehouse} still holds tables.",
-            "Restore the catalog from a backup; to start anew, move the warehouse away first.",
+            "Restore the catalog from a backup. To create a new lake instead, move the warehouse away first.",
         )
     if not create:
         raise ConfigurationError(
@@ -174,13 +176,13 @@ def _has_catalog_tables(database: Path) -> bool:
     if not database.exists():
         return False
     try:
-        # rw instead of ro: a writer killed during a commit leaves a journal, and only a connection that may write can
-        # roll it back.
+        # mode=rw instead of ro: a writer that was killed during a commit leaves a journal. Only a connection that may
+        # write can roll this journal back.
         # Close explicitly: the context manager of a sqlite3 connection only ends the transaction.
         connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True, timeout=_SQLITE_TIMEOUT)
         try:
             found = connection.execute("select 1 from sqlite_master where name = 'iceberg_tables'").fetchone()
-            # Takes 0.1 ms. Without it, writes continue in a file whose last page is cut off.
+            # This check takes 0.1 ms. Without it, SQLite would write to a file whose last page is truncated.
             (sound,) = connection.execute("pragma quick_check(1)").fetchone()
         finally:
             connection.close()

@@ -1,7 +1,7 @@
 """The order of a table's commits: no commit is older than the previous one, whatever the clock says.
 
-Iceberg's Java, Rust and Go libraries refuse a table whose logs run backwards by more than a minute. A read as of a
-moment would also return a later state. PyIceberg 0.12 takes a commit's time from the clock alone. While the clock is
+Iceberg's Java, Rust and Go libraries refuse a table whose logs run backwards by more than a minute. Time travel
+would also return the wrong state. PyIceberg 0.12 takes a commit's time from the clock alone. While the clock is
 behind, a commit is stamped one millisecond after the previous commit.
 
 The rule is applied in `lake.connect.sql_catalog`, `lake.connect.rest` and `lake.commit.transaction`.
@@ -36,7 +36,8 @@ def newest_commit(metadata: TableMetadata) -> int:
 def in_order(base: TableMetadata, updates: Sequence[TableUpdate]) -> tuple[TableUpdate, ...]:
     """Return the updates with snapshot times that do not run backwards.
 
-    A snapshot whose time is behind gets one millisecond after the newest time, so that a moment names one of them.
+    A snapshot whose time is behind gets the newest time plus one millisecond, so that no two snapshots have the same
+    time.
     """
     newest = newest_commit(base)
     ordered: list[TableUpdate] = []
@@ -79,7 +80,7 @@ def _in_order(newest: int, timestamp_ms: int) -> int:
 
 
 def seconds_behind(metadata: TableMetadata, now: datetime) -> float:
-    """Return how far a clock that says `now` is behind the newest commit, or 0."""
+    """Return by how many seconds the clock's time `now` is behind the newest commit. 0 if it is not behind."""
     return max(0.0, (moment_of(newest_commit(metadata)) - now).total_seconds())
 
 

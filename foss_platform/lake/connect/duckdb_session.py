@@ -38,8 +38,8 @@ def open_duckdb(config: Mapping[str, Setting] = MappingProxyType({})) -> duckdb.
 def use_same_session(connection: duckdb.DuckDBPyConnection) -> None:
     """Set the time zone to UTC and the calendar to Gregorian, for every cursor of the database.
 
-    The setting is global on purpose. As a setting of one connection, it was missing on the cursor that returns rows
-    to dbt, and no model could be built on a host outside UTC.
+    The settings must be global. A setting of one connection would be missing on the cursor that returns rows to dbt,
+    and no model could then be built on a host outside UTC.
     """
     connection.execute("set global TimeZone = 'UTC'")
     # With the locale th_TH, DuckDB would count Buddhist years.

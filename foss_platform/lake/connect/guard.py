@@ -1,7 +1,7 @@
 """Catalogs that refuse to change a lake that belongs to another catalog.
 
-Every change by PyIceberg passes through one of these methods, including changes that a script makes to a table
-directly. See `lake.ownership.require_own` for how the owner is determined.
+Every change by PyIceberg calls one of the methods in `CHANGES`, even if a script changes a table directly. See
+`lake.ownership.require_own` for how the owner is determined.
 """
 
 import functools

@@ -18,14 +18,15 @@ ANSWER_SECONDS = 17.0
 
 
 def bound_waiting(catalog: Catalog) -> Catalog:
-    """Return the same catalog. On Postgres it answers in time or raises `sqlalchemy.exc.OperationalError`.
+    """Return the same catalog with a time limit. On Postgres, a statement that takes longer raises
+    `sqlalchemy.exc.OperationalError`.
 
     A commit that timed out may still have succeeded. Before a retry, check the rows.
     """
     engine = getattr(catalog, "engine", None)
     if isinstance(engine, Engine) and engine.dialect.driver == "psycopg2":
         event.listen(engine, "do_connect", _with_factory)
-        # The connection that the catalog has already opened is not bounded.
+        # The catalog has already opened a connection without the time limit. Close it.
         engine.dispose()
     return catalog
 

@@ -1,7 +1,7 @@
 """A REST catalog with time limits and ordered commits.
 
 PyIceberg's REST client has no timeout (0.12). A commit hung for over nine minutes on a server that accepts
-connections and never answers. A server that itself waits for a hanging store has the same effect.
+connections and never answers. The same happens if the server waits for a store that never answers.
 """
 
 from typing import Any
@@ -31,8 +31,8 @@ class BoundedAdapter(HTTPAdapter):
 
 @guarded
 class BoundedRestCatalog(RestCatalog):
-    """A REST catalog that answers in time or raises `requests.Timeout`, starting with its first request for the
-    settings.
+    """A REST catalog whose requests raise `requests.Timeout` after the time limit, including its first request for
+    the catalog's configuration.
 
     A commit that timed out may still have succeeded. Before a retry, check the rows.
     """
@@ -40,8 +40,8 @@ class BoundedRestCatalog(RestCatalog):
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
     ) -> CommitTableResponse:
-        """As `RestCatalog.commit_table`, but a snapshot is never older than the last commit, whatever this clock
-        says.
+        """As `RestCatalog.commit_table`, but a snapshot is never older than the last commit, even if this machine's
+        clock is behind.
         """
         # The server sets the time of everything except snapshots.
         response: CommitTableResponse = super().commit_table(table, requirements, in_order(table.metadata, updates))

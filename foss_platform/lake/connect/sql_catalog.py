@@ -13,8 +13,8 @@ from foss_platform.lake.connect.commit_order import in_order, with_times_in_orde
 class OrderedSqlCatalog(SqlCatalog):
     """A SQL catalog in which no commit to a table is older than the previous one."""
 
-    # A private name of PyIceberg: here a commit meets the table's current metadata, and no public function accepts a
-    # time. `pipeline/lake/test_commit_order.py` fails if the name disappears.
+    # A private method of PyIceberg. It applies a commit to the table's current metadata. No public method lets the
+    # caller set the commit's time. `pipeline/lake/test_commit_order.py` fails if the name disappears.
     def _update_and_stage_table(
         self, current_table: Table | None, table_identifier: Any, requirements: Any, updates: Sequence[TableUpdate]
     ) -> StagedTable:

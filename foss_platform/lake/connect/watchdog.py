@@ -1,4 +1,4 @@
-"""A watchdog that closes connections after a time limit, with one thread for all of them."""
+"""A watchdog that closes connections after a time limit. One thread watches all connections."""
 
 import os
 import socket
@@ -12,9 +12,10 @@ from functools import cache
 class Watchdog:
     """Shuts down a connection if an operation on it takes longer than the limit.
 
-    Its thread runs while there is something to watch, and ends when it wakes and finds nothing. All operations have
-    the same limit, so they expire in the order of arrival. An operation that arrives while the thread sleeps expires
-    after the thread wakes. So nobody has to wake the thread, and a statement costs a lock but no thread of its own.
+    The thread starts with the first operation, and ends when it wakes and no operation is in progress. All operations
+    have the same limit, so they expire in the order in which they began. An operation that begins while the thread
+    sleeps expires after the thread wakes. So the thread never has to be woken early, and an operation costs only a
+    lock.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -25,7 +26,9 @@ class Watchdog:
 
     @contextmanager
     def watching(self, descriptor: int) -> Iterator[None]:
-        """Shut the connection down if this takes too long. The waiting code then sees a closed connection."""
+        """Shut the connection down if the context is open for too long. The code that waits for an answer then fails,
+        as if the server had closed the connection.
+        """
         ticket = object()
         with self._lock:
             if not self._is_awake:
@@ -43,7 +46,7 @@ class Watchdog:
             time.sleep(wait)
 
     def _cut_off_late(self) -> float | None:
-        """End late operations. Return the seconds until the next one expires, or None if nothing is watched."""
+        """Shut down expired connections. Return the seconds until the next one expires, or None if there is none."""
         # Hold the lock: otherwise an operation that has just finished could close its connection, and another
         # connection could get the same descriptor.
         with self._lock:
@@ -60,8 +63,8 @@ class Watchdog:
 
 @cache
 def watchdog_of(process: int, seconds: float) -> Watchdog:
-    """Return the only watchdog of a process, by process id. A forked process has its parent's locks but not its
-    threads.
+    """Return the watchdog of a process. The process id is a parameter because a forked process needs its own watchdog:
+    it inherits locks but no threads.
     """
     return Watchdog(seconds)
 

@@ -27,10 +27,10 @@ from foss_platform.lake.ownership.require_own import require_own
 
 Rows = pa.Table | pa.RecordBatchReader
 
-#: Size of one data file's rows in memory. As Parquet they take a fifth to a tenth of it.
+#: The size of one data file's rows in memory. The Parquet file has a fifth to a tenth of this size.
 ARROW_BYTES_PER_FILE = 192 * 1024 * 1024
 
-#: Table property: number of rows in a full file. Whatever its size in bytes, such a file cannot become larger.
+#: Table property: the number of rows in a full data file. Such a file cannot become larger, even if it has few bytes.
 FULL_ROWS_PROPERTY = "foss.full-file.rows"
 
 
@@ -59,8 +59,8 @@ class Slices:
         return inside
 
     def outside(self) -> BooleanExpression:
-        """Return the condition for rows to keep, including rows without a value. NOT of a comparison with null is
-        null, which would drop them.
+        """Return the condition for the rows to keep. It includes nulls explicitly, because the negation of a comparison
+        with null is null and would drop these rows.
         """
         return AlwaysFalse() if self.column is None else Or(is_missing(self.column), Not(self.matching()))
 
@@ -82,14 +82,14 @@ def write_data_files(table: Table, rows: Rows) -> list[DataFile]:
     Raises
     ------
     OSError
-        If the store refuses. Files already written remain as orphans.
+        If the store refuses. The files written before that remain, unreferenced.
     """
     return list(written_files(table, rows))
 
 
 def written_files(table: Table, rows: Rows) -> Iterator[DataFile]:
     """Yield the same files as `write_data_files`, each as soon as it is written."""
-    # Check before the first file: a refused commit would leave it behind among another lake's files.
+    # Check the owner before writing. Otherwise, a refused commit would leave a file among another lake's files.
     require_own(table.catalog)
     write_id = uuid.uuid4()
     for number, batches in enumerate(_chunks(rows)):
@@ -134,8 +134,8 @@ def rows_of(table: Table, tasks: Sequence[FileScanTask], condition: BooleanExpre
     def batches() -> Iterator[pa.RecordBatch]:
         for task in tasks:
             for batch in scan.to_record_batches([task]):
-                # A batch has its file's own types, such as string for large_string, and the reader does not check
-                # types.
+                # A batch has the types of its file, such as string instead of large_string, and the reader does not
+                # check types.
                 yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())

@@ -1,9 +1,9 @@
 """Row-level delete files, which other engines write instead of rewriting a data file.
 
 Every commit of this platform that replaces data files also rewrites all data files covered by delete files, and
-leaves no delete file in the table. An append leaves delete files unchanged. PyIceberg's own replacement drops the
-delete files of the files that it removes from its bookkeeping. DuckDB counts rows as the rows of data files minus the
-rows of delete files, and then reports a negative count.
+leaves no delete file in the table. An append leaves delete files unchanged. PyIceberg's own replacement
+leaves the delete files of the data files that it removes. DuckDB computes a row count as the rows of all data files
+minus the rows of all delete files, and would then return a negative count.
 
 This module finds delete files and creates the snapshot without them. See `lake.files.data_files` for the remaining
 rows.
@@ -15,16 +15,16 @@ from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent, Manif
 from pyiceberg.table import FileScanTask, Table, Transaction
 from pyiceberg.table.snapshots import Operation, Snapshot
 
-# Private: `_OverwriteFiles` removes manifests of delete files correctly, but its check of the files to remove only
-# knows data files. `test_delete_files.py` fails if either behavior changes.
+# Private: `_OverwriteFiles` removes delete files from manifests correctly, but its check that each file to remove
+# exists considers data files only. `test_row_deletes.py` fails if either behavior changes.
 from pyiceberg.table.update.snapshot import _OverwriteFiles
 
 from foss_platform.errors import LastingError
 
 
 def has_delete_files(table: Table) -> bool:
-    """Whether the current state has delete files. The snapshot's summary says so at no cost. Without it, the manifest
-    list is read.
+    """Whether the current state has delete files. Uses the counts in the snapshot's summary. If they are missing, reads
+    the manifest list.
 
     Raises
     ------
@@ -54,8 +54,8 @@ def refuse_equality_deletes(name: object, snapshot: Snapshot) -> None:
 
 
 def all_delete_files(table: Table) -> list[DataFile]:
-    """Return the delete files of the current state, including those whose data file is gone. Reads nothing if there
-    are none.
+    """Return the delete files of the current state, even if their data file is gone. Reads no manifest if the state has
+    no delete files.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def replacement(
     Raises
     ------
     LastingError
-        If a data file with deleted rows would remain, because these rows would reappear.
+        If a data file with deleted rows would remain in the table. Without its delete files, these rows would reappear.
     """
     if not has_delete_files(table):
         producer = transaction.update_snapshot(snapshot_properties=summary).overwrite()

@@ -20,7 +20,7 @@ from pyiceberg.table import Table
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
 
-#: This many files are deleted one by one in the time that s3fs needs to prepare its first request.
+#: Up to this number, files are deleted one by one. This takes as long as s3fs needs to prepare its first request.
 FEW = 20
 
 
@@ -31,7 +31,7 @@ class StoredFile:
     Attributes
     ----------
     path
-        The file system's path, normalized: two spellings of one location give one path.
+        The normalized path in the file system. Different spellings of one location have the same path.
     modified
         The time of the store's last write (UTC).
     """
@@ -62,7 +62,7 @@ class Storage:
 
     @property
     def place(self) -> str:
-        """The real path of the root with links resolved, for comparing the places of two tables."""
+        """The table's location with links resolved, for comparing it with another table's location."""
         return os.path.realpath(self.root) if self._is_local else self.root
 
     def path_of(self, location: str) -> str:
@@ -74,7 +74,7 @@ class Storage:
         return posixpath.normpath(path) == path and path.startswith(f"{self.root}/")
 
     def _is_through_link(self, path: str) -> bool:
-        """Whether a link is between the root and a file, so that the file is elsewhere or has another name."""
+        """Whether a folder between the root and a file is a link, so that the file is elsewhere or has another path."""
         if not self._is_local:
             return False
         folder = posixpath.dirname(path)
@@ -144,11 +144,11 @@ class Storage:
             return
 
     def delete_all(self, paths: Sequence[str]) -> Iterator[str]:
-        """Delete files of the table, in no particular order. If the store allows it, one request deletes many files.
+        """Delete files of the table, in no particular order. If the store supports it, one request deletes many files.
 
         Yields
         ------
-        Each deleted path, also those before an error.
+        Each deleted path. If an error follows, the paths deleted before it were yielded.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class Storage:
             yield path
 
     def _require_own(self) -> None:
-        # A table that was read from a file alone has no catalog, and nobody changes its files.
+        # A table that was opened from a metadata file has no catalog, and nobody changes its files.
         if self._catalog is not None:
             require_own(self._catalog)
 

@@ -1,9 +1,9 @@
-"""Compaction: merging small data files into larger ones, in the order of the data's time. The rows do not change.
+"""Compaction: merging small data files into larger ones, with the rows sorted by the data's time. No row changes.
 
-Files of the newest week are merged per day, so that an increment that replaces a late day rewrites little. Older
-files are merged across days, up to the target size. The table's policy defines which files are small and how many
-trigger a compaction. Files covered by delete files are always included, because a commit that replaces files removes
-all delete files (`lake.files.row_deletes`).
+Files of the newest week are merged per day, so that an increment that replaces the rows of a recent day rewrites
+little. Older files are merged across days, up to the target size. The table's policy defines which files are small and
+how many trigger a compaction. Files with row deletes are always included: a commit that replaces files drops all delete
+files of the table (`lake.files.row_deletes`), so the deleted rows of a file left out would reappear.
 
 See `lake.maintenance.maintain` for when a compaction runs.
 """
@@ -35,8 +35,8 @@ from foss_platform.lake.table.policy import TablePolicy, policy_of
 from foss_platform.lake.table.quoting import quote_name
 from foss_platform.lake.table.tables import CLUSTER_PROPERTY, key_of, load_table
 
-#: Table property set by a compaction: the number of remaining data and delete files. With it, a commit counts newer
-# files at no cost.
+#: Table property set by a compaction: the number of data and delete files after it. With this number, a commit can
+# count the files added since then without reading manifests.
 COMPACTED_FILES_PROPERTY = "foss.compacted.files"
 
 #: Number of newest days of data whose files are merged only within their day.
@@ -58,27 +58,27 @@ class Compaction:
 
 
 def is_due(table: Table) -> bool:
-    """Whether enough files were added since the last compaction. Uses the snapshot's summary, at no cost."""
+    """Whether enough files were added since the last compaction. Uses only the snapshot's summary."""
     snapshot = table.current_snapshot()
     if snapshot is None or snapshot.summary is None:
         return False
     totals = snapshot.summary.additional_properties
     files = int(totals.get("total-data-files", 0)) + int(totals.get("total-delete-files", 0))
     left = int(table.properties.get(COMPACTED_FILES_PROPERTY, 0))
-    # A replacement may have removed files since. The remaining files then count from there.
+    # `min`, because a replacement may have left fewer files than the compaction did.
     return files - min(left, files) >= policy_of(table.properties, ".".join(table.name())).compact_at_files
 
 
 def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_rows: int | None = None) -> Compaction:
-    """Merge the small files of each group that has enough of them. Makes one commit or none.
+    """Merge the small files of each group that has enough small files. Makes one commit or none.
 
     Parameters
     ----------
     everything
         Merge every group of at least two small files.
     max_rows
-        Skip larger groups. The limit counts rows because a megabyte may hold 400,000 of them. If delete files cover a
-        file of a skipped group, nothing is merged.
+        Skip groups with more rows. The limit counts rows and not bytes, because a megabyte may contain 400,000 rows.
+        If a file of a skipped group has row deletes, nothing is merged.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
         is_barred = not covering(tasks).keys() <= covering(task for group in cheap for task in group).keys()
         old = [] if is_barred else [task for group in cheap for task in group]
         if is_barred or not (old or deletes):
-            # Record the count. Otherwise every later commit would search for files to merge again.
+            # Record the number of files. Otherwise every later commit would look for files to merge again.
             follow_properties(catalog, name, table, {COMPACTED_FILES_PROPERTY: str(len(tasks) + len(deletes))})
             return Compaction()
         written = [_rewrite(table, group) for group in cheap]
@@ -113,8 +113,8 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
             sum(task.file.file_size_in_bytes for task in old),
             sum(file.file_size_in_bytes for file in new),
         )
-        # If the swap fails, its outcome may be unknown. So the new files remain, and maintenance finds them as
-        # orphans.
+        # If the swap fails, it may be unknown whether it was committed. The new files are therefore not deleted. If
+        # nothing refers to them, maintenance deletes them later.
         _refuse_other_rows(name, old, done)
         full = [file.record_count for files in written for file in files[:-1]]
         left = {COMPACTED_FILES_PROPERTY: str(len(tasks) - len(old) + len(new))}
@@ -123,7 +123,7 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
 
 
 def _refuse_other_rows(name: TableName, tasks: Sequence[FileScanTask], done: Compaction) -> None:
-    """Raise if the row counts differ. Files with delete files may hold more rows than the result."""
+    """Raise if the row counts differ. If files have row deletes, the result may have fewer rows."""
     held = sum(task.file.record_count for task in tasks)
     if done.rows > held or (done.rows < held and not any(task.delete_files for task in tasks)):
         raise LastingError(
@@ -141,13 +141,13 @@ def _swap(
         deletes = all_delete_files(table)
         tasks = list(table.scan().plan_files())
         standing = {task.file.file_path: task.file for task in tasks}
-        # The new files still contain rows that another engine has deleted meanwhile.
+        # If another engine has deleted rows meanwhile, the new files still contain them.
         if not paths <= standing.keys() or covering(tasks) != covered:
             raise PassingError(
                 f"Another commit replaced files of {name} during the merge. Nothing was changed.",
                 "The next maintenance merges the remaining files.",
             )
-        # Without data files to merge, the commit removes delete files whose data files are gone.
+        # If there are no data files to merge, the commit removes delete files whose data files no longer exist.
         removed = [standing[path] for path in sorted(paths)] or deletes
         return Change(
             files=DataFiles(list(new), removed), properties=properties, summary={MAINTENANCE_SUMMARY: "compact"}
@@ -179,13 +179,13 @@ def _groups(
 
 
 def _enough(day: date | None, newest: date | None, at_least: int) -> int:
-    """Return how many small files of a day trigger a merge. For a complete day, few are enough.
+    """Return how many small files of a day trigger a merge. For a day that is over, a quarter of the usual number.
 
-    Before this rule, the last files of each of eight days remained until the day was old. A table of 20,000 commits
-    was then read 1.7 times as slowly as one written at once.
+    Otherwise, the last few files of each of the newest days would stay separate for a week. Queries of a table with
+    20,000 commits then took 1.7 times as long as queries of the same rows written at once.
     """
     if day is None:
-        # The group of all older days, which is rewritten as a whole.
+        # The group of all older days, which is rewritten completely.
         return max(2, at_least // 4)
     return at_least if newest is None or day >= newest else 2
 
@@ -212,14 +212,13 @@ def _last_day(table: Table, data_file: DataFile) -> date | None:
 
 
 def _rewrite(table: Table, group: Sequence[FileScanTask]) -> list[DataFile]:
-    """Write the rows of the files in order of the data's time, with one new file at a time in memory."""
+    """Write the rows of the files, sorted by the data's time. At most one new file is in memory at a time."""
     rows = rows_of(table, group, AlwaysTrue())
     order = [table.properties[CLUSTER_PROPERTY]] if CLUSTER_PROPERTY in table.properties else []
     order += [column for column in key_of(table) if column not in order and column in table.schema().column_names]
     if not order:
         return write_data_files(table, rows)
-    # A separate connection, without the extensions that take 0.3 s to load. Rows that exceed the memory limit are
-    # spilled.
+    # A separate DuckDB without extensions, which take 0.3 s to load. Rows beyond the memory limit are spilled to disk.
     with tempfile.TemporaryDirectory() as spill:
         return _sorted(table, rows, order, spill)
 
@@ -234,13 +233,13 @@ def _sorted(table: Table, rows: pa.RecordBatchReader, order: Sequence[str], spil
     except duckdb.Error as error:
         raise PassingError(
             f"Files of {'.'.join(table.name())} could not be merged: {_reason(error)}",
-            "Nothing was changed, and the table is still readable.",
+            "Nothing was changed, and the table is readable.",
         ) from error
     finally:
         connection.close()
 
 
 def _reason(error: duckdb.Error) -> str:
-    """Return the relevant line. An exception from a Python reader is at the end, after its traceback."""
+    """Return the relevant line of an error. If a Python reader failed, this is the last line, after the traceback."""
     lines = str(error).strip().splitlines()
     return lines[-1] if "Traceback" in str(error) else lines[0]

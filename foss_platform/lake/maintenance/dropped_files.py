@@ -1,4 +1,4 @@
-"""The files of dropped tables: kept during the maintenance of other tables, and deleted after their retention."""
+"""The files of dropped tables: they survive the maintenance of other tables, and are deleted after the retention."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +15,7 @@ from foss_platform.lake.store.warehouse import Place
 
 
 def tables_in_place(catalog: Catalog, storage: Storage) -> Iterator[Table]:
-    """Yield the dropped tables in the same place as a table, so that the table's maintenance keeps their files."""
+    """Yield the dropped tables in the same folder as a table, so that the table's maintenance keeps their files."""
     for dropped in dropped_tables(catalog):
         table = _static(catalog, dropped)
         if table is None:
@@ -46,8 +46,8 @@ def remove_for_good(catalog: Catalog, now: datetime, *, dry_run: bool = False) -
             if files and (table := _static(catalog, dropped)) is not None:
                 storage = Storage(table)
                 last = storage.path_of(dropped.metadata)
-                # Delete the last metadata at the end: if this run is interrupted, the next cleanup needs it to find
-                # the rest.
+                # Delete the last metadata file at the end. If this run is interrupted, the next cleanup needs this file
+                # to find the others.
                 for _ in storage.delete_all([file.path for file in files if file.path != last]):
                     pass
                 storage.delete(last)
@@ -56,8 +56,8 @@ def remove_for_good(catalog: Catalog, now: datetime, *, dry_run: bool = False) -
 
 
 def _own_files(catalog: Catalog, dropped: Dropped) -> list[StoredFile]:
-    """Return all files of a dropped table. Empty if another table is in its place, whose own maintenance deletes them
-    then.
+    """Return all files of a dropped table. Empty if another table is in the same folder: the maintenance of that table
+    deletes the files then.
     """
     table = _static(catalog, dropped)
     if table is None:

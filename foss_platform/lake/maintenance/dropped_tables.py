@@ -1,8 +1,8 @@
-"""Dropping and restoring tables: a dropped table leaves the catalog, and a record in the warehouse remains.
+"""Dropping and restoring tables: a drop removes the table from the catalog and writes a record to the warehouse.
 
-The files remain for as long as the table's policy retains its past. Then the cleanup deletes the files, and finally
-the record. See `lake.maintenance.dropped_files` for the files, and `transform.makers` for whether a table may be
-dropped.
+The files are kept for as long as the table's policy retains its history. Then the cleanup deletes the files, and
+finally the record. See `lake.maintenance.dropped_files` for the files, and `transform.makers` for whether a table may
+be dropped.
 """
 
 import json
@@ -22,7 +22,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import policy_of
 from foss_platform.lake.table.tables import ensure_namespace, find_table, load_table
 
-#: The folder of the records, at the root of the warehouse.
+#: The folder of the records of dropped tables, at the root of the warehouse.
 RECORDS = "foss-dropped"
 
 
@@ -33,9 +33,9 @@ class Dropped:
     Attributes
     ----------
     metadata
-        The location of its last metadata, from which it is restored.
+        The location of the table's last metadata file, from which the table is restored.
     keep_until
-        When its files may be deleted (UTC).
+        The time from which the table's files may be deleted (UTC).
     """
 
     table: str
@@ -61,7 +61,7 @@ class Dropped:
 
 
 def keep_for(table: Table) -> timedelta:
-    """Return how long a dropped table can be restored: as long as its policy retains its past."""
+    """Return how long a dropped table can be restored: as long as its policy retains its history."""
     policy = policy_of(table.properties, ".".join(table.name()))
     return max(timedelta(days=policy.keep_days), timedelta(hours=policy.keep_hours), policy.spare)
 
@@ -85,8 +85,8 @@ def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
             str(name), table.metadata.table_uuid.hex, table.metadata_location, table.location(), now, until
         )
         with lake_failures():
-            # Write the record first: if the drop is interrupted, nothing has changed. A drop without a record would
-            # lose the table.
+            # Write the record before the drop. If this is interrupted in between, the table is still in the catalog.
+            # In the opposite order, the table would be lost.
             place.write(dropped.file, dropped.content())
             if load_table(catalog, name).metadata_location == table.metadata_location:
                 catalog.drop_table(name.identifier)
@@ -94,8 +94,8 @@ def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
 
 
 def restore_table(catalog: Catalog, name: TableName) -> Dropped:
-    """Register a dropped table again, in its state at the drop. If several have this name, restore the last one
-    dropped.
+    """Register a dropped table again, in its state at the drop. If several dropped tables have this name, restore the
+    one that was dropped last.
 
     Raises
     ------
@@ -144,7 +144,9 @@ def dropped_tables(catalog: Catalog) -> list[Dropped]:
 
 
 def _is_in_catalog(catalog: Catalog, dropped: Dropped) -> bool:
-    """Whether a drop was interrupted before the catalog change, or a restore before the record was deleted."""
+    """Whether the table is in the catalog although it has a record. This happens if a drop was interrupted before the
+    catalog was changed, or a restore before the record was deleted.
+    """
     try:
         table = find_table(catalog, dropped.name)
     except NoSuchTableError:
@@ -184,7 +186,7 @@ def read_record(place: Place, name: str) -> Dropped | None:
 
 
 def warehouse(catalog: Catalog) -> Place:
-    """Return the place of the records.
+    """Return the warehouse, which contains the records.
 
     Raises
     ------

@@ -10,12 +10,12 @@ from foss_platform.lake.table.tables import load_table
 
 
 def expire(catalog: Catalog, name: TableName) -> None:
-    """Expire the snapshots that the policy no longer keeps, after pinning retained states. Makes one commit or none.
+    """Expire the snapshots that the policy no longer keeps, after pinning states to retain. Makes at most one commit.
 
     Raises
     ------
     PassingError
-        If others kept committing first, or the store or catalog failed.
+        If other commits were first in every try, or the store or catalog failed.
     """
 
     def change(table: Table, transaction: Transaction) -> None:

@@ -1,7 +1,7 @@
 """The health of a table from its metadata, and the maintenance that it needs.
 
-Reads the table's metadata and manifests, but no data and no listing. It takes some milliseconds, whatever the table's
-size.
+Reads the table's metadata and manifests. It reads no data and lists no files, so it takes some milliseconds for a table
+of any size.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from foss_platform.lake.store.failures import damage, lake_failures
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS, policy_of
 from foss_platform.lake.table.statistics import table_size
 
-# A compaction is overdue at this multiple of the files that trigger it. Eight days with one file less than the
-# trigger are usual.
+# A compaction is overdue if the number of small files is this multiple of the number that triggers a compaction. It is
+# normal that each of the newest eight days has just fewer files than the trigger.
 _OVERDUE = 10
 _MANIFESTS = 200
 
@@ -32,11 +32,11 @@ class TableHealth:
     Attributes
     ----------
     small_files
-        Data files that a compaction would merge if there were enough of them.
+        Number of data files that are smaller than the policy's limit.
     metadata_bytes
         Size of the metadata file that every commit reads and writes.
     oldest_live
-        The earliest moment in a live snapshot. Pinned states reach further back.
+        The commit time of the oldest live state. Pinned states may be older.
     needs
         The maintenance that the table needs, in words. Empty if it needs none.
     """
@@ -83,8 +83,8 @@ def table_health(table: Table) -> TableHealth:
 def _needs_for_deletes(table: Table, deletes: int, many: int) -> list[str]:
     used = frozenset[str]().union(*covering(table.scan().plan_files()).values())
     if len(used) < deletes:
-        return [f"{deletes - len(used)} delete files outlived their data files, so DuckDB may fail to read it"]
-    return [f"{deletes} delete files slow down every read: merge them away"] if deletes >= many else []
+        return [f"{deletes - len(used)} delete files remain without their data files, so DuckDB may fail to read it"]
+    return [f"{deletes} delete files slow down every read: run `foss cleanup`"] if deletes >= many else []
 
 
 def _look(table: Table) -> TableHealth:
@@ -109,7 +109,7 @@ def _look(table: Table) -> TableHealth:
         needs.append(f"{small} small files wait to be merged")
     if equality:
         needs.append(
-            f"{equality} files of equality deletes cannot be applied: rewrite it with the engine that wrote them"
+            f"{equality} files of equality deletes cannot be applied: rewrite the table with the engine that wrote them"
         )
     elif deletes:
         needs += _needs_for_deletes(table, deletes, policy.compact_at_files)
@@ -123,7 +123,10 @@ def _look(table: Table) -> TableHealth:
         needs.append(f"{manifests} manifests slow down every read")
     behind = seconds_behind(table.metadata, datetime.now(UTC))
     if behind > TOLERATED_SECONDS:
-        needs.append(f"this machine's clock is {behind:,.0f} s behind its newest commit: set the clock, e.g. by NTP")
+        needs.append(
+            f"this machine's clock is {behind:,.0f} s behind the table's newest commit: synchronize the clock, e.g. "
+            "with NTP"
+        )
     points = live_points(table)
     return TableHealth(
         rows=size.rows,

@@ -34,9 +34,10 @@ class Maintenance:
     trigger
         The origin of the request: `commit`, `maintenance` (the job) or `command`.
     files_before, files_after
-        Data files before and after a compaction. For a removal, the number of deleted files, and 0.
+        Number of data files before and after a compaction. For a deletion of unreferenced files, the number of deleted
+        files and 0.
     bytes_freed
-        Bytes deleted from the store. A compaction frees none, because the replaced files are retained for a while.
+        Bytes deleted from the store. 0 for a compaction, because the replaced files are retained for a while.
     detail
         Details that the numbers do not show. For a failure, the reason.
     """

@@ -1,7 +1,7 @@
 """Maintaining a table: compact small files, expire snapshots outside the policy, and delete unreferenced files.
 
-This module defines the order of these operations and their log rows. A run that is interrupted at any point leaves a
-readable table, and the next run does the rest.
+This module defines the order of these operations and writes their log rows. If a run is interrupted at any point, the
+table is readable, and the next run does the remaining work.
 """
 
 import time
@@ -30,7 +30,7 @@ class TableMaintenance:
     Attributes
     ----------
     compaction
-        The compaction. A dry run does not determine it, because a compaction frees nothing by itself.
+        The result of the compaction. Empty in a dry run, because a compaction frees no space by itself.
     """
 
     name: TableName
@@ -48,7 +48,7 @@ def maintain(
     dry_run: bool = False,
     progress: Callable[[StoredFile], None] = lambda _: None,
 ) -> TableMaintenance:
-    """Do all the maintenance that a table needs now.
+    """Do all maintenance that a table needs now.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def maintain(
     LastingError
         If maintaining the table would be unsafe. None of its files are deleted then.
     PassingError
-        If the store or catalog failed, or another writer was in the way. The next run does the rest.
+        If the store or catalog failed, or another writer changed the same files. The next run does the remaining work.
     """
     policy = policy_of(load_table(catalog, name).properties, str(name))
     if dry_run:
@@ -78,10 +78,10 @@ def maintain(
     compaction = compact(catalog, name)
     if compaction.files_before:
         seconds, counts = time.monotonic() - began, (compaction.files_before, compaction.files_after)
-        # Log before the removal, which may be refused.
+        # Log the compaction now, because the deletion of files below may be refused.
         _log(catalog, Maintenance(str(name), Action.COMPACT, trigger, now, seconds, *counts, bytes_freed=0))
-    # The commit of a compaction also expires snapshots. For tables changed only by other engines, this call is the
-    # only expiry.
+    # Commits of the platform, including a compaction, expire snapshots themselves. This call is for tables that only
+    # other engines change.
     expire(catalog, name)
     began = time.monotonic()
     removal = plan_removal(catalog, name, policy, now, spare)

@@ -1,7 +1,6 @@
 """The files that a table refers to, from its metadata and the metadata of every pinned state.
 
-An unreadable file is an error, never an empty result, because the caller deletes all files that are not in the
-result.
+The caller deletes all files that are not in the result. An unreadable metadata file is therefore always an error.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,14 +17,14 @@ from foss_platform.lake.snapshots.points import Point, point_table
 
 @dataclass
 class References:
-    """Referenced locations, in the spelling of `normalize`.
+    """The locations to which a table refers, as normalized by `normalize`.
 
     Attributes
     ----------
     needed
-        Files that some state of the table needs, with their size if the metadata contains it.
+        Files that at least one state of the table needs, with their size if the metadata contains the size.
     past
-        Older metadata files in the table's log. No state needs them.
+        Older metadata files that the table's metadata log lists. No state needs them.
     """
 
     needed: dict[str, int | None] = field(default_factory=dict)
@@ -91,7 +90,7 @@ def _count(manifest: ManifestFile) -> int | None:
 
 
 def _refuse_cut(table: Table, location: str, length: int | None = None) -> None:
-    """Raise if an Avro file is cut off. PyIceberg treats the end of the file as the end of its entries, or crashes."""
+    """Raise if an Avro file is truncated. PyIceberg would return the entries before the cut, or crash."""
     with table.io.new_input(location).open() as stream:
         content = stream.read()
     if length is not None and len(content) != length:
@@ -100,10 +99,12 @@ def _refuse_cut(table: Table, location: str, length: int | None = None) -> None:
 
 
 def _refuse_missing_manifests(snapshot: Snapshot, manifests: Sequence[ManifestFile]) -> None:
-    """Raise if a manifest list was cut between two blocks. Only the snapshot's summary shows this."""
+    """Raise if a manifest list lacks entries, because it was truncated between two blocks. Such a file is valid Avro,
+    so its entries are compared with the counts in the snapshot's summary.
+    """
     totals = snapshot.summary.additional_properties if snapshot.summary is not None else {}
     for content, key in ((ManifestContent.DATA, "total-data-files"), (ManifestContent.DELETES, "total-delete-files")):
         counts = [_count(manifest) for manifest in manifests if manifest.content == content]
         known = [count for count in counts if count is not None]
         if key in totals and len(known) == len(counts) and sum(known) != int(totals[key]):
-            raise ValueError(f"{snapshot.manifest_list} leads to {sum(known)} files, but should lead to {totals[key]}")
+            raise ValueError(f"{snapshot.manifest_list} lists {sum(known)} files, but should list {totals[key]}")

@@ -1,15 +1,16 @@
 """Deleting unreferenced files. This is the most dangerous code of the project, so read all of it before a change.
 
 An unreferenced file may still be needed by a writer that has not committed yet, or by a reader of a snapshot that has
-just expired. So a file is deleted only if two looks at the table, at least the retention time apart, both found it
-unreferenced. At the first look, the file must be older than the retention time. A writer may still be using a younger
-file: it could commit the file and drop it again between the two looks. The first look is recorded beside the table's
-metadata. In addition:
+just expired. So a file is deleted only if two maintenance runs, at least the retention time apart, both found it
+unreferenced. At the first of these runs, the file must be older than the retention time. Otherwise a slow writer could
+commit the file after the first run, and another commit could remove it before the second run, while readers still use
+it. The time of the first run is recorded beside the table's metadata. In addition:
 
-- The listing is made before the metadata is read, and the pinned states are listed again afterwards. So files
-  committed or pinned meanwhile never count as unreferenced.
-- An unreadable or missing referenced file stops the removal before anything is deleted.
-- Only files below the table's own location are considered, and no table may be inside another.
+- The table's files are listed before its metadata is read, and its pinned states are listed afterwards. So a file that
+  is committed or pinned in between never counts as unreferenced.
+- If a referenced file is missing or cannot be read, nothing is deleted.
+- Only files below the table's own location are considered. If one table's location is inside another's, nothing is
+  deleted.
 """
 
 import json
@@ -33,13 +34,14 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 from foss_platform.lake.table.tables import load_table
 
-#: When each unreferenced file was first seen as unreferenced: a JSON object of path to ISO time, below the location.
+#: File below the table's location that records when each unreferenced file was first found unreferenced: a JSON object
+#: of path to ISO time.
 NOTES = "metadata/unreferenced.json"
 
 
 @dataclass(frozen=True)
 class Removal:
-    """The files to delete, or already deleted, and the files retained for now.
+    """The unreferenced files of a table: the files to delete (or already deleted), and the files to retain for now.
 
     Attributes
     ----------
@@ -48,11 +50,11 @@ class Removal:
     spared
         Unreferenced files that a later run deletes.
     first_seen
-        When each file was first seen as unreferenced, by path. Files that a writer may still be using are left out.
+        When each file was first found unreferenced, by path. Files that a writer may still be using are left out.
     next_at
-        When the first retained file can be deleted. None if no file is retained.
+        The earliest time at which a retained file can be deleted. None if no file is retained.
     referenced_bytes
-        Total size of all readable states.
+        Total size of the files that readable states need.
     """
 
     files: list[StoredFile] = field(default_factory=list)
@@ -75,7 +77,7 @@ class Removal:
 def plan_removal(
     catalog: Catalog, name: TableName, policy: TablePolicy, now: datetime, spare: timedelta | None = None
 ) -> Removal:
-    """Decide which files of a table to delete. Only reads.
+    """Decide which files of a table to delete. Changes nothing.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def plan_removal(
     Raises
     ------
     LastingError
-        If a file cannot be read or is missing, or the table shares its location.
+        If a referenced file is missing or cannot be read, or another table's location is the same, inside or above.
     PassingError
         If the store or catalog does not answer.
     """
@@ -97,7 +99,8 @@ def plan_removal(
         listed = {file.path: file for file in storage.list_files()}
         table = load_table(catalog, name)
         points = pinned_points(table)
-        # Not used for file ages: while this clock is behind the newest commit, new files have negative ages.
+        # For pinned states only. The ages of files are computed with `now`, also if this clock is behind: otherwise new
+        # files would appear to be old.
         promised_from = not_before(table.metadata, now)
         surplus = {point.metadata_location for point in surplus_points(points, policy, promised_from)}
         kept = [point for point in points if point.metadata_location not in surplus]
@@ -108,17 +111,17 @@ def plan_removal(
         for other in tables_in_place(catalog, storage):
             dropped |= references_of(other, pinned_points(other), storage.path_of).needed.keys()
         noted = _read_notes(name, storage)
-    # A state pinned after the listing is not in it, and its files are referenced by `kept`.
+    # A state that was pinned after the files were listed is not in `listed`, but its files are referenced by `kept`.
     known = references.needed.keys() | references.past | dropped | {f"{storage.root}/{NOTES}"}
-    # The ownership mark is never unreferenced, wherever a table's location is.
+    # The ownership mark must never be deleted, even if a table's location is the root of the warehouse.
     loose = [file for path, file in listed.items() if path not in known and file.name != MARK]
-    # A writer may still commit a young file. Its retention starts when it is older than any writer takes.
+    # A writer may still commit a new file. So the retention starts when the file is older than any write takes.
     first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose if now - file.modified >= spare}
     due = [file for file in loose if not spare or now - first_seen.get(file.path, now) >= spare]
     gone = {file.path for file in due}
     spared = [file for file in loose if file.path not in gone]
     return Removal(
-        # Pinned states come before their files, so that no listed pinned state is unreadable.
+        # Pinned states are deleted before their data files, so that every existing pinned state is readable.
         sorted(due, key=lambda file: (not file.name.startswith(PINNED_PREFIX), file.path)),
         spared,
         first_seen,
@@ -128,7 +131,7 @@ def plan_removal(
 
 
 def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callable[[StoredFile], None]) -> None:
-    """Delete the planned files, and record the retained ones.
+    """Delete the files of a plan, and record the retained files.
 
     Parameters
     ----------
@@ -142,10 +145,11 @@ def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callab
     """
     with lake_failures():
         storage = Storage(load_table(catalog, name))
-        # Write the notes first: an interrupted run must not forget the retention start of the remaining files.
+        # Write the notes before deleting. Otherwise, if this run is interrupted, the retention of the remaining files
+        # would start again.
         notes = {path: moment.isoformat() for path, moment in sorted(removal.first_seen.items())}
         storage.write_whole(NOTES, json.dumps(notes, indent=0).encode())
-        # Keep the plan's order between the two groups: all pinned states are deleted before any of their files.
+        # Files are deleted in any order within a group, but all pinned states are deleted before any other file.
         for _, files in groupby(removal.files, lambda file: file.name.startswith(PINNED_PREFIX)):
             by_path = {file.path: file for file in files}
             for path in storage.delete_all(list(by_path)):
@@ -155,19 +159,21 @@ def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callab
 def _refuse_damage(name: TableName, references: References, listed: Mapping[str, StoredFile], storage: Storage) -> None:
     outside = sorted(path for path in references.needed if not storage.is_own(path))
     if outside:
-        raise _refusal(name, f"it refers to a file outside its own location, {outside[0]}")
+        raise _refusal(name, f"the table refers to a file outside its own location, {outside[0]}")
     unseen = sorted(references.needed.keys() - listed.keys())
-    # Files committed after the listing exist although they are not in it.
+    # Files that were committed after the listing are not in `listed`, but they exist.
     missing = storage.missing(unseen) if unseen else []
     if missing:
-        raise _refusal(name, f"{len(missing)} files that it refers to are missing, e.g. {missing[0]}")
+        raise _refusal(name, f"{len(missing)} files that the table refers to are missing, e.g. {missing[0]}")
     for path, size in references.needed.items():
         if size is not None and path in listed and listed[path].size != size:
             raise _refusal(name, f"{path} has {listed[path].size} bytes, but should have {size}")
 
 
 def _refuse_shared_location(catalog: Catalog, name: TableName, table: Table) -> None:
-    """Raise if another table is in the same place. Metadata files reveal tables that cannot be loaded."""
+    """Raise if another table has the same location, or one location is inside the other. A table that cannot be loaded
+    is found by its metadata files below this table's location.
+    """
     own = Storage(table)
     unloadable = []
     for namespace in _namespaces(catalog, ()):
@@ -177,13 +183,13 @@ def _refuse_shared_location(catalog: Catalog, name: TableName, table: Table) -> 
             try:
                 other = Storage(catalog.load_table(identifier)).place
             except Exception:
-                # Damage makes libraries raise many types of exceptions. The other tables must still be maintained.
+                # Damaged metadata raises many types of exceptions. It must not stop the maintenance of other tables.
                 unloadable.append(".".join(identifier))
                 continue
             if f"{other}/".startswith(f"{own.place}/") or f"{own.place}/".startswith(f"{other}/"):
-                raise _refusal(name, f"{'.'.join(identifier)} is in the same place, {other}")
+                raise _refusal(name, f"its folder overlaps with that of {'.'.join(identifier)}, {other}")
     if unloadable and (foreign := _foreign_metadata(own, table)):
-        raise _refusal(name, f"{', '.join(unloadable)} cannot be loaded, and {foreign} may belong to it")
+        raise _refusal(name, f"{', '.join(unloadable)} cannot be loaded, and the file {foreign} may belong to it")
 
 
 def _namespaces(catalog: Catalog, parent: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -209,12 +215,12 @@ def _read_notes(name: TableName, storage: Storage) -> dict[str, datetime]:
         noted = {path: datetime.fromisoformat(moment) for path, moment in json.loads(content).items()}
         return noted if all(moment.tzinfo is not None for moment in noted.values()) else {}
     except (ValueError, AttributeError, TypeError, RecursionError):
-        # Treat damaged notes as a first look: everything is retained again.
+        # If the notes are damaged, the retention of all files starts again.
         return {}
 
 
 def _refusal(name: TableName, why: str) -> LastingError:
     return LastingError(
-        f"Nothing of {name} was removed: {why}.",
-        "Restore missing files from a backup, or move foreign files out of the table's folder. Then run it again.",
+        f"No file of {name} was deleted: {why}.",
+        "Restore missing files from a backup, or move foreign files out of the table's folder. Then run again.",
     )

@@ -19,7 +19,7 @@ _MEMORY = "1GB"
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The content of a table, whatever its order and files: the row count, and the sum of the hashes of all rows."""
+    """The content of a table: the row count, and the sum of the hashes of all rows. The order of rows has no effect."""
 
     rows: int
     hash: str
@@ -40,7 +40,7 @@ def mismatch(copy: Table, source: Table, found: Fingerprint, wanted: Fingerprint
     if copy.metadata.table_uuid != source.metadata.table_uuid:
         return "its UUID differs"
     if own_position(copy) < own_position(source):
-        return "its sequence numbers start again"
+        return "its last sequence number is lower"
     return ""
 
 
@@ -53,13 +53,13 @@ def fingerprint(table: Table) -> Fingerprint:
         If the rows cannot be read.
     """
     columns = ", ".join(quote_name(field.name) for field in table.schema().fields)
-    # A hash needs no spill space, and DuckDB's default would be the working directory.
+    # Hashing needs no space for spilling. By default, DuckDB would spill to the working directory.
     connection = open_duckdb({"memory_limit": _MEMORY, "temp_directory": ""})
     try:
         with lake_failures():
             tasks = list(table.scan().plan_files()) if table.current_snapshot() is not None else []
             connection.register("all_rows", rows_of(table, tasks, AlwaysTrue()))
-            # A sum, because duplicate rows must count twice.
+            # The hashes are added up and not combined with xor, so that duplicate rows count twice.
             found = connection.execute(
                 f"select count(*), coalesce(sum(hash({columns})::hugeint), 0) from all_rows"
             ).fetchone()

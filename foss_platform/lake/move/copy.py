@@ -4,8 +4,8 @@ See `lake.move.check` for the comparison, `lake.move.move_lake` for which tables
 what may be overwritten.
 
 The copy keeps the table's UUID, its columns with their ids, and its last sequence number. Positions
-(`lake.table.positions`) refer to UUIDs and sequence numbers, and rows of bronze contain the number of their commit.
-So all of them remain valid unchanged, and every later commit has a higher number than the copied rows.
+(`lake.table.positions`) refer to UUIDs and sequence numbers, and rows of bronze contain the sequence number of their
+commit. So positions and rows remain valid unchanged, and every later commit has a higher number than the copied rows.
 """
 
 import time
@@ -34,10 +34,11 @@ from foss_platform.lake.table.tables import ensure_namespace, load_table
 SOURCE_PROPERTY = "foss.move.source"
 #: The source's snapshot, set in the commit of the rows and in that snapshot's summary.
 MOVED_PROPERTY = "foss.moved-from"
-#: Count and hash of the rows, equal on both sides. Set last, so that a table with this property is complete.
+#: Count and hash of the rows after they were found equal on both sides. It is set last, so a table with this property
+#: is complete.
 VERIFIED_PROPERTY = "foss.move.verified"
 
-# The target decides where files are stored, and notes of an earlier move are outdated.
+# Not copied, because the target decides where files are stored, and properties of an earlier move are outdated.
 _LEFT_OUT = ("write.data.path", "write.metadata.path", SOURCE_PROPERTY, MOVED_PROPERTY, VERIFIED_PROPERTY)
 
 
@@ -52,7 +53,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One progress report of a move: a table, the last phase, and its files so far."""
+    """A progress report of a move: a table, the phase of its copy, and the files and rows copied so far."""
 
     name: TableName
     phase: Phase
@@ -66,7 +67,7 @@ Progress = Callable[[Step], None]
 def make_table(catalog: Catalog, name: TableName, source: Table) -> None:
     """Create the table with the source's identity, columns and properties, but without rows.
 
-    The positions are set together with the rows. Until then, no reader may assume that the table contains anything.
+    The positions are set in the commit of the rows, so that an empty copy never claims to contain its sources.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def make_table(catalog: Catalog, name: TableName, source: Table) -> None:
     """
     with lake_failures():
         ensure_namespace(catalog, name.namespace)
-        # Never committed: it only shows where the catalog would store the table.
+        # This transaction is never committed. It only shows where the catalog would store the table.
         location = catalog.create_table_transaction(name.identifier, source.schema()).table_metadata.location
         io = load_file_io(dict(catalog.properties), location)
         if _overlap(location, source) and io.new_input(source.metadata_location).exists():
@@ -109,17 +110,17 @@ def make_table(catalog: Catalog, name: TableName, source: Table) -> None:
 
 
 def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[str, str], progress: Progress) -> None:
-    """Copy all rows, with one file of the source in memory at a time, and commit them together.
+    """Copy all rows and commit them together. At most one file of the source is in memory at a time.
 
     Parameters
     ----------
     notes
-        Entries for the summary of the snapshot: information from the source's snapshots that is still needed.
+        Entries for the summary of the snapshot: information from summaries of the source that is still needed.
 
     Raises
     ------
     PassingError
-        If a store or catalog fails, or another move was first. Nothing was committed then.
+        If a store or catalog fails, or another move committed first. Nothing was committed then.
     """
     added = []
     rows = 0
@@ -127,7 +128,7 @@ def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[s
         table = load_table(catalog, name)
         tasks = list(source.scan().plan_files()) if source.current_snapshot() is not None else []
         for number, task in enumerate(tasks, start=1):
-            # Copying file by file also keeps the order and the sizes from the source's maintenance.
+            # Copying file by file keeps the order and the file sizes that the source's maintenance has created.
             written = write_data_files(table, rows_of(source, [task], AlwaysTrue()))
             added += written
             rows += sum(file.record_count for file in written)
@@ -151,12 +152,14 @@ def disturbed(name: TableName) -> PassingError:
     """Return the error for a table of the target that another process is changing."""
     return PassingError(
         f"Another process created or changed {name} at the target. Nothing was overwritten.",
-        "Run only one move at a time, and nothing else at the target. Then run it again.",
+        "Run only one move at a time, and nothing else at the target. Then run the move again.",
     )
 
 
 def _overlap(location: str, source: Table) -> bool:
-    """Whether the places are equal or nested, by their spelling. The stores may still differ."""
+    """Whether the locations are equal or one is inside the other. Compares addresses only: equal ones may be in
+    different stores.
+    """
     here, there = (
         "/".join(PyArrowFileIO.parse_location(place.rstrip("/"), source.io.properties))
         for place in (location, source.location())

@@ -23,7 +23,7 @@ from foss_platform.lake.table.tables import find_table, load_table
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """A table's history that is not moved: the numbers of earlier live and pinned states, and the oldest moment."""
+    """A table's history that is not moved: the numbers of earlier live and pinned states, and their oldest moment."""
 
     name: TableName
     live: int
@@ -38,20 +38,20 @@ def move_tables(
     notes: Mapping[TableName, Mapping[str, str]],
     progress: Progress,
 ) -> dict[TableName, Fingerprint]:
-    """Carry out a plan, and return the fingerprints of the newly verified tables.
+    """Carry out a plan, and return the fingerprints of the tables that this call has verified.
 
     Parameters
     ----------
     notes
-        By table, entries for the summary of the snapshot with its rows.
+        By table, entries for the summary of the snapshot that contains the copied rows.
 
     Raises
     ------
     LastingError
-        If a copy differs from its source, with the table's name. The copy is dropped from the target's catalog.
+        If a copy differs from its source. The error names the table, and the copy is dropped from the target's catalog.
     PassingError
-        If the source was changed meanwhile, or a catalog or store failed. Complete tables remain, and the same call
-        with a new plan does the rest.
+        If the source was changed meanwhile, or a catalog or store failed. Complete tables remain. A call
+        with a new plan moves the others.
     """
     verified = {}
     for move in plan.tables:
@@ -72,13 +72,13 @@ def move_tables(
     if changed := [str(move.name) for move in plan.tables if _has_changed(source, move)]:
         raise PassingError(
             f"The source was written to during the move: {', '.join(changed)}.",
-            "Stop polls and builds there, then run the move again: it copies these tables again.",
+            "Stop polls and builds of the source, then run the move again: it copies these tables again.",
         )
     return verified
 
 
 def history_left_behind(plan: MovePlan) -> list[LeftBehind]:
-    """Return the history of the planned tables that is not moved. Uses metadata and a listing."""
+    """Return the history of the planned tables that is not moved. Reads metadata and lists files."""
     left = []
     for move in plan.tables:
         live, pinned = live_points(move.source), pinned_points(move.source)

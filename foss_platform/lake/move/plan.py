@@ -1,6 +1,6 @@
-"""Planning a move: a consistent state of the source, the state of each table at the target, and refusals.
+"""Planning a move: find a consistent state of the source and the state of each copy, and refuse an unsafe move.
 
-Planning changes nothing (see `lake.move.move_lake`). The target's own properties show how far an earlier move got. A
+Planning changes nothing (see `lake.move.move_lake`). Properties of the copies show how far an earlier move got. A
 table may be dropped only if a move created it and nobody has written to it since.
 """
 
@@ -32,7 +32,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class TableMove:
-    """One table of a move: its source pinned to one state, and its state at the target."""
+    """One table of a move: one state of its source, and the state of its copy at the target."""
 
     name: TableName
     source: Table
@@ -67,7 +67,7 @@ def plan_move(source: Catalog, target: Catalog | None, only: Collection[TableNam
     Raises
     ------
     ConfigurationError
-        If there is nothing to move, or the target is the source or holds tables that no move created.
+        If there is nothing to move, or the target is the source itself or has tables that no move created.
     LastingError
         If both the target and the source have changed since an earlier move, or a table is partitioned.
     PassingError
@@ -99,7 +99,7 @@ def plan_move(source: Catalog, target: Catalog | None, only: Collection[TableNam
 
 
 def went_on(copy: Table) -> bool:
-    """Whether anything but a move has committed to the copy, even just a property."""
+    """Whether the copy has a commit that is not from a move, even if that commit only set a property."""
     commits = (MOVED_PROPERTY in copy.properties) + (VERIFIED_PROPERTY in copy.properties)
     return len(copy.metadata.metadata_log) > commits or any(
         snapshot.summary is None or MOVED_PROPERTY not in snapshot.summary.additional_properties
@@ -115,7 +115,7 @@ def _one_state(catalog: Catalog) -> dict[TableName, Table]:
         if again == {name: table.metadata_location for name, table in tables.items()}:
             return tables
     raise PassingError(
-        "The lake is written to constantly, so there is no consistent state to move.", "Stop polls and builds."
+        "The lake changes constantly, so there is no consistent state to move.", "Stop polls and builds."
     )
 
 

@@ -1,7 +1,7 @@
 """The target of a move: reading the file that describes it, and opening exactly that catalog.
 
-The configuration of the current lake must not be mixed in. `load_catalog` would do so, because it selects by the
-catalog's name, which is stored in the catalog and must be the same in both.
+The configuration of the current lake must not be mixed in. PyIceberg's `load_catalog` would do so, because it merges
+all configuration of the catalog's name, and this name must be the same for both lakes.
 """
 
 import re
@@ -37,7 +37,7 @@ class MoveTarget:
     Attributes
     ----------
     properties
-        PyIceberg's properties of the catalog with expanded environment variables. They contain secrets.
+        PyIceberg's properties of the catalog. Environment variables are expanded, so the properties contain secrets.
     """
 
     properties: Mapping[str, str] = field(repr=False)
@@ -49,8 +49,8 @@ class MoveTarget:
         return f"{self.kind.value} catalog at {without_secrets(self.properties[URI])}, warehouse {store}"
 
     def variables(self) -> list[str]:
-        """Return the names of the environment variables that would configure the target as the lake, in order."""
-        # PyIceberg replaces every _ in a variable with -, so a property with _ can only be set in a file.
+        """Return the names of the environment variables that would configure the target as the lake."""
+        # PyIceberg replaces each _ in the name of a variable by -, so a property with _ can only be set in a file.
         names = [name for name in self.properties if "_" not in name]
         stem = f"PYICEBERG_CATALOG__{CATALOG_NAME.upper()}__"
         return [stem + name.upper().replace(".", "__").replace("-", "_") for name in names]
@@ -62,12 +62,12 @@ def read_target(file: Path, environment: Mapping[str, str]) -> MoveTarget:
     Parameters
     ----------
     environment
-        The variables for `${NAME}` in a value.
+        The variables that replace `${NAME}` in a value.
 
     Raises
     ------
     ConfigurationError
-        If the file is missing or malformed, or a variable is not set. No value is quoted.
+        If the file is missing or malformed, or a variable is not set. The error quotes no value.
     """
     found = _properties(file)
     expanded = {name: _VARIABLE.sub(lambda v: environment.get(v[1], ""), text) for name, text in found.items()}
@@ -131,10 +131,11 @@ def open_target(target: MoveTarget, *, create: bool = True) -> Catalog | None:
             return catalog if create or _has_tables(catalog) else None
     except PassingError as error:
         raise PassingError(
-            f"The target, {target}, does not answer: {error.problem}", "Check its file, and that its servers are up."
+            f"The target, {target}, does not answer: {error.problem}",
+            "Check the file that describes it, and that its servers are up.",
         ) from error
     except (ArgumentError, ValueError, NotInstalledError, ImportError) as error:
-        # The texts of these errors may quote a value.
+        # The texts of these errors may quote a secret value, so only their types are shown.
         raise ConfigurationError(
             f"The target, {target}, cannot be opened: {type(error).__name__}{_missing(error)}.",
             "Check type and uri, and that the catalog's driver is installed.",
@@ -143,7 +144,7 @@ def open_target(target: MoveTarget, *, create: bool = True) -> Catalog | None:
 
 def without_secrets(location: str) -> str:
     """Return a URI without user, password and query, each of which may be secret."""
-    # SQLAlchemy allows / and ? in a password, so everything up to the last @ may be part of it.
+    # SQLAlchemy allows / and ? in a password, so everything before the last @ may be part of the password.
     return _SECRETS.sub(r"\1\2", location)
 
 
@@ -151,7 +152,7 @@ def _properties(file: Path) -> dict[str, str]:
     import yaml
 
     try:
-        # Every value is text, as in PyIceberg. BaseLoader creates only text, lists and mappings.
+        # BaseLoader creates only text, lists and mappings, so every value is text, as in PyIceberg.
         content = yaml.load(file.read_text(), yaml.BaseLoader)  # noqa: S506
     except OSError as error:
         raise ConfigurationError(
@@ -172,7 +173,7 @@ def _properties(file: Path) -> dict[str, str]:
 
 
 def _database_exists(uri: str) -> bool:
-    """Whether the file of a SQLite catalog exists. Connecting would create it."""
+    """Whether the database exists. Connecting to a missing SQLite file would create it. Others are assumed to exist."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -191,7 +192,7 @@ def _database_exists(uri: str) -> bool:
 
 
 def _has_tables(catalog: Catalog) -> bool:
-    """Whether a SQL catalog has been set up. Other catalogs always are."""
+    """Whether a SQL catalog has its database tables. Always true for other kinds of catalogs."""
     from pyiceberg.catalog.sql import SqlCatalog
     from sqlalchemy import inspect
 

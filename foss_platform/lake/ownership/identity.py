@@ -1,8 +1,8 @@
 """The identity of a catalog, which distinguishes it from every other catalog and from its own copies.
 
 A SQLite catalog is identified by its real path, so a copy is another catalog. A Postgres catalog is identified by its
-cluster identifier, database name and schema. A dump restored elsewhere differs in at least one of them, and every
-user may read all three.
+cluster identifier, database name and schema. A dump that is restored elsewhere differs in at least one of these
+three, and every database user may read them.
 """
 
 import os
@@ -48,7 +48,7 @@ class CatalogIdentity:
 
 
 def identity_of(catalog: Catalog) -> CatalogIdentity | None:
-    """Return the catalog's identity. It is None for a catalog in memory or without an address, which nobody can copy.
+    """Return the catalog's identity. None for a catalog in memory or without an address, because it cannot be copied.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | None:
     Parameters
     ----------
     catalog
-        The catalog used to check. It knows the databases of its own cluster.
+        An open catalog, whose connection is used for the check. It can look up databases of its own Postgres cluster.
     """
     if original.kind == "sqlite":
         if os.path.lexists(original.name):
@@ -104,7 +104,9 @@ def is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | None:
 
 
 def _database_is_gone(original: CatalogIdentity, catalog: Catalog) -> bool | None:
-    """Whether a database in the same cluster is gone, or a schema in the same database."""
+    """Whether the original's database no longer exists in this cluster, or its schema no longer exists in this
+    database.
+    """
     engine = getattr(catalog, "engine", None)
     if not isinstance(engine, Engine) or engine.url.get_backend_name() != "postgresql":
         return None

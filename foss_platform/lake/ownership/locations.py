@@ -19,14 +19,14 @@ _ANY = Schema(NestedField(1, "any", LongType(), required=False))
 
 
 def warehouse_of(catalog: Catalog) -> Place | None:
-    """Return where the catalog creates tables. None if the catalog does not say."""
+    """Return the place in which the catalog creates tables. None if the catalog does not report it."""
     stated = str(catalog.properties.get("warehouse", ""))
     if _URL.match(stated) or stated.startswith("/"):
         return Place(stated, catalog.properties)
     if isinstance(getattr(catalog, "engine", None), Engine):
         return None
-    # A REST catalog may identify its warehouse by a name. It returns the location if a table is staged but never
-    # committed.
+    # A REST catalog may identify its warehouse by a name only. Staging a table, without committing it, reveals the
+    # location.
     namespaces = catalog.list_namespaces()
     if not namespaces:
         return None
@@ -45,7 +45,7 @@ def table_locations(catalog: Catalog) -> Iterator[tuple[tuple[str, ...], str]]:
             return
         asked = "select table_namespace, table_name, metadata_location from iceberg_tables where catalog_name = :name"
         if "iceberg_type" in {column["name"] for column in inspect(engine).get_columns("iceberg_tables")}:
-            # The same table holds Trino's views.
+            # Trino stores its views in the same database table.
             asked += " and (iceberg_type is null or iceberg_type = 'TABLE')"
         with engine.connect() as connection:
             rows = connection.execute(text(f"{asked} order by 1, 2"), {"name": catalog.name}).all()

@@ -22,7 +22,7 @@ class ForeignLakeError(ConfigurationError):
 
 @dataclass(frozen=True)
 class Mark:
-    """A warehouse's statement of its owner.
+    """The content of a mark file.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ def read_mark(place: Place) -> Mark | None:
     except (ValueError, KeyError, TypeError):
         raise ForeignLakeError(
             f"The mark {place.location}/{MARK} cannot be read, so the owner of these files is unknown.",
-            "Restore it from a backup. If no other catalog uses this warehouse, delete it: a new mark is then written.",
+            "Restore the mark from a backup. If no other catalog uses this warehouse, delete it: a new one is written.",
         ) from None
 
 

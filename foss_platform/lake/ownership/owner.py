@@ -1,7 +1,7 @@
 """The relation of a catalog to the files of its tables: owner, copy, or moved lake.
 
-The judgement uses the marks of every place that holds tables. See `lake.ownership.require_own` for refusing writes, and
-`lake.adopt.adopt` for the remedy.
+It is determined from the marks of all places that hold tables. See `lake.ownership.require_own` for refusing writes,
+and `lake.adopt.adopt` for the remedy.
 """
 
 from dataclasses import dataclass, replace
@@ -53,35 +53,40 @@ class Standing:
 
     @property
     def problem(self) -> str:
-        """The problem, with both locations."""
+        """The problem, which names both catalogs."""
         assert self.owner is not None
         here, there = str(self.identity), str(self.owner.catalog)
         if self.is_empty:
             assert self.place is not None
             return (
-                f"The warehouse {self.place.location} belongs to the catalog {there}, and this is {here}, which has no "
-                "table."
+                f"The warehouse {self.place.location} belongs to the catalog {there}, but the configured catalog is "
+                f"{here}, which has no tables."
             )
         if self.is_gone:
-            return f"This lake was moved: its files belong to the catalog {there}, which is gone, and this is {here}."
-        place = self.owner.warehouse
-        return f"This lake is a copy: its files at {place} belong to the catalog {there}, and this is {here}."
+            return (
+                f"This lake was moved: its files belong to the catalog {there}, which no longer exists. The configured "
+                f"catalog is {here}."
+            )
+        return (
+            f"This lake is a copy: its files at {self.owner.warehouse} belong to the catalog {there}, but the "
+            f"configured catalog is {here}."
+        )
 
     @property
     def remedy(self) -> str:
         """What the user can do."""
         if self.is_empty:
-            return "Name another warehouse, or restore the catalog. Until then nothing is written or deleted."
+            return "Configure another warehouse, or restore the catalog. Until then nothing is written or deleted."
         if self.is_gone:
-            return "Run `foss adopt` to make them this catalog's own. Until then nothing is written or deleted."
+            return "Run `foss adopt` to make the files this catalog's own. Until then nothing is written or deleted."
         return (
-            "Run `foss adopt` to give it files of its own. Until then it can only be read: nothing is written "
+            "Run `foss adopt` to give the copy its own files. Until then it can only be read: nothing is written "
             "or deleted."
         )
 
 
 def standing_of(catalog: Catalog) -> Standing:
-    """Judge a catalog by the marks of its warehouse and of every other place that holds its tables. Writes nothing.
+    """Determine the relation from the marks of the warehouse and of all other places that hold tables. Writes nothing.
 
     Raises
     ------
@@ -98,7 +103,8 @@ def standing_of(catalog: Catalog) -> Standing:
         mark = read_mark(warehouse)
         standing = Standing(identity, warehouse, is_marked=mark is not None and mark.catalog.is_same(identity))
         is_cheap = hasattr(catalog, "engine")
-        # Other kinds of catalog need a request per table, so they are asked only if the mark does not decide.
+        # Without a database, finding the places takes a request per table, so it is done only if the mark does not
+        # decide.
         places = places_of_tables(catalog, warehouse) if is_cheap or not standing.is_marked else []
         outside = [place for place in places if not place.is_same(warehouse)]
         if mark is not None and not standing.is_marked:
@@ -131,7 +137,7 @@ def _foreign(catalog: Catalog, standing: Standing, owner: Mark, place: Place) ->
 
 
 def _is_replaced(catalog: Catalog, owner: Mark) -> bool:
-    """Whether a new lake was created at the owner's location: a home that was moved away and started anew."""
+    """Whether the owner's location now holds another lake: its home was moved away, and a new one created there."""
     found = read_mark(Place(owner.warehouse, catalog.properties))
     return bool(owner.lake) and found is not None and found.lake != owner.lake
 
@@ -142,7 +148,7 @@ def _is_there(catalog: Catalog, location: str) -> bool:
 
 
 def _unmarked_owner(place: Place, identity: CatalogIdentity) -> Mark | None:
-    """Return the embedded catalog beside a warehouse from before marks existed, as its owner."""
+    """Return the owner of a warehouse that is older than the mark file: the embedded catalog beside it."""
     above = place.above()
     if not place.is_local or above is None or not above.has(_EMBEDDED_CATALOG):
         return None

@@ -1,4 +1,4 @@
-"""ISO 8601 text of Arrow's dates and times and back, also beyond Python's years 1 to 9999.
+"""Conversion between Arrow's dates and times and ISO 8601 text, also outside of Python's years 1 to 9999.
 
 As in ISO 8601 and Java, a year above 9999 has a plus sign, a year before 1 has a minus sign, and year 0 is 1 BC.
 """
@@ -28,7 +28,7 @@ def day_text(days: int) -> str:
 
 
 def clock_text(count: int, unit: str) -> str:
-    """Return a time of day. Its fraction has six digits, or nine if needed, and is omitted if it is 0."""
+    """Return a time of day. A fraction has six digits, or nine if six are not enough. A fraction of 0 is omitted."""
     seconds, fraction = divmod(count, PER_SECOND[unit])
     minutes, second = divmod(seconds, 60)
     text = f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
@@ -39,7 +39,7 @@ def clock_text(count: int, unit: str) -> str:
 
 
 def moment_text(count: int, unit: str, *, zoned: bool) -> str:
-    """Return a moment, counted from 1970. A moment with a zone is written in UTC."""
+    """Return a timestamp, given as a count of units since 1970. A timestamp with a zone is written in UTC."""
     days, rest = divmod(count, 86_400 * PER_SECOND[unit])
     return f"{day_text(days)}T{clock_text(rest, unit)}{'+00:00' if zoned else ''}"
 
@@ -93,6 +93,6 @@ def parse_clock(text: str, unit: str) -> int:
 
 
 def _parts(value: int, size: int) -> tuple[int, int]:
-    """Return quotient and remainder with the sign of the value."""
+    """Return quotient and remainder of a division. Both have the sign of the value."""
     whole, rest = divmod(abs(value), size)
     return (-whole, -rest) if value < 0 else (whole, rest)

@@ -1,4 +1,4 @@
-"""A DuckDB query's rows as Arrow, for every type of DuckDB."""
+"""The rows of a DuckDB query as Arrow, with every type of DuckDB."""
 
 import duckdb
 import pyarrow as pa
@@ -6,10 +6,10 @@ from duckdb.sqltypes import DuckDBPyType
 
 from foss_platform.lake.table.quoting import quote_name, quote_text
 
-# 2^63 ns, the limit of Arrow's interval of months, days and nanoseconds. Beyond it, DuckDB 1.5 exports a wrong
-# interval without an error.
+# 2^63 ns in hours: the limit of the nanoseconds in Arrow's interval. For a longer interval, DuckDB 1.5 exports a wrong
+# value without an error.
 _INTERVAL_HOURS = 2_562_046
-# Types that DuckDB cannot export, or only as bytes without meaning. Trino also returns WKT for a geometry.
+# Types that DuckDB cannot export, or exports as bytes in an internal format. A geometry becomes WKT, as in Trino.
 _CASTS = {"variant": "JSON", "type": "VARCHAR", "geometry": "VARCHAR"}
 
 
@@ -33,7 +33,7 @@ def _exportable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     (statement,) = connection.extract_statements(query)
     if statement.type != duckdb.StatementType.SELECT:
         return query
-    # Binds the query without running it.
+    # This binds the query but does not run it.
     relation = connection.sql(statement.query)
     casts = [
         _cast(f"c{place}", name, type_)
@@ -46,7 +46,7 @@ def _exportable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
         for place, (cast, name) in enumerate(zip(casts, relation.columns, strict=True))
     )
     names = ", ".join(f"c{place}" for place in range(len(casts)))
-    # The query is on lines of its own because it may end in a comment.
+    # The closing parenthesis is on a new line, because the query may end in a comment.
     return f"select {chosen} from (\n{statement.query.rstrip().rstrip(';')}\n) as asked({names})"
 
 
@@ -66,7 +66,7 @@ def _target(type_: DuckDBPyType) -> str | None:
         return None
     parts = [(name, part) for name, part in type_.children if isinstance(part, DuckDBPyType)]
     if type_.id == "union":
-        # The tag of a union is its first part.
+        # DuckDB lists the tag of a union as its first member.
         parts = parts[1:]
     targets = [_target(part) for _, part in parts]
     if all(target is None for target in targets):

@@ -18,23 +18,23 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.quoting import quote_name, quote_text
 from foss_platform.settings import Settings
 
-#: Table property: a JSON object of columns added after rows were written, with the kind of their values. Older rows
-# keep these values in the JSON column `KEPT_COLUMN`, so no row must be rewritten.
+#: Table property: the columns that were added after rows had been written, as a JSON object of column to type of value.
+# Older rows contain these values in the JSON column `KEPT_COLUMN`, so rows need not be rewritten.
 KEPT_PROPERTY = "foss.kept-fields"
 KEPT_COLUMN = "_unknown_fields"
 
-# The order matters: iceberg needs avro, and would otherwise try to download it.
+# avro is loaded first, because iceberg needs it and would otherwise try to download it.
 _EXTENSIONS = ("avro", "iceberg")
 
 
 @dataclass(frozen=True)
 class Pin:
-    """One table as a run sees it: the metadata file, and the snapshot unless it is the current one.
+    """The state of a table that a run reads: a metadata file, and a snapshot unless it is the current one.
 
     Attributes
     ----------
     kept
-        Columns added later, with the SQL expression for their older values.
+        Columns that were added later, each with the SQL expression for its value in older rows.
     store
         The object store that holds the table. None for a folder.
     """
@@ -62,7 +62,7 @@ def pin(name: TableName, table: Table, snapshot_id: int | None = None) -> Pin:
 
 
 def _kept(table: Table, snapshot_id: int | None) -> tuple[tuple[str, str], ...]:
-    """Return late columns of the schema that is read. Snapshots from before a column do not have it."""
+    """Return the later columns with their SQL expressions. Leaves out columns that the schema of the snapshot lacks."""
     snapshot = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
     schema = table.schema() if snapshot is None or snapshot.schema_id is None else table.schemas()[snapshot.schema_id]
     older = []
@@ -106,10 +106,10 @@ def _shared_database(settings: Settings) -> duckdb.DuckDBPyConnection:
 
 
 def reading_cursor(settings: Settings, *tables: Table) -> duckdb.DuckDBPyConnection:
-    """Return a cursor for reading `tables` by their pins, on a database shared within this process.
+    """Return a cursor for queries on the pins of `tables`. All readers of this process share its database.
 
-    Opening DuckDB takes 0.3 s, because it verifies the signatures of its extensions. A cursor takes 0.1 ms. It
-    creates no views, so that one reader cannot see another's views.
+    Opening DuckDB takes 0.3 s, because it verifies the signatures of its extensions, but opening a cursor takes
+    0.1 ms. Readers create no views, because other readers would see them.
     """
     cursor = _shared_database(settings).cursor()
     for store in {store_of(table) for table in tables}:
@@ -151,14 +151,14 @@ def create_view(connection: duckdb.DuckDBPyConnection, pinned: Pin) -> None:
 
 
 def reach(connection: duckdb.DuckDBPyConnection, store: Store | None) -> None:
-    """Let a connection read from a store. None is a folder, which needs nothing.
+    """Let a connection read from a store. None stands for a folder, for which nothing has to be done.
 
     Raises
     ------
     ConfigurationError
         If DuckDB refuses the store's settings.
     """
-    # Loading the extension for stores takes 0.3 s, so a lake in a folder does not load it.
+    # The extension for stores is not loaded for a lake in a folder, because this takes 0.3 s.
     if store is not None:
         open_store(connection, store, _extension_file("httpfs"))
 

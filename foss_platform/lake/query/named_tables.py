@@ -1,4 +1,4 @@
-"""The names in a query, from DuckDB's own parser: tables of the lake, reference tables, files in an object store."""
+"""The names in a query, found by DuckDB's own parser: tables of the lake, reference tables, files in a store."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ NOTHING = Named(frozenset(), frozenset(), reference=False)
 def names_in(parsed: Any) -> Named:
     """Return the names in a statement parsed by `json_serialize_sql`.
 
-    `get_table_names` is not used: it also binds the query, which fails before the views exist, and it returns
-    aliases.
+    DuckDB's `get_table_names` is not used, because it also binds the query, which fails before the views exist, and
+    because it also returns aliases.
     """
     nodes = list(_nodes(parsed))
     tables = [node for node in nodes if isinstance(node, dict) and node.get("type") == "BASE_TABLE"]

@@ -27,10 +27,10 @@ from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 65_536
 
-# DuckDB's wording for a store that refuses, is down or does not answer
+# DuckDB's error if a store refuses a request, is down or does not answer
 _OF_THE_STORE = re.compile(r"^HTTP Error|error for HTTP (HEAD|GET)")
 
-# DuckDB's wording for a missing file, by name or by pattern
+# DuckDB's error if no file has the name or matches the pattern
 _NOT_THERE = re.compile(r"HTTP 404|No files found")
 
 
@@ -45,7 +45,7 @@ class Answer:
     Attributes
     ----------
     points
-        If a moment was given, the state of each named table.
+        The state of each named table that was read. Empty if no moment was given.
     """
 
     reader: pa.RecordBatchReader
@@ -65,7 +65,7 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
     Raises
     ------
     QueryError
-        If a name is wrong or the syntax has an error, in one line.
+        If a name is wrong or the syntax has an error. The message is one line.
     LastingError
         If the state of a table at `at` is no longer retained.
     """
@@ -130,7 +130,7 @@ def what_there_is(catalog: Catalog, wanted: str) -> str:
 
 
 def _telling(rows: pa.RecordBatchReader, catalog: Catalog, named: Named) -> pa.RecordBatchReader:
-    """Return the same rows. Errors during reading are translated like errors at the start."""
+    """Return the same rows. An error while they are read is translated like an error at the start of the query."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
@@ -145,7 +145,7 @@ def _refuse(error: Exception, catalog: Catalog, named: Named) -> NoReturn:
     line = first_line(error)
     if _NOT_THERE.search(line) and (missing_files := sorted(file for file in named.files if file in line)):
         raise QueryError(
-            f"The file {', '.join(missing_files)} does not exist.",
+            f"No such file in the object store: {', '.join(missing_files)}.",
             "Check the bucket and the path. A * stands for any name.",
         ) from None
     if _OF_THE_STORE.search(line):

@@ -1,8 +1,8 @@
-"""Reference tables on DuckDB: small tables maintained by people, under the same name as in Trino over Postgres.
+"""Reference tables on DuckDB: small tables that people maintain. Trino reads them from Postgres by the same name.
 
 A table consists of two files in the dbt project. `reference/<name>.sql` defines its columns, and
 `reference/<name>.csv` contains its rows. `docker/postgres/reference.sql` loads the same files into Postgres. Silver
-and gold do not depend on them.
+and gold do not use reference tables.
 """
 
 import duckdb
@@ -13,20 +13,19 @@ from foss_platform.lake.table.quoting import quote_name, quote_text
 from foss_platform.settings import Settings
 
 #: The name of the catalog and of its schema: `reference.reference.parking_sites`. The schema is not `public`,
-# because the lake's own catalog keeps its tables there in the same Postgres, and Trino must not show them.
+# because in the same Postgres the catalog's own tables are in `public`, and Trino must not show them.
 REFERENCE = "reference"
 
 
 def attach_reference(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make the reference tables visible to a connection and all cursors of its database, with the files' current
-    rows.
+    """Create the reference tables from the current files, for a connection and all cursors of its database.
 
     Raises
     ------
     ConfigurationError
         If a file does not match its table.
     """
-    # `use` sets the default schema of a single cursor.
+    # A separate cursor, because `use` changes the default schema of its cursor.
     cursor = connection.cursor()
     cursor.execute(f"attach ':memory:' as {REFERENCE}")
     cursor.execute(f"create schema {REFERENCE}.{REFERENCE}")

@@ -1,4 +1,4 @@
-"""Pinning states of a table: the state that a commit ends, and states that commits of other engines have ended.
+"""Pinning states of a table: the state that a commit replaces, and states that commits of other engines replaced.
 
 This module decides for which hour a state is pinned, and what the pinned file contains. See `lake.snapshots.points`
 for finding and choosing pinned states.
@@ -28,8 +28,8 @@ from foss_platform.lake.table.positions import build_properties
 
 
 def pinnable_hour(table: Table, before: datetime) -> datetime | None:
-    """Return the last full hour before a commit ends the current state, or None if the state did not exist yet at
-    that hour.
+    """Return the last full hour before the time of a commit that replaces the current state. None if this state did not
+    exist at that hour.
     """
     if table.current_snapshot() is None:
         return None
@@ -38,7 +38,7 @@ def pinnable_hour(table: Table, before: datetime) -> datetime | None:
 
 
 def pin_state(table: Table, hour: datetime) -> Point:
-    """Pin the current state for a full hour at which it existed (`pinnable_hour`), before a commit.
+    """Pin the current state before a commit, for a full hour at which it existed (`pinnable_hour`).
 
     Raises
     ------
@@ -54,10 +54,10 @@ def pin_state(table: Table, hour: datetime) -> Point:
 
 
 def pin_past_states(table: Table, snapshot_ids: Collection[int], policy: TablePolicy, now: datetime) -> None:
-    """Pin those of these live states that the policy retains, before they expire.
+    """Before snapshots expire, pin those of their states that the policy retains.
 
-    Commits of the platform pin the state that they end, but commits of other engines do not. Existing pins stay
-    unchanged, because a pin made now contains only the positions recorded in the snapshot itself.
+    A commit of the platform pins the state that it replaces, but commits of other engines do not. Existing pins are not
+    replaced: a pin written later contains only the positions that are recorded in the snapshot itself.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def pin_past_states(table: Table, snapshot_ids: Collection[int], policy: TablePo
         for point, following in pairwise(live_points(table))
         if point.until is not None
         and full_hour(point.until) >= point.committed_at
-        # Without the next snapshot, the end of a tagged snapshot's state would be unknown.
+        # Also if the next snapshot expires: a tagged snapshot remains, but the end of its state would be unknown.
         and not {point.snapshot_id, following.snapshot_id}.isdisjoint(snapshot_ids)
     ]
     if not ending:
@@ -107,7 +107,7 @@ def _as_of(metadata: TableMetadata, snapshot: Snapshot) -> TableMetadata:
 
 
 def _only(metadata: TableMetadata, snapshot: Snapshot) -> str:
-    """Return the metadata with only its current snapshot, so that it refers to no other files."""
+    """Return the metadata with the current snapshot only, so that it does not refer to files of other snapshots."""
     log = [entry for entry in metadata.snapshot_log if entry.snapshot_id == snapshot.snapshot_id]
     return metadata.model_copy(
         update={
@@ -124,8 +124,8 @@ def _only(metadata: TableMetadata, snapshot: Snapshot) -> str:
 
 
 def _since(table: Table) -> datetime:
-    """Return since when the current snapshot is the table's state. A rollback may have made an older snapshot
-    current.
+    """Return when the current snapshot became the table's state. This may be later than its commit, because a rollback
+    can make an older snapshot current.
     """
     snapshot = table.current_snapshot()
     assert snapshot is not None

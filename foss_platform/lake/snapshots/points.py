@@ -1,9 +1,9 @@
 """The moments at which a table can be read: its live snapshots, and its pinned states.
 
-Each live snapshot makes every append slower, so few stay live. A state that is retained for longer is pinned: before
-the next commit, its metadata with this single snapshot is written to a separate file beside the table's metadata. The
-file name contains the state's id and its end, so that a listing finds it. Any Iceberg reader can open the file by its
-path.
+Every live snapshot slows down all appends, so only few snapshots stay live. A state that is retained for longer is
+pinned: before the next commit, table metadata with this snapshot only is written to a separate file beside the table's
+metadata. The file name contains the snapshot's id and the hour of the pin, so that a listing is enough to find states.
+Any Iceberg reader can open the file by its path.
 
 This module finds and chooses points. See `lake.snapshots.pins` for creating them.
 """
@@ -41,12 +41,12 @@ class Point:
     committed_at
         When it became the table's state (UTC, to the millisecond).
     until
-        The last moment at which it is known to have been the state. For a live point, this is the instant before the
-        next commit. None if it is still the state.
+        The last moment at which it is known to have been the table's state. For a live point, this is the instant
+        before the next commit. None if it is the current state.
     metadata_location
-        The metadata file to read it from.
+        The metadata file from which the state is read.
     is_pinned
-        Whether it is read from a pinned file instead of a live snapshot.
+        Whether the state is read from a pinned file instead of a live snapshot.
     """
 
     snapshot_id: int
@@ -62,7 +62,7 @@ class Point:
 
 
 def pinned_points(table: Table) -> list[Point]:
-    """Return the pinned states, oldest first. Uses only the listing and reads no file."""
+    """Return the pinned states, oldest first. Lists files, but reads none."""
     storage = Storage(table)
     with lake_failures():
         paths = [file.path for file in storage.list_files(METADATA_FOLDER)]
@@ -90,7 +90,7 @@ def live_points(table: Table) -> list[Point]:
             until = None
         elif _follows(live[following.snapshot_id], live[entry.snapshot_id]):
             until = moment_of(following.timestamp_ms) - timedelta(microseconds=1)
-        # If the parent of the next snapshot has expired, only the instant of the commit itself is known.
+        # Otherwise, states in between may have expired. Then the state is known at the instant of its commit only.
         sequence = live[entry.snapshot_id].sequence_number or 0
         location = table.metadata_location
         points.append(Point(entry.snapshot_id, sequence, committed_at, until, location, is_pinned=False))
@@ -98,10 +98,10 @@ def live_points(table: Table) -> list[Point]:
 
 
 def _follows(later: Snapshot, earlier: Snapshot) -> bool:
-    """Whether two successive entries of the log had no other state between them."""
+    """Whether no other state was between two snapshots that are adjacent in the log."""
     if later.parent_snapshot_id is not None:
         return later.parent_snapshot_id == earlier.snapshot_id
-    # A snapshot by Trino's CREATE OR REPLACE has no parent, but it has the next sequence number.
+    # A snapshot of Trino's CREATE OR REPLACE has no parent, but its sequence number is the next one.
     engine = later.summary.additional_properties.get(ENGINE_SUMMARY) if later.summary is not None else None
     return engine is not None and later.sequence_number == (earlier.sequence_number or 0) + 1
 
@@ -124,14 +124,14 @@ def point_at(table: Table, moment: datetime) -> Point:
     ConfigurationError
         If the moment is in the future.
     LastingError
-        If that state is not retained, with the nearest ones, or if the table was empty then. The moment is never
-        rounded.
+        If that state is not retained, or the table had no rows yet. The error names the nearest readable moments. The
+        moment is never rounded.
     """
     points = all_points(table)
     name = ".".join(table.name())
     if not points:
         raise LastingError(f"{name} has never held a row, so no state can be read.")
-    # A commit may be later than a clock that was set back.
+    # If the clock was set back, the newest commit may be later than now.
     refuse_future(moment, points[-1].committed_at)
     holding = [point for point in points if point.holds(moment)]
     if holding:
@@ -145,7 +145,7 @@ def point_at(table: Table, moment: datetime) -> Point:
 
 
 def refuse_future(moment: datetime, newest: datetime | None = None) -> None:
-    """Refuse a moment that is later than the clock and than the newest commit.
+    """Refuse a moment that is later than both the clock's time and the newest commit.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def surplus_points(points: Sequence[Point], policy: TablePolicy, now: datetime) 
     for moment in promised_moments(policy, now):
         holding = [point for point in points if point.holds(moment)]
         if holding:
-            # If a state has two pins, the longer one holds more moments.
+            # If a state has two pins, keep the one with the later end, which covers more moments.
             needed.add(max(holding, key=lambda point: (point.sequence_number, point.until)).metadata_location)
     return [point for point in points if point.metadata_location not in needed]
 
@@ -209,7 +209,9 @@ def _nearest(points: Sequence[Point], moment: datetime) -> str:
 
 
 def short_uuid(table: Table) -> str:
-    """Return the part of a pinned state's file name that distinguishes tables in the same place."""
+    """Return a short form of the table's UUID. In the name of a pinned file, it distinguishes tables in the same
+    folder.
+    """
     return table.metadata.table_uuid.hex[:8]
 
 

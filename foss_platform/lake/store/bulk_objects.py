@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: S3 accepts up to 1000 keys per request. MinIO with few resources deletes this many within the timeout.
+#: S3 accepts up to 1000 keys per request. A MinIO with few resources deletes 500 objects within the
+#: timeout.
 BATCH = 500
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 8.0
 
-# All properties that this module can translate. The last one applies only to PyArrow, and s3fs makes one try anyway.
+# All properties that this module can pass on to s3fs. `s3.retry-strategy-impl` limits PyArrow to one try. It needs no
+# translation, because `open_s3` always limits s3fs to one try.
 _KNOWN = {
     "s3.endpoint",
     "s3.access-key-id",
@@ -76,7 +78,9 @@ def open_s3(properties: Mapping[str, Any]) -> Any:
 
 
 def reaches_alike(properties: Mapping[str, Any]) -> bool:
-    """Whether s3fs reaches the same store as PyArrow, with the same role. False if a property is unknown here."""
+    """Whether s3fs would reach the same store as PyArrow, with the same access rights. False if the catalog has a
+    property that this module cannot pass on.
+    """
     return {name for name in properties if name.startswith(("s3.", "client."))} <= _KNOWN
 
 
@@ -86,7 +90,7 @@ def delete_objects(files: Any, paths: Sequence[str]) -> Deleted:
     Raises
     ------
     NotOffered
-        If the store does not know the request. Nothing is deleted then.
+        If the store does not support such a request. Nothing is deleted then.
     OSError
         If the store does not answer or refuses the whole request.
     """
@@ -95,7 +99,8 @@ def delete_objects(files: Any, paths: Sequence[str]) -> Deleted:
     try:
         answer = files.call_s3("delete_objects", Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]})
     except Exception as error:
-        # botocore raises if there is no answer. A refusal is translated by s3fs, and its code is in the cause.
+        # Without an answer, this is an error of botocore. A refusal is an error of s3fs, whose cause contains the
+        # store's error code.
         said = getattr(error.__cause__, "response", {}).get("Error", {})
         if said.get("Code") in _NOT_OFFERED:
             raise NotOffered from error
@@ -115,7 +120,7 @@ def create_object(files: Any, path: str, content: bytes) -> bool | None:
 
     Returns
     -------
-    Whether this call wrote the object. None if the store does not support the condition.
+    Whether this call wrote the object. None if the store does not support conditional writes.
 
     Raises
     ------

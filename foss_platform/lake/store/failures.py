@@ -25,7 +25,7 @@ _STORE_FULL = re.compile(
     r"no space left|XMinioStorageFull|minimum free drive threshold|(status|Status Code:) 507", re.IGNORECASE
 )
 _UPLOAD_LOST = re.compile(r"NO_SUCH_UPLOAD|NoSuchUpload")
-# PyArrow's "in bucket 'x'", or the address quoted by DuckDB
+# The bucket's name: in PyArrow's "in bucket 'x'", or in an address that DuckDB quotes
 _BUCKET = re.compile(r"bucket '([^']+)'|reading 's3a?://([^/']+)|reading 'https?://[^/]+/([^/']+)")
 _LOGIN_REFUSED = re.compile(
     r"authentication failed|(database|role) \"[^\"]*\" (does not exist|is not permitted)|no pg_hba\.conf entry"
@@ -67,7 +67,7 @@ def lake_failures() -> Iterator[None]:
         by_way = through(str(error.request.url) if error.request is not None else "")
         raise PassingError(
             f"The Iceberg REST catalog did not answer{by_way} ({type(error).__name__}).",
-            f"Check that it is up, and its address. {REMEDY if by_way else ''}".strip(),
+            f"Check that it is up and that its address is correct. {REMEDY if by_way else ''}".strip(),
         ) from error
     except OSError as error:
         raise _from_os_error(error) from error
@@ -90,8 +90,8 @@ def lake_failures() -> Iterator[None]:
 def expired_elsewhere() -> Iterator[None]:
     """Treat the expiry of an already expired snapshot as an ordinary commit conflict.
 
-    An expiry alone moves no branch. So PyIceberg notices the conflict when it creates the new metadata, before it
-    contacts the catalog.
+    A commit that only expires snapshots changes no branch. PyIceberg therefore finds the conflict itself, when it
+    creates the new metadata and before it contacts the catalog.
 
     Raises
     ------
@@ -109,7 +109,9 @@ def expired_elsewhere() -> Iterator[None]:
 
 
 def store_failure(said: str) -> FossError | None:
-    """Return the error for an object store's refusal. None if `said` is about something else."""
+    """Return the error that an object store's message stands for. None if the message is about anything but a missing
+    bucket, a refused key, a lost upload or a full disk.
+    """
     found = _BUCKET.search(said)
     bucket = f"bucket {next(filter(None, found.groups()))}" if found else "the warehouse's bucket"
     if _NO_BUCKET.search(said):
@@ -132,7 +134,7 @@ def store_failure(said: str) -> FossError | None:
 
 @contextmanager
 def damage(name: object) -> Iterator[None]:
-    """Name the table in errors about damaged metadata. A retry does not help.
+    """Translate errors of reading damaged metadata into a permanent error that names the table.
 
     Raises
     ------
@@ -144,7 +146,7 @@ def damage(name: object) -> Iterator[None]:
     except (FossError, OSError):
         raise
     except Exception as error:
-        # Readers of damaged bytes raise many types: EOFError, zlib.error and SystemError were seen.
+        # Parsing damaged bytes raises many types of errors: EOFError, zlib.error and SystemError were observed.
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise LastingError(
             f"The metadata of {name} is damaged ({said}).",
@@ -160,8 +162,8 @@ def _from_os_error(error: OSError) -> FossError:
     if known := store_failure(str(error)):
         return known
     if error.errno == errno.ENOENT:
-        # Maintenance keeps unreferenced files for hours, so this is not a race. PyArrow says nothing more specific
-        # about a lost bucket.
+        # A file missing here was not deleted by concurrent maintenance, which retains unreferenced files for hours. So
+        # the error is permanent. PyArrow raises the same error if the whole bucket is missing.
         return LastingError(
             f"A file of the lake is missing: {error.filename or _first_line(error)}.",
             "Check that the warehouse's bucket or folder exists. Restore the file from a backup, with the "
@@ -171,7 +173,7 @@ def _from_os_error(error: OSError) -> FossError:
 
 
 def _from_database_error(error: "DBAPIError") -> FossError:
-    # Not str(error), which would quote the statement and its parameters.
+    # str(error) is not used, because it quotes the statement and its parameters.
     said = _first_line(error.orig)
     if re.search("disk is full|no space left", said, re.IGNORECASE):
         return _no_space()

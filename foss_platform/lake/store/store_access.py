@@ -1,7 +1,7 @@
 """Access to the lake's object store for DuckDB, which reads files by path.
 
 PyIceberg reaches the store with the `s3.…` properties of catalog `lake`. DuckDB gets the same properties as a secret.
-They are passed as parameters of the statement and never in its text, because errors quote the text.
+The values are parameters of the SQL statement and never part of its text, because errors quote the text.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ _TIME_OUTS = ("set global http_timeout = 8", "set global http_retries = 1")
 
 
 class OneTry(AwsStandardS3RetryStrategy):
-    """For `s3.retry-strategy-impl`: a store that never answers costs one timeout in total, not one per try.
+    """A strategy for `s3.retry-strategy-impl` that makes one try, so a store that never answers costs one timeout.
 
-    The platform retries each operation as a whole, in code that knows whether it has already succeeded.
+    The platform retries each operation as a whole, in code that can tell whether the operation has already succeeded.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Store:
     Attributes
     ----------
     scope
-        The bucket's address with its scheme. The secret applies only to it.
+        The bucket's address with its scheme. DuckDB's secret applies only to this bucket.
     options
         The options of DuckDB's secret. Never shown.
     """
@@ -57,7 +57,8 @@ def store_of(table: Table) -> Store | None:
 
 
 def store_at(address: str, properties: Mapping[str, str]) -> Store:
-    """Return the store of an address, reached like the lake's own store. The keys decide what may be read.
+    """Return the settings for reading the store of an address with the credentials of the lake's own store. The store
+    decides what these credentials may read.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The platform's own small files at the root of a warehouse: reading, listing and writing them whole.
+"""The platform's own small files at the root of a warehouse: reading, listing and writing them atomically.
 
 If two processes create a file at once, exactly one succeeds. See `lake.ownership.require_own` and
 `lake.maintenance.dropped_tables` for the content of these files, and `lake.files.table_files` for the files of a
@@ -41,7 +41,7 @@ class Place:
         return os.path.realpath(self.root) if self.is_local else self.root
 
     def is_same(self, other: "Place") -> bool:
-        """Whether both are the same place, even if one is reached through a link or a bind mount."""
+        """Whether both are the same folder, even if one path leads through a link or a bind mount."""
         if self.is_local != other.is_local:
             return False
         if self.real == other.real:
@@ -87,8 +87,8 @@ class Place:
 
         Returns
         -------
-        Whether this call wrote the file. A store without conditional writes always returns True, so read the file
-        back.
+        Whether this call wrote the file. Always True for a store without conditional writes, so the caller must read
+        the file back.
         """
         if self.is_local:
             return self._create_local(Path(self._path(name)), content)

@@ -19,7 +19,8 @@ def parse_moment(text: str, now: datetime) -> datetime:
         return now.astimezone(UTC)
     if ago := re.fullmatch(r"\s*(.+?)\s+ago\s*", text):
         length = re.sub(r"(?<=\d),(?=\d{3})", "", ago[1])
-        # In UTC, because the length of a month depends on the calendar of the session's zone.
+        # `open_duckdb` sets the session to UTC. In another zone, subtracting a month would depend on local dates and
+        # clock changes.
         with open_duckdb() as connection:
             found = connection.execute("select ?::timestamptz - try_cast(? as interval)", [now, length]).fetchone()
         moment = found[0] if found else None

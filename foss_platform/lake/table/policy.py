@@ -1,7 +1,7 @@
 """A table's retention and maintenance policy, and the table properties that store it.
 
-Properties have Iceberg's own names if Iceberg has one for the purpose
-(https://iceberg.apache.org/docs/latest/configuration/). So the maintenance of other engines follows the same values.
+If Iceberg defines a property for the purpose, its name is used
+(https://iceberg.apache.org/docs/latest/configuration/), so that other engines follow the same policy.
 """
 
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ _MEGABYTE = 1024 * 1024
 
 
 class TablePolicy(BaseModel):
-    """How far back and how finely a table can be read, and how its files are maintained.
+    """Which states of a table are retained, and how its files are maintained.
 
     Attributes
     ----------
     keep_commits
-        Number of newest commits that can each be read.
+        Number of newest commits whose states are retained.
     keep_hours
-        Number of hours for which the state at each full hour can be read.
+        Number of hours for which the state at each full hour is retained.
     keep_days
-        Number of days for which the state at each midnight (UTC) can be read.
+        Number of days for which the state at each midnight (UTC) is retained.
     target_file_mb
-        Target size of a compacted data file in megabytes. A file is written from at most 192 MB of rows in memory.
-        For the parking feed that gives files of 10 to 20 MB, so a larger target may not be reached.
+        Target size of a compacted data file in megabytes. A file is written from at most 192 MB of rows in memory,
+        which become 10 to 20 MB for the parking feed. So a larger target may not be reached.
     compact_at_files
         Number of small files of one day that triggers a compaction.
     spare_hours
-        How long an unreferenced file is retained. Must be longer than any reader or writer takes.
+        How long an unreferenced file is retained. Must be longer than any read or write of the table takes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +54,7 @@ class TablePolicy(BaseModel):
 
     @property
     def small_file_bytes(self) -> int:
-        """The size below which a file is small: half the target, so that no file is compacted again and again."""
+        """The size below which a file is small: half the target size, so that compacted files are not small."""
         return self.target_file_bytes // 2
 
     @property
@@ -75,7 +75,7 @@ class TablePolicy(BaseModel):
 
 
 def policy_of(properties: Mapping[str, str], table: str) -> TablePolicy:
-    """Return the policy in a table's properties, with defaults for missing ones.
+    """Return the policy in a table's properties. A missing property has its default.
 
     Parameters
     ----------

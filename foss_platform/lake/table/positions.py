@@ -1,8 +1,8 @@
-"""The table properties that record how far a table has read its sources, and with which logic.
+"""The table properties that record how far a table has read its sources, and the logic that built the table.
 
-A position is a source's sequence number up to which a derived table contains the source's rows. It is a table
-property, set in the commit that adds the rows. So it is correct after a crash at any instant, and it survives
-snapshot expiry and compaction. A snapshot's summary does not survive them.
+A position is the sequence number of a source up to which a derived table contains the source's rows. It is a table
+property, which is set in the commit that adds the rows. So it is correct after a crash at any moment. It also survives
+snapshot expiry and compaction, which an entry in a snapshot's summary would not.
 """
 
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from foss_platform.lake.table.names import TableName
 #: Tables in these namespaces contain external data. All other tables are derived from them.
 SOURCE_NAMESPACES = ("bronze", "ops")
 POSITION_PREFIX = "foss.position."
-#: The hash of the model's logic that built the whole table.
+#: The hash of the model's logic with which all rows were built.
 LOGIC_PROPERTY = "foss.logic"
 
 
 def own_position(table: Table) -> int:
-    """Return the newest sequence number of a table, which is the position of a reader of the whole table."""
-    # Format version 1, the only one without sequence numbers, is never written here.
+    """Return a table's newest sequence number: the position of a table that has read all of it."""
+    # Only format version 1 has no sequence numbers, and the platform never writes it.
     return int(getattr(table.metadata, "last_sequence_number", 0))
 
 
 def consumed_positions(table: Table) -> dict[str, tuple[str, int]]:
-    """Return by source table its UUID and the sequence number up to which `table` contains it."""
+    """Return the positions of `table`: by source table, its UUID and the sequence number that was read last."""
     positions = {}
     for key in position_keys(table):
         source_uuid, _, number = table.properties[key].partition(":")
@@ -34,10 +34,10 @@ def consumed_positions(table: Table) -> dict[str, tuple[str, int]]:
 
 
 def known_positions(name: TableName, tables: Mapping[str, Table]) -> dict[str, tuple[str, int]]:
-    """Return by source how far a table has read it. Tables in bronze and ops, which hold external data, are their own
+    """Return the valid positions of a table, by source. A table in bronze or ops holds external data and is its own
     source.
 
-    Sources that were replaced or rolled back since are left out, because their position is unknown.
+    A source that was replaced or rolled back after it was read is left out, because the position is no longer valid.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def position_keys(table: Table) -> list[str]:
 
 
 def build_properties(properties: Mapping[str, str]) -> dict[str, str]:
-    """Return the table properties that describe the sources and the logic of the rows."""
+    """Return those of the properties that record positions or the logic."""
     return {key: value for key, value in properties.items() if key.startswith(POSITION_PREFIX) or key == LOGIC_PROPERTY}
 
 

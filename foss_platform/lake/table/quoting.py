@@ -2,10 +2,10 @@
 
 
 def quote_name(name: str) -> str:
-    """Return a text as a SQL identifier. It may contain any character."""
+    """Return any text as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def quote_text(text: str) -> str:
-    """Return a text as a SQL string literal. It may contain any character."""
+    """Return any text as a SQL string literal."""
     return "'" + text.replace("'", "''") + "'"

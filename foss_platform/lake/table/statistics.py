@@ -1,4 +1,4 @@
-"""Iceberg's statistics of a table: counts, and bounds of columns by file. No rows are read."""
+"""Iceberg's statistics of a table: counts, and the bounds of columns in each file. No rows are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class TableSize:
 
 
 def table_size(table: Table) -> TableSize:
-    """Return the size from the current snapshot's summary, at no cost."""
+    """Return the size of a table from its current snapshot's summary. Reads no file."""
     snapshot = table.current_snapshot()
     if snapshot is None or snapshot.summary is None:
         return TableSize()
@@ -32,16 +32,16 @@ def table_size(table: Table) -> TableSize:
 
 
 def rows_by(totals: Mapping[str, str]) -> int | None:
-    """Return the row count from a snapshot's summary, without deleted rows. None if the summary has no count."""
+    """Return the row count in a snapshot's summary, minus deleted rows. None if the summary has no count."""
     if "total-records" not in totals:
         return None
     return max(0, int(totals["total-records"]) - int(totals.get("total-position-deletes", 0)))
 
 
 def newest_value(table: Table, column: str) -> Any:
-    """Return the largest value of a column from the statistics of the data files. None if there is none.
+    """Return the largest value of a column from the statistics of the data files. None if no file has a value.
 
-    Reads manifests but no data. It takes some milliseconds, while `max` over 100 million rows takes 0.4 s. The result
+    Reads manifests but no data. This takes some milliseconds, while `max` over 100 million rows takes 0.4 s. The result
     is exact for times and numbers. The bound of a text may be truncated.
     """
     if table.current_snapshot() is None:

@@ -1,4 +1,4 @@
-"""The specification of a table with its default properties, and creating or loading tables."""
+"""The specification of a table, the default properties of all tables, and functions to create and load tables."""
 
 import json
 from dataclasses import dataclass, field
@@ -19,13 +19,14 @@ CLUSTER_PROPERTY = "foss.cluster-by"
 
 DEFAULT_PROPERTIES = {
     "format-version": "2",
-    # PyIceberg's retry rebases a commit without checking whether its batch has been committed meanwhile. So
-    # lake.commit retries commits and checks again.
+    # Off, because PyIceberg's retry rebases a commit without checking whether its batch has been committed meanwhile.
+    # `lake.commit` retries with this check.
     "commit.retry.num-retries": "0",
     "commit.manifest-merge.enabled": "true",
-    # Each reader opens every manifest: a scan of 23 data files took twice as long with 16 manifests.
+    # Readers open all manifests. A scan of 23 data files took twice as long with 16 manifests.
     "commit.manifest.min-count-to-merge": "5",
-    # A reader may have just opened an older metadata file. Maintenance deletes it after the retention time.
+    # Off, because a reader may have just opened an older metadata file. Maintenance deletes it after the retention
+    # time.
     "write.metadata.delete-after-commit.enabled": "false",
     "write.metadata.previous-versions-max": "20",
     "write.parquet.compression-codec": "zstd",
@@ -43,7 +44,8 @@ class TableSpec:
     key
         The columns that identify a row.
     cluster_by
-        The time column by whose days files are separated, so that a read of some days prunes the rest.
+        A time column. Rows of different days are written to different files, so that a query of some days skips the
+        other files.
     properties
         Properties beyond the defaults, the key and the clustering.
     """
@@ -136,6 +138,6 @@ def ensure_namespace(catalog: Catalog, namespace: str) -> None:
     try:
         catalog.create_namespace(namespace)
     except (NamespaceAlreadyExistsError, IntegrityError):
-        # If two processes create it at once, PyIceberg's SqlCatalog raises the database's own error.
+        # If two processes create the namespace at once, PyIceberg's SqlCatalog raises the error of the database.
         if not catalog.namespace_exists(namespace):
             raise

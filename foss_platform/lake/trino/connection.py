@@ -1,7 +1,7 @@
 """Connections to Trino, which reads the same Iceberg tables, and the translation of its failures.
 
-The settings `FOSS_TRINO_…` define how Trino is reached. The client's own timeouts limit every request. Its own
-retries handle a coordinator that is briefly busy.
+The settings `FOSS_TRINO_…` contain Trino's address and user. The timeouts of Trino's client limit every request, and
+the client retries if the coordinator is briefly busy.
 """
 
 import logging
@@ -19,10 +19,10 @@ from foss_platform.settings import Settings, trino_problems
 if TYPE_CHECKING:
     from trino.dbapi import Connection
 
-#: Timeouts of a request in seconds: to connect, and between two bytes of an answer. A query may take any time,
-# because the client polls and the coordinator answers each poll within a second.
+#: Timeouts of a request in seconds: to connect, and between two bytes of an answer. They do not limit the
+#: duration of a query, because the client polls for its result and the coordinator answers each poll within a second.
 REQUEST_SECONDS = (5.0, 20.0)
-#: Number of tries for a request without an answer.
+#: How often a request that gets no answer is tried.
 ATTEMPTS = 2
 
 # https://trino.io/docs/current/develop/client-protocol.html: errorType of a failed query
@@ -32,20 +32,21 @@ _PASSING_NAMES = re.compile(
     r"|ADMINISTRATIVELY_KILLED|ABANDONED_QUERY|QUERY_QUEUE_FULL|CLUSTER_OUT_OF_MEMORY|TRANSACTION_CONFLICT"
     r"|GENERIC_INSUFFICIENT_RESOURCES"
 )
-# The name depends on who notices first: the coordinator, or a worker that waits for another worker's pages.
+# The error name depends on which server notices the loss first: the coordinator, or a worker that waits for data of
+# another worker.
 _WORKER_NAMES = re.compile(r"REMOTE_HOST_GONE|REMOTE_TASK_|PAGE_TRANSPORT_|TOO_MANY_REQUESTS_FAILED")
-# A store that fails while a table's metadata is read has no error name of its own either.
+# If the store fails while Trino reads a table's metadata, the error has one of these general names.
 _STORE_NAMES = re.compile(r"GENERIC_INTERNAL_ERROR|ICEBERG_INVALID_METADATA")
 _STORE_WORDS = re.compile(
     r"Error (processing|accessing) metadata|SdkClientException|S3Exception|Failed to open S3 file"
 )
-# A catalog in Postgres: failures of its driver have no error name of their own.
+# Failures of the driver of a catalog in Postgres, which have a general error name as well.
 _CATALOG_WORDS = re.compile(r"PSQLException|UncheckedSQLException|SQLTransientConnectionException")
 _MEMORY_NAMES = re.compile(r"EXCEEDED_\w*MEMORY_LIMIT|EXCEEDED_SPILL_LIMIT|OUT_OF_SPILL_SPACE")
 
 
 def quiet_client() -> None:
-    """Stop the client from printing what it works without. It sets its log level when it is imported."""
+    """Stop the client from logging missing optional packages. It sets its own log level when it is imported."""
     from trino.logging import get_logger
 
     get_logger("trino", logging.WARNING)
@@ -76,7 +77,7 @@ class Coordinator:
 
 
 def coordinator(settings: Settings) -> Coordinator:
-    """Return the coordinator from the settings, and silence the client, which the caller is about to use.
+    """Return the coordinator from the settings. Also silences the log of the client, which the caller is about to use.
 
     Raises
     ------
@@ -96,9 +97,9 @@ def connect_trino(settings: Settings, *, catalog: str | None = None, raw_values:
     Parameters
     ----------
     catalog
-        Trino's name of the default catalog. Without it, the lake's catalog.
+        The name of the default catalog in Trino. If None, the lake's catalog.
     raw_values
-        Whether values are returned as in the protocol, instead of as Python types with smaller ranges.
+        Whether values are returned as in Trino's protocol. Python's types would not hold all values of Trino.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def trino_failures(settings: Settings) -> Iterator[None]:
     Raises
     ------
     PassingError
-        If Trino is down or full, or loses a worker or its catalog.
+        If Trino does not answer, its queue is full, or it loses a worker or the catalog.
     ConfigurationError
         If Trino refuses access, or its certificate is not trusted.
     LastingError
@@ -156,7 +157,7 @@ def trino_failures(settings: Settings) -> Iterator[None]:
 
 
 def is_about_certificate(text: str) -> bool:
-    """Whether a TLS failure is about the certificate, instead of a server that closed the connection."""
+    """Whether a TLS failure was caused by the certificate, and not by a closed connection."""
     return (
         re.search(r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|doesn't match|not valid for", text) is not None
     )
@@ -166,7 +167,7 @@ def untrusted(settings: Settings) -> ConfigurationError:
     """Return the error for a certificate that is not trusted."""
     return ConfigurationError(
         f"Trino's certificate at {settings.trino_url} cannot be trusted.",
-        "Let FOSS_TRINO_CA_FILE name the certificate that signed it, and FOSS_TRINO_URL its host name.",
+        "Set FOSS_TRINO_CA_FILE to the certificate that signed it, and use its host name in FOSS_TRINO_URL.",
     )
 
 
@@ -207,21 +208,25 @@ def query_failure(name: str, message: str) -> FossError:
     if name == "GENERIC_INTERNAL_ERROR" and _CATALOG_WORDS.search(line):
         return PassingError(
             f"Trino lost the lake's catalog: {line.partition(' [statement:')[0].rstrip('.')}.",
-            "Check that the catalog is up, and run again.",
+            "Check that the catalog is up, then run again.",
         )
     said = line if line.endswith((".", "!", "?")) else f"{line}."
     if _STORE_NAMES.fullmatch(name) and _STORE_WORDS.search(line):
-        return PassingError(f"Trino could not read from the store: {said}", "Check that it is up, and run again.")
+        return PassingError(f"Trino could not read from the store: {said}", "Check the store, then run again.")
     if name == "EXCEEDED_TIME_LIMIT":
         return LastingError(
-            f"Trino stopped the query because it took too long: {said}", "Let it run longer, or ask for less."
+            f"Trino stopped the query because it took too long: {said}", "Raise the time limit, or query less data."
         )
     if _MEMORY_NAMES.search(name):
-        return LastingError(f"Trino ran out of memory for this query: {said}", "Give it more, or let it spill.")
+        return LastingError(
+            f"Trino ran out of memory for this query: {said}", "Give Trino more memory, or let it spill to disk."
+        )
     if name == "PERMISSION_DENIED":
-        return ConfigurationError(f"Trino refuses: {said}", "Ask for the right, or use another user.")
+        return ConfigurationError(f"Trino refuses: {said}", "Ask for the permission, or use another user.")
     if _WORKER_NAMES.search(name):
-        return PassingError(f"Trino lost a worker in the middle of it: {said}", "Check that all are up, and run again.")
+        return PassingError(
+            f"Trino lost a worker while it ran the query: {said}", "Check that all workers are up, then run again."
+        )
     if _PASSING_NAMES.search(name):
         return PassingError(f"Trino gave up ({name}): {said}", "Run it again. If it fails again, check Trino's log.")
     return LastingError(f"Trino refuses the query ({name}): {said}")

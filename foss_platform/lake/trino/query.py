@@ -30,7 +30,8 @@ _ROWS_PER_BATCH = 10_000
 # DuckDB's functions for reading files. Trino would report a syntax error for them.
 _FILE_FUNCTIONS = ("read_", "parquet_", "iceberg_scan", "delta_scan")
 
-# https://trino.io/docs/current/sql/explain.html. With ANALYZE, the statement is run, so it must be a query as well.
+# https://trino.io/docs/current/sql/explain.html. EXPLAIN ANALYZE runs the
+# statement, so the statement must be a query.
 _EXPLAIN = re.compile(
     r"\s*explain\b\s*(\(\s*(?:type|format)\b[^()]*\)\s*|analyze\b\s*(?:verbose\b\s*)?)?", re.IGNORECASE
 )
@@ -47,7 +48,7 @@ def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | N
     Raises
     ------
     QueryError
-        If it is not a single query, names a table that does not exist, or reads a file.
+        If the SQL is not a single query, names a table that does not exist, or reads a file.
     LastingError
         If a table's state at `at` is not a live snapshot, or Trino refuses the query.
     PassingError
@@ -102,22 +103,22 @@ def _refuse_files(parsed: exp.Expr) -> None:
 
 
 def _named_tables(settings: Settings, parsed: exp.Expr) -> Iterator[tuple[exp.Table, TableName]]:
-    """Yield the lake's tables in a query, without Trino's metadata tables and other catalogs."""
+    """Yield the lake's tables in a query. Leaves out Trino's metadata tables and tables of other catalogs."""
     for node in parsed.find_all(exp.Table):
-        # Names may have any case, quoted or not.
+        # In Trino, even quoted names are case-insensitive.
         namespace, name, catalog = node.db.lower(), node.name.lower(), node.catalog.lower()
         if namespace in NAMESPACES and catalog in ("", settings.trino_catalog.lower()) and "$" not in name:
             yield node, TableName(namespace, name)
 
 
 def _refuse_without_moment(settings: Settings, parsed: exp.Expr) -> None:
-    """Refuse names that would be read in their current state: metadata tables, and tables of other catalogs."""
+    """Refuse names that Trino would read in their current state only: metadata tables, and tables of other catalogs."""
     pinned = {id(node) for node, _ in _named_tables(settings, parsed)}
     for node in parsed.find_all(exp.Table):
         if node.db.lower() in NAMESPACES and id(node) not in pinned:
             raise QueryError(
                 f"{node.sql(dialect='trino')} cannot be read in a past state.",
-                "Name a table as namespace.table, or ask without --at.",
+                "Name a table as namespace.table, or leave out --at.",
             )
 
 

@@ -1,4 +1,4 @@
-"""The HTTP session of Trino's client, in a separate module because `requests` is imported late."""
+"""The HTTP session of Trino's client. It is a separate module, so that `requests` is imported only if needed."""
 
 import requests
 
@@ -7,7 +7,7 @@ class TrinoSession(requests.Session):
     """An HTTP session that trusts only the given certificates."""
 
     def __init__(self, verify: str | bool) -> None:
-        """Trust the certificates of a file, or the public ones."""
+        """Trust the certificates in the file `verify`. With True, trust the public certificates."""
         super().__init__()
         self.verify = verify
 

@@ -1,7 +1,7 @@
 """Trino's types as Arrow types, so that both engines return the same types.
 
-The client's own conversion is not used, because it fails beyond the years 1 to 9999 and rounds below a microsecond.
-Types that Arrow lacks become text: times with a zone, intervals (ISO 8601), more than nine decimals of a second,
+The client's own conversion is not used, because it fails outside of the years 1 to 9999 and rounds to microseconds.
+Types that Arrow lacks become text: times with a zone, intervals (as ISO 8601), times with more than nine decimals, and
 geometries.
 """
 
@@ -25,7 +25,7 @@ _PLAIN: Mapping[str, pa.DataType] = {
     "json": pa.json_(),
     "uuid": pa.uuid(),
     "unknown": pa.null(),
-    # Sketches, which are plain bytes for every other program.
+    # Sketches have an internal format, so they are plain bytes.
     "hyperloglog": pa.binary(),
     "p4hyperloglog": pa.binary(),
     "setdigest": pa.binary(),
@@ -55,7 +55,7 @@ def arrow_type(name: str) -> pa.DataType:
         if outer == "array":
             return pa.list_(arrow_type(parts[0]))
         if outer == "map":
-            # The protocol sends keys as text, and keys of a nested type cannot be parsed from it.
+            # The protocol sends map keys as text. Keys of a nested type cannot be parsed, so they stay text.
             key = pa.string() if arguments(parts[0]) is not None else arrow_type(parts[0])
             return pa.map_(key, arrow_type(parts[1]))
         if outer == "row":
@@ -91,7 +91,7 @@ def arguments(name: str) -> tuple[str, list[str]] | None:
 
 
 def field_of(part: str) -> tuple[str, str]:
-    """Return the name and type of a row's field. The name may be empty."""
+    """Return the name and type of a field of Trino's type `row`. The name may be empty."""
     if found := re.fullmatch(r'"((?:[^"]|"")*)" (.+)', part, re.DOTALL):
         return found[1].replace('""', '"'), found[2]
     if part.lower() in _PLAIN or _DECIMAL.fullmatch(part) or _MOMENT.fullmatch(part) or _TEXTS.fullmatch(part):

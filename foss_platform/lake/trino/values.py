@@ -15,7 +15,7 @@ from foss_platform.lake.trino.types import arguments, arrow_type, field_of
 _YEARS = re.compile(r"(-?)(\d+)-(\d+)")
 _DAYS = re.compile(r"(-?)(\d+) (\d+):(\d\d):(\d\d)\.(\d+)")
 _ZONE = re.compile(r"([+-])(\d\d):(\d\d)")
-# The calendar, including the rules of a zone, repeats every 400 years.
+# Weekdays and leap years, and so the rules of a time zone, repeat every 400 years.
 _CYCLE = 400
 
 
@@ -59,7 +59,7 @@ def _array(type_: Any, name: str, values: list[Any]) -> Any:
 
 
 def _offsets(values: list[Any]) -> Any:
-    """Return the offset of each list, and null for a null list."""
+    """Return the offset of each list in Arrow's array of elements, and null for a null list."""
     places: list[int | None] = []
     place = 0
     for value in values:
@@ -69,7 +69,7 @@ def _offsets(values: list[Any]) -> Any:
 
 
 def _key(type_: Any, key: Any) -> Any:
-    """Return a map's key in its type. JSON has keys as text."""
+    """Convert a map's key from text, because keys in JSON are text."""
     if pa.types.is_boolean(type_):
         return key in (True, "true")
     return int(key) if pa.types.is_integer(type_) else key
@@ -113,7 +113,7 @@ def _offset_seconds(day: str, clock: str, zone: str) -> int:
     if found := _ZONE.fullmatch(zone):
         seconds = int(found[2]) * 3600 + int(found[3]) * 60
         return -seconds if found[1] == "-" else seconds
-    # Use a year within Python's range in which the zone's rules are the same.
+    # Use a year in which the zone has the same rules and which Python supports.
     sign, year, rest = re.fullmatch(r"([+-]?)(\d+)(-.+)", day).groups()  # type: ignore[union-attr]
     known = 1 if sign == "-" or int(year) < 1 else int(year) if int(year) < 9999 else 9200 + int(year) % _CYCLE
     local = datetime.fromisoformat(f"{known:04d}{rest}T{clock[:8]}")

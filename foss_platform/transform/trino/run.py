@@ -20,6 +20,7 @@ from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.lake.trino.connection import coordinator
 from foss_platform.settings import Settings
 from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.project.folders import manifest_file
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.run_positions import (
     Positions,

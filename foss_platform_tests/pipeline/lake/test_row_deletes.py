@@ -91,7 +91,8 @@ def test_dangling_delete_files_are_reported_and_removed(settings: Settings, cata
     merge_elsewhere(catalog, NAME, {1, 6, 7})
     table = leave_dangling(catalog)
     assert len(all_delete_files(table)) == 2
-    assert table_health(table).needs == ("2 delete files outlived their data files, so DuckDB may fail to read it",)
+    need = "2 delete files remain without their data files, so DuckDB may fail to read it"
+    assert table_health(table).needs == (need,)
     if repair == "maintenance":
         maintain(catalog, NAME, datetime.now(UTC), trigger="command")
     else:

@@ -103,7 +103,7 @@ def test_truncated_file_stops_removal(catalog: Catalog, clock: time_machine.Trav
 def test_missing_data_file_stops_removal(catalog: Catalog, clock: time_machine.Traveller) -> None:
     table = grown(catalog, clock)
     as_path(next(iter(table.scan().plan_files())).file.file_path).unlink()
-    with pytest.raises(LastingError, match="1 files that it refers to are missing"):
+    with pytest.raises(LastingError, match="1 files that the table refers to are missing"):
         plan(catalog)
 
 

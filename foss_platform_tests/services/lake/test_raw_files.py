@@ -78,7 +78,7 @@ def test_a_file_is_joined_with_a_table(lake: Lake, catalog: Catalog, raw: str) -
 def test_a_missing_file_is_named(lake: Lake, catalog: Catalog, raw: str, source: str) -> None:
     with pytest.raises(QueryError) as refused:
         rows(lake, catalog, f"select * from {source.format(raw=raw)}")
-    assert f"The file {raw}/none" in str(refused.value)
+    assert f"No such file in the object store: {raw}/none" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 

@@ -35,7 +35,7 @@ def query(kind: str, name: str, message: str) -> str:
         (
             query("Query", "REMOTE_HOST_GONE", "The node\n  may have crashed"),
             PassingError,
-            "lost a worker in the middle of it: The node.",
+            "lost a worker while it ran the query: The node.",
         ),
         (
             query(
