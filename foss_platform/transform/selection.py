@@ -1,15 +1,17 @@
 """Divides a selection into the nodes to build and the nodes that the platform does not support."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from foss_platform.settings import Settings
-from foss_platform.transform.manifest import read_manifest, read_subset
+from foss_platform.transform.manifest import read_subset
 from foss_platform.transform.results import NodeResult, NodeStatus
 
 
-def divide(settings: Settings, selection: Sequence[str]) -> tuple[dict[str, str], list[NodeResult]]:
+def divide(
+    settings: Settings, manifest: Mapping[str, Any], selection: Sequence[str]
+) -> tuple[dict[str, str], list[NodeResult]]:
     """Return the names of the selected nodes, and the results of those that are unsupported or depend on such nodes."""
-    manifest = read_manifest(settings)
     subset = read_subset(settings, manifest)
     nodes = {**manifest["nodes"], **manifest.get("functions", {})}
     named = {unique_id: ".".join(node["fqn"]) for unique_id, node in nodes.items()}
