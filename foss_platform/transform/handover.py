@@ -7,12 +7,13 @@ would not work, because dbt has its own threads.
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from foss_platform.errors import PassingError
+from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -23,9 +24,16 @@ _UNDER_WAY: "list[_Run]" = []
 
 
 class Stop:
-    """Stops a dbt run from another thread. dbt itself can only be interrupted in the main thread of a process."""
+    """Stops a dbt run from another thread. dbt itself can only be interrupted in the main thread of a process.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    tables
+        The tables that the run may open. None for a run whose nodes are unknown, which opens all tables.
+    """
+
+    def __init__(self, tables: Collection[TableName] | None = None) -> None:
+        self.tables = tables
         self._lock = threading.Lock()
         self._is_set = False
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()

@@ -1,8 +1,8 @@
 """The dbt-duckdb plugin: shows each Iceberg table as a view, and commits a model's rows to its table.
 
-All tables are pinned when the connection is configured, so that a run reads one consistent state. A table that the run
-itself builds is pinned again after its commit. See `lake.build.derived` for the commits, and `dbt_project/macros` for
-the macros that call `store`.
+The tables of a run are pinned when the connection is configured, so that it reads one consistent state. A table that
+the run itself builds is pinned again after its commit. If `dbt` was started by hand, all tables are pinned. See
+`lake.build.derived` for the commits, and `dbt_project/macros` for the macros that call `store`.
 """
 
 import json
@@ -34,7 +34,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, position_properties
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
-from foss_platform.lake.table.tables import find_table, list_tables, load_table
+from foss_platform.lake.table.tables import find_table, list_tables
 from foss_platform.transform.handover import manifest_file_of_run, settings_of_run, stop_of_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
@@ -60,7 +60,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         config.update(connection_config(self._settings))
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Pin every table and create its view."""
+        """Pin the tables of the run and create their views."""
         prepare(conn)
         attach_reference(conn, self._settings)
         self._connection = conn.cursor()
@@ -73,7 +73,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         self._connection.execute(
             f"create table {_POSITIONS} (table_name text, source_name text, source_uuid text, sequence_number bigint)"
         )
-        loaded = {name: load_table(self._catalog, name) for name in list_tables(self._catalog)}
+        loaded = self._tables_to_pin(self._catalog)
         # register all tables before any is pinned: a position is valid only if its source exists
         self._tables = {str(name): table for name, table in loaded.items()}
         for name, table in loaded.items():
@@ -126,6 +126,11 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         if merge is None:
             adapt_columns(self._catalog, name, table, arrow_schema)
         self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
+
+    def _tables_to_pin(self, catalog: Catalog) -> dict[TableName, Table]:
+        wanted = stop_of_run().tables
+        names = list_tables(catalog) if wanted is None else sorted(wanted, key=str)
+        return {name: table for name in names if (table := find_table(catalog, name)) is not None}
 
     def _base(self, name: TableName, found: Table | None) -> int | None:
         """Return the base snapshot of the rows: the one that the run has read, else the table's current one."""

@@ -15,10 +15,12 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop
+from foss_platform.transform.missing_sources import create_missing_sources
 from foss_platform.transform.project.invoke import DbtFolders, first_lines, invoke
 from foss_platform.transform.project.manifest import manifest_of, read_subset
 from foss_platform.transform.project.parsed import prepare_project, run_folder
 from foss_platform.transform.results import NodeResult, failure_of_engine
+from foss_platform.transform.run_positions import tables_of_run
 from foss_platform.transform.selection import divide
 
 if TYPE_CHECKING:
@@ -55,18 +57,22 @@ def build(
         If dbt itself failed, rather than one of its nodes.
     """
     # before dbt starts, because Trino commits without the guard of our catalog
-    require_own(open_catalog(settings))
+    catalog = open_catalog(settings)
+    require_own(catalog)
     project = prepare_project(settings)
     manifest = manifest_of(project)
     names, left_out = divide(manifest, read_subset(project, manifest), selection)
-    chosen = [name for unique_id, name in names.items() if unique_id not in {result.unique_id for result in left_out}]
+    refused_ids = {result.unique_id for result in left_out}
+    chosen = {unique_id: name for unique_id, name in names.items() if unique_id not in refused_ids}
     yield from left_out
     if left_out and not chosen:
         return
+    tables = tables_of_run(manifest, chosen)
+    create_missing_sources(settings, catalog, tables)
     # unit tests do not read tables of the lake, so a run cannot change their outcome: `make test` runs them
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if selection:
-        arguments += ["--select", *chosen, "--indirect-selection", "empty"]
+        arguments += ["--select", *chosen.values(), "--indirect-selection", "empty"]
     elif left_out:
         arguments += ["--exclude", *(names[result.unique_id] for result in left_out)]
     if full_refresh:
@@ -78,7 +84,7 @@ def build(
     outcome: list[Any] = []
     refused: list[FossError] = []
     runs: list[TrinoRun] = []
-    stop = Stop()
+    stop = Stop(tables)
 
     def begin() -> Mapping[str, str]:
         from foss_platform.transform.trino.run import TrinoRun
