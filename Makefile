@@ -36,7 +36,8 @@ test-services: services ## Run the tests on real Postgres, MinIO, REST catalog a
 	@$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --durations 5 $(ARGS) foss_platform_tests/services
 
 faults: $(STAMP) ## Run the full fault injection, half an hour or more (results: docs/RELIABILITY.md)
-	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --faults full --durations 5 $(ARGS) foss_platform_tests/faults
+	@$(VENV)/bin/python -m pytest -q -n 2 --dist worksteal --faults full -o faulthandler_timeout=7200 \
+		--durations 5 $(ARGS) foss_platform_tests/faults
 
 check: $(STAMP) ## Check format, lint, types and the levels of imports
 	@$(VENV)/bin/ruff format --check --quiet || { echo 'Run make format to format the files above.'; exit 1; }

@@ -9,7 +9,7 @@ import yaml
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.settings import PROJECT_ROOT, Settings
 from foss_platform.transform.project.folders import target_folder
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 
 REAL_RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-2020-10-14_2020-11-15.jsonl.gz"
 PARKING_PAGE = PROJECT_ROOT / "foss_platform" / "defs" / "stavanger_parking" / "defs.yaml"
@@ -35,7 +35,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return dbt's target folder with the parsed project, created once for all workers to save seconds."""
     home = tmp_path_factory.getbasetemp().parent / "parsed"
-    prepare_manifest(Settings(home=home))
+    prepare_project(Settings(home=home))
     return target_folder(Settings(home=home))
 
 

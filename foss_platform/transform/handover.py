@@ -1,4 +1,4 @@
-"""Hands the settings to the plugin, which dbt creates by itself.
+"""Hands the settings and the manifest to the plugin, which dbt creates by itself.
 
 The settings cannot be in the profile: dbt hashes the profile and parses the whole project again (4 s) if it differs
 between homes. In one process only one dbt runs at a time, so one variable and a lock are enough. A context variable
@@ -7,24 +7,33 @@ would not work, because dbt has its own threads.
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from foss_platform.errors import PassingError
+from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import duckdb
 
 _LOCK = threading.Lock()
-_UNDER_WAY: "list[tuple[Settings, Stop]]" = []
+_UNDER_WAY: "list[_Run]" = []
 
 
 class Stop:
-    """Stops a dbt run from another thread. dbt itself can only be interrupted in the main thread of a process."""
+    """Stops a dbt run from another thread. dbt itself can only be interrupted in the main thread of a process.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    tables
+        The tables that the run may open. None for a run whose nodes are unknown, which opens all tables.
+    """
+
+    def __init__(self, tables: Collection[TableName] | None = None) -> None:
+        self.tables = tables
         self._lock = threading.Lock()
         self._is_set = False
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
@@ -58,11 +67,23 @@ class Stop:
             self._cursors.add(cursor)
 
 
+class _Run(NamedTuple):
+    settings: Settings
+    manifest_file: Path | None
+    stop: Stop
+
+
 @contextmanager
-def dbt_with(settings: Settings, stop: Stop | None = None) -> Iterator[None]:
-    """Give these settings to dbt's plugin. A second call waits until the first has ended."""
+def dbt_with(settings: Settings, manifest_file: Path | None = None, stop: Stop | None = None) -> Iterator[None]:
+    """Give these objects to dbt's plugin. A second call waits until the first has ended.
+
+    Parameters
+    ----------
+    manifest_file
+        The manifest of the parsed copy that dbt runs on. None while it is being parsed.
+    """
     with _LOCK:
-        _UNDER_WAY.append((settings, stop or Stop()))
+        _UNDER_WAY.append(_Run(settings, manifest_file, stop or Stop()))
         try:
             yield
         finally:
@@ -71,9 +92,14 @@ def dbt_with(settings: Settings, stop: Stop | None = None) -> Iterator[None]:
 
 def settings_of_run() -> Settings:
     """Return the settings of the current dbt run. If `dbt` was started by hand, they come from the environment."""
-    return _UNDER_WAY[-1][0] if _UNDER_WAY else load_settings()
+    return _UNDER_WAY[-1].settings if _UNDER_WAY else load_settings()
+
+
+def manifest_file_of_run() -> Path | None:
+    """Return the manifest of the current dbt run. None if `dbt` was started by hand."""
+    return _UNDER_WAY[-1].manifest_file if _UNDER_WAY else None
 
 
 def stop_of_run() -> Stop:
     """Return the `Stop` of the current dbt run. If `dbt` was started by hand, nothing ever sets it."""
-    return _UNDER_WAY[-1][1] if _UNDER_WAY else Stop()
+    return _UNDER_WAY[-1].stop if _UNDER_WAY else Stop()

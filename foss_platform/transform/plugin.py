@@ -1,8 +1,8 @@
 """The dbt-duckdb plugin: shows each Iceberg table as a view, and commits a model's rows to its table.
 
-All tables are pinned when the connection is configured, so that a run reads one consistent state. A table that the run
-itself builds is pinned again after its commit. See `lake.build.derived` for the commits, and `dbt_project/macros` for
-the macros that call `store`.
+The tables of a run are pinned when the connection is configured, so that it reads one consistent state. A table that
+the run itself builds is pinned again after its commit. If `dbt` was started by hand, all tables are pinned. See
+`lake.build.derived` for the commits, and `dbt_project/macros` for the macros that call `store`.
 """
 
 import json
@@ -34,11 +34,11 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, position_properties
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
-from foss_platform.lake.table.tables import find_table, list_tables, load_table
-from foss_platform.transform.handover import settings_of_run, stop_of_run
+from foss_platform.lake.table.tables import find_table, list_tables
+from foss_platform.transform.handover import manifest_file_of_run, settings_of_run, stop_of_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
-from foss_platform.transform.project.folders import manifest_file
+from foss_platform.transform.project.parsed import kept_project
 
 #: The table from which the macros read positions: (table_name, source_name, source_uuid, sequence_number).
 _POSITIONS = "foss_state.positions"
@@ -60,7 +60,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         config.update(connection_config(self._settings))
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Pin every table and create its view."""
+        """Pin the tables of the run and create their views."""
         prepare(conn)
         attach_reference(conn, self._settings)
         self._connection = conn.cursor()
@@ -73,7 +73,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         self._connection.execute(
             f"create table {_POSITIONS} (table_name text, source_name text, source_uuid text, sequence_number bigint)"
         )
-        loaded = {name: load_table(self._catalog, name) for name in list_tables(self._catalog)}
+        loaded = self._tables_to_pin(self._catalog)
         # register all tables before any is pinned: a position is valid only if its source exists
         self._tables = {str(name): table for name, table in loaded.items()}
         for name, table in loaded.items():
@@ -127,6 +127,11 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             adapt_columns(self._catalog, name, table, arrow_schema)
         self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
 
+    def _tables_to_pin(self, catalog: Catalog) -> dict[TableName, Table]:
+        wanted = stop_of_run().tables
+        names = list_tables(catalog) if wanted is None else sorted(wanted, key=str)
+        return {name: table for name in names if (table := find_table(catalog, name)) is not None}
+
     def _base(self, name: TableName, found: Table | None) -> int | None:
         """Return the base snapshot of the rows: the one that the run has read, else the table's current one."""
         read = self._tables.get(str(name), found)
@@ -139,7 +144,8 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
 
     def _logic(self, unique_id: str) -> str:
         if self._manifest is None:
-            self._manifest = json.loads(manifest_file(self._settings).read_text())
+            manifest_file = manifest_file_of_run() or kept_project(self._settings).manifest_file
+            self._manifest = json.loads(manifest_file.read_text())
         return logic_hash(self._manifest, unique_id)
 
     def _pin(self, name: TableName, table: Table) -> None:

@@ -1,4 +1,7 @@
-"""Computes how far a node of a run may read its sources. On DuckDB, `steps.sql` does the same."""
+"""Computes which tables the nodes of a run open, and how far they may read their sources.
+
+On DuckDB, `steps.sql` computes the positions too.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -32,6 +35,35 @@ def upstream_nodes(manifest: Mapping[str, Any], unique_id: str) -> Iterator[tupl
                 yield from upstream_nodes(manifest, upstream)
             else:
                 yield upstream, node
+
+
+def tables_of_run(manifest: Mapping[str, Any], built: Collection[str]) -> set[TableName]:
+    """Return the tables that the nodes of a run read or write.
+
+    The set includes all sources upstream, because only a source can show whether a position in it is still valid.
+    """
+    hooks = [unique_id for unique_id, node in manifest["nodes"].items() if node["resource_type"] == "operation"]
+    found: set[TableName] = set()
+    seen: set[str] = set()
+    for unique_id in {*built, *hooks}:
+        if unique_id not in manifest["nodes"]:
+            continue
+        node = manifest["nodes"][unique_id]
+        if node["resource_type"] in ("model", "seed") and not is_ephemeral(node):
+            found.add(table_of(node))
+        found |= {table_of(upstream) for _, upstream in upstream_nodes(manifest, unique_id)}
+        found |= _sources_above(manifest, unique_id, seen)
+    return found
+
+
+def _sources_above(manifest: Mapping[str, Any], unique_id: str, seen: set[str]) -> set[TableName]:
+    found: set[TableName] = set()
+    for upstream, node in upstream_nodes(manifest, unique_id):
+        if upstream in seen:
+            continue
+        seen.add(upstream)
+        found |= {table_of(node)} if is_source(node) else _sources_above(manifest, upstream, seen)
+    return found
 
 
 def readable_positions(

@@ -15,8 +15,12 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop
-from foss_platform.transform.project.invoke import first_lines, invoke
+from foss_platform.transform.missing_sources import create_missing_sources
+from foss_platform.transform.project.invoke import DbtFolders, first_lines, invoke
+from foss_platform.transform.project.manifest import manifest_of, read_subset
+from foss_platform.transform.project.parsed import prepare_project, run_folder
 from foss_platform.transform.results import NodeResult, failure_of_engine
+from foss_platform.transform.run_positions import tables_of_run
 from foss_platform.transform.selection import divide
 
 if TYPE_CHECKING:
@@ -41,8 +45,9 @@ def build(
 
     Yields
     ------
-    First the nodes that are left out because they are not supported, then each other node when it ends. If the caller
-    stops iterating, dbt is stopped first: a process that exits while DuckDB works in another thread is aborted.
+    First the nodes that are left out because they are not supported or held back, then each other node when it ends.
+    If the caller stops iterating, dbt is stopped first: a process that exits while DuckDB works in another thread is
+    aborted.
 
     Raises
     ------
@@ -52,16 +57,22 @@ def build(
         If dbt itself failed, rather than one of its nodes.
     """
     # before dbt starts, because Trino commits without the guard of our catalog
-    require_own(open_catalog(settings))
-    names, left_out = divide(settings, selection)
-    chosen = [name for unique_id, name in names.items() if unique_id not in {result.unique_id for result in left_out}]
+    catalog = open_catalog(settings)
+    require_own(catalog)
+    project = prepare_project(settings)
+    manifest = manifest_of(project)
+    names, left_out = divide(manifest, read_subset(project, manifest), selection)
+    refused_ids = {result.unique_id for result in left_out}
+    chosen = {unique_id: name for unique_id, name in names.items() if unique_id not in refused_ids}
     yield from left_out
     if left_out and not chosen:
         return
+    tables = tables_of_run(manifest, chosen)
+    create_missing_sources(settings, catalog, tables)
     # unit tests do not read tables of the lake, so a run cannot change their outcome: `make test` runs them
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if selection:
-        arguments += ["--select", *chosen, "--indirect-selection", "empty"]
+        arguments += ["--select", *chosen.values(), "--indirect-selection", "empty"]
     elif left_out:
         arguments += ["--exclude", *(names[result.unique_id] for result in left_out)]
     if full_refresh:
@@ -73,17 +84,19 @@ def build(
     outcome: list[Any] = []
     refused: list[FossError] = []
     runs: list[TrinoRun] = []
-    stop = Stop()
+    stop = Stop(tables)
 
     def begin() -> Mapping[str, str]:
         from foss_platform.transform.trino.run import TrinoRun
 
-        runs.append(TrinoRun(settings, chosen, stop_at or {}))
+        runs.append(TrinoRun(settings, manifest, chosen, stop_at or {}))
         return runs[0].variables()
 
     def work() -> None:
         try:
-            outcome.append(invoke(settings, arguments, results.put, begin, stop))
+            with run_folder(project) as target:
+                folders = DbtFolders(project.files, target, project.manifest_file)
+                outcome.append(invoke(settings, folders, arguments, results.put, begin, stop))
         except FossError as error:
             refused.append(error)
         finally:

@@ -1,16 +1,19 @@
-"""Divides a selection into the nodes to build and the nodes that the platform does not support."""
+"""Divides a selection into the nodes to build and the nodes that are left out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from foss_platform.settings import Settings
-from foss_platform.transform.project.manifest import read_manifest, read_subset
 from foss_platform.transform.results import NodeResult, NodeStatus
+from foss_platform.transform.supported.supported_dbt import Subset
 
 
-def divide(settings: Settings, selection: Sequence[str]) -> tuple[dict[str, str], list[NodeResult]]:
-    """Return the names of the selected nodes, and the results of those that are unsupported or depend on such nodes."""
-    manifest = read_manifest(settings)
-    subset = read_subset(settings, manifest)
+def divide(
+    manifest: Mapping[str, Any], subset: Subset, selection: Sequence[str]
+) -> tuple[dict[str, str], list[NodeResult]]:
+    """Return the names of the selected nodes, and the results of those that are refused, held back or below such nodes.
+
+    A refused node is an error. A node that is held back is skipped, because the check `project_parses` reports why.
+    """
     nodes = {**manifest["nodes"], **manifest.get("functions", {})}
     named = {unique_id: ".".join(node["fqn"]) for unique_id, node in nodes.items()}
     names = {unique_id: name for unique_id, name in named.items() if not selection or name in selection}

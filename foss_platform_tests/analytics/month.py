@@ -12,7 +12,7 @@ from foss_platform.cli.shared.pages import find_feed
 from foss_platform.cli.shared.recorded import take_in
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 
 #: End of the first part, in UTC: the end of October in Oslo.
@@ -31,7 +31,7 @@ class Month:
 def make_month(settings: Settings, recording: Path) -> Month:
     """Load the recording and build silver and gold, in two parts."""
     feed = find_feed("stavanger_parking")
-    prepare_manifest(settings)
+    prepare_project(settings)
     moments = []
     for part in _halves(recording, settings.home):
         take_in(settings, feed, part)

@@ -3,7 +3,6 @@
 A normal build afterwards equals the oracle, and at the end also a rebuild.
 """
 
-import json
 from collections.abc import Iterator
 from itertools import count
 
@@ -14,7 +13,7 @@ from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.table.positions import LOGIC_PROPERTY
 from foss_platform.settings import Settings
 from foss_platform.transform.logic import logic_hash
-from foss_platform.transform.project.folders import manifest_file
+from foss_platform.transform.project.manifest import read_manifest
 from foss_platform_tests.faults.conftest import Measured
 from foss_platform_tests.faults.injection.building import FINISHED, build_models
 from foss_platform_tests.faults.injection.contention import compact, expire
@@ -86,7 +85,7 @@ def kinds_of_build(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
 def equals_a_rebuild(pipeline: Pipeline) -> None:
     """Compare the incremental result with a rebuild, and check that builds have not changed the recorded logic hash."""
     stepped = content(pipeline.settings, _MODELS)
-    manifest = json.loads(manifest_file(pipeline.settings).read_text())
+    manifest = read_manifest(pipeline.settings)
     for table in _MODELS:
         logic = logic_hash(manifest, f"model.foss_platform.{table.partition('.')[2]}")
         assert pipeline.catalog.load_table(table).properties[LOGIC_PROPERTY] == logic

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from foss_platform.cli.shared.pages import all_pages
-from foss_platform.cli.shared.terminal import show_table
+from foss_platform.cli.shared.terminal import messages, show_table
 from foss_platform.settings import FeedMode, Settings
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def status(
     """Show one line per pipeline: last poll, last reading, age, rejected records, checks."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.settings import load_settings
+    from foss_platform.transform.project.parsed import known_problem
 
     settings = load_settings()
     catalog = open_catalog(settings, create=False)
@@ -62,6 +63,8 @@ def status(
         return
     columns = ("pipeline", "last poll", "ended", "last reading", "age", "rejected", "last run's checks")
     show_table(columns, [_line(one) for one in found])
+    if (problem := known_problem(settings)) is not None:
+        messages().print(f"[yellow]warning:[/] {escape(str(problem))}", soft_wrap=True)
 
 
 def _status_of(settings: Settings, catalog: "Catalog", name: str) -> PipelineStatus:

@@ -90,7 +90,7 @@ def tables(
 def _makers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | None":
     """Return what makes each table. None if that is not known, for example without permission to parse the project."""
     from foss_platform.transform.makers import makers
-    from foss_platform.transform.project.manifest import is_prepared
+    from foss_platform.transform.project.parsed import is_prepared
 
     try:
         if quick and not is_prepared(settings):

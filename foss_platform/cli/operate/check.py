@@ -1,16 +1,22 @@
-"""`foss check`: check offline whether the project's files can be used. See `foss validate` for the services."""
+"""`foss check`: check offline whether the project's pages and dbt models can be used.
+
+See `foss validate` for the services.
+"""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from foss_platform.cli.shared.pages import all_pages
-from foss_platform.cli.shared.terminal import output
+from foss_platform.cli.shared.terminal import messages, output
 from foss_platform.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from foss_platform.ingest.page.problems import PageProblem
 
 
 def check(
@@ -20,8 +26,11 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Check the project's pages and report all problems at once. Exit with code 1 if there is a problem."""
-    pages = all_pages()
+    """Check the project's pages and dbt models, and report all problems at once. Exit with code 1 if there is one.
+
+    The dbt project is not checked if PAGE is given.
+    """
+    pages, of_dbt = all_pages(), [] if page else _dbt_problems()
     if page:
         wanted = {one.as_posix().removesuffix("/defs.yaml").rstrip("/") for one in page}
         chosen = [one for one in pages if any(f"/defs/{one.folder}".endswith(f"/{want}") for want in wanted)]
@@ -31,17 +40,42 @@ def check(
                 f"Known pages: {', '.join(one.folder for one in pages) or 'none yet'}.",
             )
         pages = chosen
-    problems = [problem for one in pages for problem in one.problems]
+    problems = [problem for one in pages for problem in one.problems] + of_dbt
     if as_json:
         typer.echo(json.dumps([asdict(problem) for problem in problems], indent=2))
     else:
         for problem in problems:
             output().print(f"[red]✗[/] {escape(str(problem))}", soft_wrap=True)
         broken = sum(bool(one.problems) for one in pages)
-        verdict = (
-            f"[red]{broken} of {len(pages)} pages broken.[/]"
-            if broken
-            else f"[green]{len(pages)} pages, no problem.[/]"
-        )
-        output().print(verdict)
+        verdicts = [f"{broken} of {len(pages)} pages broken" if broken else f"{len(pages)} pages without a problem"]
+        if not page:
+            verdicts.append(f"{len(of_dbt)} problems in the dbt project" if of_dbt else "the dbt project parses")
+        output().print(f"[{'red' if problems else 'green'}]{'; '.join(verdicts)}.[/]")
     raise typer.Exit(1 if problems else 0)
+
+
+def _dbt_problems() -> "list[PageProblem]":
+    """Return why the dbt project does not parse, and the nodes that the platform does not build."""
+    from foss_platform.ingest.page.problems import PageProblem
+    from foss_platform.settings import load_settings
+    from foss_platform.transform.project.manifest import manifest_of, read_subset
+    from foss_platform.transform.project.parsed import ParseError, prepare_project
+
+    settings = load_settings()
+    folder = settings.dbt_project.name
+    try:
+        with messages().status("parsing the dbt project …"):
+            project = prepare_project(settings)
+    except ParseError as error:
+        problem = error.found
+    except ConfigurationError as error:
+        return [PageProblem(folder, 1, "", error.problem, error.remedy)]
+    else:
+        if project.problem is None:
+            refused = read_subset(project, manifest_of(project)).refused.values()
+            return [
+                PageProblem(f"{folder}/{one.file}", one.line, "", f"The {one.what} {one.problem}.", one.remedy)
+                for one in refused
+            ]
+        problem = project.problem
+    return [PageProblem(f"{folder}/{problem.file}", problem.line, "", f"dbt: {problem.text}.", "")]

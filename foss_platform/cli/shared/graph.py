@@ -3,13 +3,14 @@
 import logging
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from foss_platform.cli.shared.instance import open_instance
 from foss_platform.cli.shared.terminal import messages
+from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class GraphRun:
     metadata
         Metadata of each materialization in plain values, by asset (`namespace/table`).
     errors
-        Why steps failed, in the platform's own messages.
+        Why steps failed or the dbt project does not parse, in the platform's own messages.
     """
 
     run_id: str
@@ -47,8 +48,8 @@ class GraphRun:
 
     @property
     def works(self) -> bool:
-        """Whether the run succeeded: no step failed, and no check of severity error."""
-        return self.success and all(check.verdict != "failed" for check in self.checks)
+        """Whether all was built: no step failed, no check of severity error, and the dbt project parses."""
+        return self.success and not self.errors and all(check.verdict != "failed" for check in self.checks)
 
 
 def run_job(settings: Settings, job_name: str) -> GraphRun:
@@ -58,12 +59,12 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
     from foss_platform.components.shared.loading import Platform
     from foss_platform.definitions import build_defs
     from foss_platform.process_marks import marks_of
-    from foss_platform.transform.project.manifest import read_manifest, read_subset
 
+    problem = _dbt_problem(settings)
     defs = build_defs(Platform(settings))
+    if job_name not in {job.name for job in defs.jobs or ()}:
+        raise problem or ConfigurationError(f"There is no job {job_name}.", "Add the page of dbt's models to `defs`.")
     job = defs.resolve_job_def(job_name)
-    for notice in read_subset(settings, read_manifest(settings)).notices:
-        messages().print(f"[yellow]warning:[/] {escape(str(notice))}", soft_wrap=True)
     with open_instance(settings) as instance:
         marks = marks_of(settings)
         if dead := settle_dead_runs(instance, marks):
@@ -79,7 +80,27 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
         if any(_is_interrupted(event) for event in result.all_events):
             # Dagster reports Ctrl-C as a failed step
             raise KeyboardInterrupt
-        return _summary(result, instance)
+        summary = _summary(result, instance)
+        return replace(summary, errors=[*summary.errors, str(problem)]) if problem is not None else summary
+
+
+def _dbt_problem(settings: Settings) -> ConfigurationError | None:
+    """Warn of nodes that are not built as dbt would build them. Return the problem of a project that does not parse."""
+    from foss_platform.transform.project.manifest import manifest_of, read_subset
+    from foss_platform.transform.project.parsed import prepare_project
+
+    try:
+        project = prepare_project(settings)
+    except ConfigurationError as error:
+        return error
+    subset = read_subset(project, manifest_of(project))
+    for remark in (*subset.notices, *subset.held_back.values()):
+        messages().print(f"[yellow]warning:[/] {escape(str(remark))}", soft_wrap=True)
+    if project.problem is None:
+        return None
+    return ConfigurationError(
+        f"{project.problem} The version that parsed last was built.", f"Correct it in {settings.dbt_project}."
+    )
 
 
 def quiet() -> None:

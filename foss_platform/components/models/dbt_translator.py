@@ -1,5 +1,9 @@
-"""Translates dbt's nodes into Dagster's assets: keys, groups, kinds, freshness, automation."""
+"""Translates dbt's nodes into Dagster's assets: keys, groups, kinds, freshness, automation.
 
+Groups are pipelines, so that one pipeline among many can be found. Layers (silver, gold) are kinds.
+"""
+
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -9,38 +13,44 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from foss_platform.components.rest_feed import SHARED_TAG
 from foss_platform.settings import Settings, Switch
+from foss_platform.transform.pipelines import Division, divide_by_pipeline
+from foss_platform.transform.supported.supported_dbt import Subset
+
+#: The groups of models that several pipelines feed, and of nodes that no pipeline feeds or reads alone.
+SHARED_GROUP, NO_PIPELINE_GROUP = "shared", "no_pipeline"
 
 
 class LakeTranslator(DagsterDbtTranslator):
     """Asset keys are `[namespace, table]`, also for sources, so that feeds and models form one graph."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, subset: Subset) -> None:
         super().__init__(DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_code_references=False))
         self._platform_settings = settings
+        self._subset = subset
+        self._divided: tuple[Mapping[str, Any], Division] | None = None
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """Return the namespace and the table name."""
         name = dbt_resource_props.get("identifier") or dbt_resource_props.get("alias") or dbt_resource_props["name"]
         return dg.AssetKey([dbt_resource_props["schema"], name])
 
-    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """Return the namespace."""
-        return str(dbt_resource_props["schema"])
-
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """Return the description in the model's page. The SQL is a link away."""
         return str(dbt_resource_props["description"]).strip()
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
-        """Add kinds, freshness, automation, the Iceberg table's name and the SQL file to the spec."""
+        """Add group, kinds, freshness, automation, the Iceberg table's name and the SQL file to the spec."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         if unique_id.startswith("source."):
             return spec
-        node = manifest["nodes"][unique_id]
-        shared = len(feeding_pipelines(manifest, unique_id)) > 1
+        node, division = manifest["nodes"][unique_id], self._division(manifest)
+        automatic = self._platform_settings.automation is Switch.ON
         spec = spec.replace_attributes(
-            kinds={"iceberg", "dbt", *({"seed"} if unique_id.startswith("seed.") else set())},
-            automation_condition=catch_up() if self._platform_settings.automation is Switch.ON else None,
+            group_name=_group(division.builder(unique_id)),
+            # Dagster allows three
+            kinds={"iceberg", "dbt", "seed" if unique_id.startswith("seed.") else str(node["schema"])},
+            # otherwise automation would request a node that is not built after each poll
+            automation_condition=catch_up() if automatic and not self._subset.reason(unique_id) else None,
             freshness_policy=freshness(manifest, unique_id),
         )
         file = self._platform_settings.dbt_project / node["original_file_path"]
@@ -52,16 +62,19 @@ class LakeTranslator(DagsterDbtTranslator):
                 code_references=[dg.LocalFileCodeReference(file_path=str(file), line_number=1, label=file.name)]
             ),
         }
-        return spec.merge_attributes(metadata=metadata, tags={SHARED_TAG: "true"} if shared else {})
+        shared = {SHARED_TAG: "true"} if division.is_shared(unique_id) else {}
+        return spec.merge_attributes(metadata=metadata, tags=shared)
+
+    def _division(self, manifest: Mapping[str, Any]) -> Division:
+        if self._divided is None or self._divided[0] is not manifest:
+            self._divided = manifest, divide_by_pipeline(manifest)
+        return self._divided[1]
 
 
-def feeding_pipelines(manifest: Mapping[str, Any], unique_id: str) -> set[str]:
-    """Return the bronze tables that a node depends on, directly or not."""
-    if unique_id in manifest["sources"]:
-        source = manifest["sources"][unique_id]
-        return {source["name"]} if source["schema"] == "bronze" else set()
-    upstream = manifest["nodes"][unique_id]["depends_on"].get("nodes", [])
-    return {name for upstream_id in upstream for name in feeding_pipelines(manifest, upstream_id)}
+def _group(builder: tuple[str, ...]) -> str:
+    if len(builder) == 1:
+        return re.sub(r"\W", "_", builder[0], flags=re.ASCII)
+    return SHARED_GROUP if builder else NO_PIPELINE_GROUP
 
 
 def freshness(manifest: Mapping[str, Any], unique_id: str) -> dg.FreshnessPolicy | None:
@@ -85,9 +98,12 @@ def catch_up() -> dg.AutomationCondition[Any]:
 
     Models of one pipeline are built by that pipeline's own run. Automation skips a model while the model or its sources
     are in progress, so it builds the model only after that run failed. A model that several pipelines feed is always
-    built by automation. A source whose blocking check failed holds the model back.
+    built by automation. A source whose blocking check failed holds the model back. A seed without events does not,
+    because the model's run builds seeds that are missing.
     """
     broken = dg.AutomationCondition.any_deps_match(
         dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)
     )
-    return (dg.AutomationCondition.eager() & ~broken).with_label("catch_up")
+    missing = dg.AutomationCondition.any_deps_missing()
+    eager = dg.AutomationCondition.eager().replace(missing, missing.ignore(dg.AssetSelection.kind("seed")))
+    return (eager & ~broken).with_label("catch_up")

@@ -15,14 +15,5 @@ def dbt_folder(settings: Settings) -> Path:
 
 
 def target_folder(settings: Settings) -> Path:
-    """Return dbt's target folder. Each engine has its own, or dbt would parse the project again at each switch."""
+    """Return the folder of the parsed copies of the project. Each engine has its own, because manifests differ."""
     return dbt_folder(settings) / ("target" if settings.engine is Engine.DUCKDB else f"target-{settings.engine}")
-
-
-def manifest_file(settings: Settings) -> Path:
-    """Return the path of the parsed manifest.
-
-    It is a copy. Every build overwrites dbt's own manifest, which then contains only the macros that ran in the build.
-    The logic hash of a table would differ from one build to the next.
-    """
-    return target_folder(settings) / "parsed.json"

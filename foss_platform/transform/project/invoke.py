@@ -6,51 +6,51 @@ is dbt's start-up, its version check and a second parse.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from foss_platform.engine import Engine
-from foss_platform.errors import ConfigurationError, was_interrupted
+from foss_platform.errors import PassingError, was_interrupted
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop, dbt_with
-from foss_platform.transform.project.folders import dbt_folder, target_folder
-from foss_platform.transform.results import failure_of_engine, node_result
+from foss_platform.transform.project.folders import dbt_folder
+from foss_platform.transform.results import node_result
 
 
-def parse(settings: Settings) -> None:
-    """Run `dbt parse`, which writes the manifest.
+def parse(settings: Settings, project: Path, target: Path) -> BaseException | None:
+    """Run `dbt parse` on a project's files, which writes the manifest to `target`.
 
-    Raises
-    ------
-    ConfigurationError
-        If the project does not parse.
-    """
-    outcome = invoke(settings, ["parse"], lambda _: None)
-    if not outcome.success:
-        problem = f"The dbt project does not parse: {first_lines(outcome.exception).rstrip('.')}."
-        raise ConfigurationError(problem, f"Correct the file named, in {settings.dbt_project}.")
-
-
-def compiled(settings: Settings, text: str) -> str:
-    """Return the compiled SQL of a text of SQL and macros for the engine of the settings. Nothing is built.
+    Returns dbt's error if the project does not parse.
 
     Raises
     ------
-    ConfigurationError
-        If it does not compile.
-    FossError
-        If Trino, which macros query, fails.
+    PassingError
+        If dbt failed for another reason, such as a full disk.
     """
-    outcome = invoke(settings, ["compile", "--inline", text], lambda _: None)
-    if not outcome.success:
-        raise failure_of_engine(settings, str(outcome.exception)) or ConfigurationError(
-            f"The text does not compile: {first_lines(outcome.exception)}"
-        )
-    sql: str = outcome.result.results[0].node.compiled_code
-    return sql
+    from dbt_common.exceptions import DbtBaseException
+
+    outcome = invoke(settings, DbtFolders(project, target), ["parse"], lambda _: None)
+    if outcome.success:
+        return None
+    if not isinstance(outcome.exception, DbtBaseException):
+        raise PassingError(f"dbt could not parse the project: {first_lines(outcome.exception)}.", "Try again.")
+    error: BaseException = outcome.exception
+    return error
+
+
+@dataclass(frozen=True)
+class DbtFolders:
+    """The folder with the project's files, the folder for what dbt writes, and the manifest if there is one."""
+
+    project: Path
+    target: Path
+    manifest_file: Path | None = None
 
 
 def invoke(
     settings: Settings,
+    folders: DbtFolders,
     arguments: Sequence[str],
     report: Any,
     begin: Callable[[], Mapping[str, str]] = dict,
@@ -68,17 +68,17 @@ def invoke(
 
     settings.spill_directory.mkdir(parents=True, exist_ok=True)
     common = [
-        "--project-dir", str(settings.dbt_project),
-        "--profiles-dir", str(settings.dbt_project),
+        "--project-dir", str(folders.project),
+        "--profiles-dir", str(folders.project),
         "--target", settings.engine.value,
-        "--target-path", str(target_folder(settings)),
+        "--target-path", str(folders.target),
         "--log-path", str(dbt_folder(settings) / "logs"),
         "--log-level", "none",
         "--no-use-colors",
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
     ]  # fmt: skip
-    with dbt_with(settings, stop), _engine(settings, begin):
+    with dbt_with(settings, folders.manifest_file, stop), _engine(settings, begin):
         outcome = dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
     if was_interrupted(outcome.exception):
         raise KeyboardInterrupt

@@ -1,15 +1,17 @@
 """The subset of dbt's language that the platform supports, judged on a manifest.
 
 These are pure functions. A caller that wants line numbers passes a function that reads files. A refused node and all
-nodes that depend on it are left out of every build. The other nodes are built.
+nodes that depend on it are left out of every build. The other nodes are built. While the project does not parse, the
+nodes whose files have changed are held back in the same way.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from foss_platform.lake.table.names import NAMESPACES
+from foss_platform.transform.supported.node_files import changed_file
 from foss_platform.transform.supported.project_lines import TextOf, place
 
 _BUILT = frozenset({"table", "incremental", "ephemeral", "view"})
@@ -25,6 +27,7 @@ _ALTERNATIVES = {
 _STRATEGIES = "Remove incremental_strategy: new rows replace those with the same unique_key (docs/PIPELINES.md)."
 #: Settings of dbt's own strategies that choose rows or columns. With our strategy the table would differ.
 _ROW_SETTINGS = ("incremental_predicates", "merge_update_columns", "merge_exclude_columns", "merge_clauses")
+_CHANGED = "has changed since the dbt project last parsed"
 _LAYOUT = ("partition_by", "partitioned_by", "cluster_by", "sort", "dist", "indexes", "properties", "table_properties")
 
 
@@ -51,27 +54,38 @@ class Subset:
     ----------
     refused
         By node, the reason why it is not built.
+    held_back
+        By node, the file that has changed since the project last parsed. It is built again when the project parses.
     below
-        By node that depends on a refused node, directly or not, the problem of the refused node.
+        By node that depends on one of those nodes, directly or not, the problem of that node.
     notices
         Nodes that are built, but not as dbt would build them.
     """
 
     refused: Mapping[str, Remark]
+    held_back: Mapping[str, Remark]
     below: Mapping[str, Remark]
     notices: tuple[Remark, ...]
 
     def reason(self, unique_id: str) -> str:
         """Return why a node is not built. Empty if it is built."""
-        if unique_id in self.refused:
-            return str(self.refused[unique_id])
-        if unique_id in self.below:
-            return f"Not built: it depends on the {self.below[unique_id].what}, which is refused."
+        if remark := self.refused.get(unique_id) or self.held_back.get(unique_id):
+            return str(remark)
+        if remark := self.below.get(unique_id):
+            return f"Not built: it depends on the {remark.what}, which is not built either."
         return ""
 
 
-def supported_subset(manifest: Mapping[str, Any], text_of: TextOf = lambda _: "") -> Subset:
-    """Judge every enabled node of a manifest."""
+def supported_subset(
+    manifest: Mapping[str, Any], text_of: TextOf = lambda _: "", changed: Collection[str] = ()
+) -> Subset:
+    """Judge every enabled node of a manifest.
+
+    Parameters
+    ----------
+    changed
+        The project's files that differ from those of the manifest. Nodes made of them are held back.
+    """
     nodes: dict[str, Any] = {**manifest["nodes"], **manifest.get("functions", {})}
     engine = str(manifest["metadata"].get("adapter_type"))
     refused: dict[str, Remark] = {}
@@ -84,12 +98,17 @@ def supported_subset(manifest: Mapping[str, Any], text_of: TextOf = lambda _: ""
             for key, problem, remedy in _peculiarities(node, engine):
                 file, line = place(node, key, text_of)
                 notices.append(Remark(unique_id, _named(node), file, line, problem, remedy))
-    below: dict[str, Remark] = {}
+    held_back = {
+        unique_id: Remark(unique_id, _named(node), file, 1, _CHANGED, "It is built again when the project parses.")
+        for unique_id, node in nodes.items()
+        if unique_id not in refused and (file := changed_file(manifest, unique_id, changed))
+    }
+    left_out, below = {**held_back, **refused}, dict[str, Remark]()
     for unique_id in nodes:
-        cause = _refused_upstream(nodes, refused, unique_id, below, set())
-        if cause is not None and unique_id not in refused:
+        cause = _left_out_upstream(nodes, left_out, unique_id, below, set())
+        if cause is not None and unique_id not in left_out:
             below[unique_id] = cause
-    return Subset(refused, below, tuple(notices))
+    return Subset(refused, held_back, below, tuple(notices))
 
 
 def _named(node: Mapping[str, Any]) -> str:
@@ -172,18 +191,22 @@ def _peculiarities(node: Mapping[str, Any], engine: str) -> Iterator[tuple[str, 
         yield names[0], f"sets {', '.join(names)}, which the platform ignores", "Set prune_by to sort by a time."
 
 
-def _refused_upstream(
-    nodes: Mapping[str, Any], refused: Mapping[str, Remark], unique_id: str, known: Mapping[str, Remark], seen: set[str]
+def _left_out_upstream(
+    nodes: Mapping[str, Any],
+    left_out: Mapping[str, Remark],
+    unique_id: str,
+    known: Mapping[str, Remark],
+    seen: set[str],
 ) -> Remark | None:
-    """Return the first refused node upstream of a node."""
+    """Return the first node upstream of a node that is not built."""
     for upstream in _upstream(nodes[unique_id]):
-        if upstream in refused:
-            return refused[upstream]
+        if upstream in left_out:
+            return left_out[upstream]
         if upstream in known:
             return known[upstream]
         if upstream in nodes and upstream not in seen:
             seen.add(upstream)
-            if (cause := _refused_upstream(nodes, refused, upstream, known, seen)) is not None:
+            if (cause := _left_out_upstream(nodes, left_out, upstream, known, seen)) is not None:
                 return cause
     return None
 

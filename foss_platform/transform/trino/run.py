@@ -5,7 +5,7 @@ the statements.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +16,10 @@ from foss_platform.lake.build.commit_and_compact import keep_up
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions
-from foss_platform.lake.table.tables import list_tables, load_table
+from foss_platform.lake.table.tables import find_table
 from foss_platform.lake.trino.connection import coordinator
 from foss_platform.settings import Settings
 from foss_platform.transform.logic import logic_hash
-from foss_platform.transform.project.folders import manifest_file
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.run_positions import (
     Positions,
@@ -28,6 +27,7 @@ from foss_platform.transform.run_positions import (
     is_source,
     readable_positions,
     table_of,
+    tables_of_run,
     upstream_nodes,
 )
 from foss_platform.transform.trino.built_table import BuiltTable, finish_table
@@ -59,13 +59,17 @@ def profile_variables(settings: Settings) -> dict[str, str]:
 class TrinoRun:
     """The lake at the start of a run, and the state of the tables that the run builds."""
 
-    def __init__(self, settings: Settings, selection: Sequence[str], stop_at: Mapping[str, int]) -> None:
-        """Read the state of the lake.
+    def __init__(
+        self, settings: Settings, manifest: Mapping[str, Any], built: Collection[str], stop_at: Mapping[str, int]
+    ) -> None:
+        """Read the state of the tables that the run opens.
 
         Parameters
         ----------
-        selection
-            Fully qualified names of the nodes to build. Empty: all nodes.
+        manifest
+            The content of dbt's `manifest.json`.
+        built
+            The nodes to build.
         stop_at
             By source, the highest sequence number that this run reads. Other sources are read to their end.
 
@@ -74,10 +78,11 @@ class TrinoRun:
         FossError
             If the catalog cannot be read.
         """
-        self._manifest: dict[str, Any] = json.loads(manifest_file(settings).read_text())
+        self._manifest = manifest
         self._catalog = open_catalog(settings)
-        names = list_tables(self._catalog)
-        tables = {str(name): load_table(self._catalog, name) for name in names}
+        found = {name: find_table(self._catalog, name) for name in tables_of_run(self._manifest, built)}
+        tables = {str(name): table for name, table in found.items() if table is not None}
+        names = [name for name, table in found.items() if table is not None]
         #: by table, its current snapshot as far as this run knows
         self._stands = {name: tables[str(name)].metadata.current_snapshot_id for name in names}
         self._built_with = {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()}
@@ -89,8 +94,7 @@ class TrinoRun:
             for name in names
         }
         nodes = self._manifest["nodes"]
-        chosen = set(selection)
-        self._built = {uid for uid, node in nodes.items() if not chosen or ".".join(node["fqn"]) in chosen}
+        self._built = {unique_id for unique_id in built if unique_id in nodes}
         #: nodes whose macros need positions: an ephemeral model is compiled with its readers, selected or not
         self._asking = self._built | {uid for uid, node in nodes.items() if is_ephemeral(node)}
 

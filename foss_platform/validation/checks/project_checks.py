@@ -20,14 +20,18 @@ _SECONDS = 90.0
 def project_loads(trial: Trial) -> Finding:
     """The pages and the dbt project can be read as a run reads them, and use only supported features."""
     from foss_platform.ingest.page.read_pages import read_pages
-    from foss_platform.transform.project.manifest import read_manifest, read_subset
+    from foss_platform.transform.project.manifest import manifest_of, read_subset
+    from foss_platform.transform.project.parsed import prepare_project
 
     broken = [str(problem) for page in read_pages(trial.settings.defs_folder) for problem in page.problems]
     with _unchanged_home(trial.settings) as settings:
-        manifest = read_manifest(settings)
-        subset = read_subset(settings, manifest)
+        project = prepare_project(settings)
+        manifest = manifest_of(project)
+        subset = read_subset(project, manifest)
     if broken:
         return failed(" ".join(broken), "Correct the pages. `foss check` reads them again in a second.")
+    if project.problem is not None:
+        return failed(str(project.problem), f"Correct it in {trial.settings.dbt_project}.")
     if subset.refused:
         problems = [
             f"the {remark.what} ({remark.file}:{remark.line}) {remark.problem}" for remark in subset.refused.values()
@@ -44,7 +48,7 @@ def project_loads(trial: Trial) -> Finding:
 def _unchanged_home(settings: "Settings") -> "Iterator[Settings]":
     """Return settings with a folder that dbt may write to, because a validation must not leave files behind."""
     from foss_platform.transform.project.folders import target_folder
-    from foss_platform.transform.project.manifest import is_prepared
+    from foss_platform.transform.project.parsed import is_prepared
 
     if is_prepared(settings):
         yield settings

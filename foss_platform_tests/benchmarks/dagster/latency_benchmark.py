@@ -10,7 +10,7 @@ from typing import Any
 from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import RecordedPoll, read_recording
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.dagster.daemon import wait_for_ticks
 from foss_platform_tests.benchmarks.dagster.timeline import last_commit
@@ -78,7 +78,7 @@ def prepare(home: str, ahead: int) -> None:
     """Load the excerpt without its last polls, and build."""
     settings = settings_of(home)
     take_in(settings, list(read_recording(EXCERPT))[:-ahead])
-    prepare_manifest(settings)
+    prepare_project(settings)
     _build(home)
 
 
@@ -86,7 +86,7 @@ def warm_builds(home: str, rounds: int) -> list[float]:
     """Return the seconds of each build after the first in this process, each with one new poll in bronze."""
     polls = [poll for poll in read_recording(EXCERPT) if poll.http_status == 200 and not poll.synthetic]
     settings = settings_of(home)
-    prepare_manifest(settings)
+    prepare_project(settings)
     seconds = []
     for number, poll in enumerate(islice(reversed(polls), rounds + 1)):
         moment = polls[-1].polled_at.replace(second=number + 1)

@@ -4,6 +4,7 @@ This separate code location is loaded by the stock benchmark. Environment variab
 its manifest.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ from foss_platform.components.models.dbt_translator import LakeTranslator
 from foss_platform.components.rest_feed import feed_asset, feed_job
 from foss_platform.components.shared.loading import Platform
 from foss_platform.settings import load_settings
+from foss_platform.transform.supported.supported_dbt import supported_subset
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
 
 _PROJECT = Path(os.environ["BENCHMARK_DBT_PROJECT"])
 _PLATFORM = Platform(load_settings())
+_MANIFEST = json.loads((_PROJECT / "target" / "manifest.json").read_text())
 
 
 @dbt_assets(
-    manifest=_PROJECT / "target" / "manifest.json",
-    dagster_dbt_translator=LakeTranslator(_PLATFORM.settings),
+    manifest=_MANIFEST,
+    dagster_dbt_translator=LakeTranslator(_PLATFORM.settings, supported_subset(_MANIFEST)),
     name="stock_models",
 )
 def stock_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Any:

@@ -29,7 +29,7 @@ from foss_platform.lake.table.positions import POSITION_PREFIX
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import ensure_namespace, list_tables, load_table
 from foss_platform.settings import Settings
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.ingest.polls import PACE, made_up_body, take_in
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
@@ -54,7 +54,7 @@ def make_history(home: str, rows: int) -> dict[str, int]:
     shutil.rmtree(short_home, ignore_errors=True)
     make_lake(short_home, _SHORT_ROWS)
     short = settings_of(short_home)
-    prepare_manifest(short)
+    prepare_project(short)
     _build(short)
     _refuse_other_readings(short)
     make_lake(home, rows)
@@ -69,7 +69,7 @@ def finish(home: str) -> dict[str, int]:
     for name in list_tables(catalog):
         _note_full_files(catalog, name)
         maintain(catalog, name, datetime.now(UTC), trigger="maintenance")
-    prepare_manifest(settings_of(home))
+    prepare_project(settings_of(home))
     tables = {str(name): load_table(catalog, name) for name in list_tables(catalog)}
     return {name: int(table.scan().count()) for name, table in tables.items()}
 
@@ -77,7 +77,7 @@ def finish(home: str) -> dict[str, int]:
 def steps(home: str, count: int) -> list[dict[str, Any]]:
     """Commit a poll and build, `count` times after a first time. Return the seconds of each build and of its nodes."""
     settings = settings_of(home)
-    prepare_manifest(settings)
+    prepare_project(settings)
     return [_step(settings) for _ in range(count + 1)][1:]
 
 

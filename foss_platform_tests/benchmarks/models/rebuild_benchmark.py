@@ -9,8 +9,8 @@ from typing import Any
 from foss_platform.lake.query.duckdb_views import connect
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.settings import Settings
-from foss_platform.transform.project.folders import target_folder
 from foss_platform.transform.project.manifest import read_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
 from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, Outcome, in_own_process, settings_of
@@ -87,7 +87,8 @@ def build_bare(home: str, parquet: str, folder: str) -> dict[str, Any]:
 
 def compiled_models(settings: Settings) -> dict[str, str]:
     """Return the SQL of the last build by table, in the order of the build."""
-    results = json.loads((target_folder(settings) / "run_results.json").read_text())["results"]
+    runs = (prepare_project(settings).folder / "runs").glob("*/run_results.json")
+    results = json.loads(max(runs, key=lambda file: file.stat().st_mtime).read_text())["results"]
     return {
         ".".join(part.strip('"') for part in result["relation_name"].split(".")[-2:]): result["compiled_code"]
         for result in results

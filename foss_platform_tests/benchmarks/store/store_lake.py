@@ -28,7 +28,7 @@ from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.move.check import fingerprint
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.transform.project.folders import target_folder
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.ingest.polls import PACE, PIPELINE, SITES, bulk, made_up_body
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
@@ -127,7 +127,7 @@ def measure(rounds: list[Sizes]) -> list[Seconds]:
     # beside the servers' own folders, so that both sides write to the same disk
     with running(Postgres()) as postgres, running(Minio()) as minio, TemporaryDirectory(prefix="foss-store-") as place:
         plain = settings_of(Path(place) / "parsed")
-        prepare_manifest(plain)
+        prepare_project(plain)
         found = []
         for number, sizes in enumerate(rounds):
             with ExitStack() as stack:

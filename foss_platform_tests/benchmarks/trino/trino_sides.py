@@ -17,7 +17,7 @@ from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.settings import load_settings
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.ingest.polls import PACE, made_up_body, take_in
 from foss_platform_tests.benchmarks.measure import BenchmarkError
@@ -86,7 +86,7 @@ class Sides:
         make_lake(str(common.home), warm_rows)
         self._engines = {engine: common.model_copy(update={"engine": engine}) for engine in Engine}
         for settings in self._engines.values():
-            prepare_manifest(settings)
+            prepare_project(settings)
         self.found: Found = {}
         self._by_hand: dict[str, str] = {}
         # creates the tables and warms the servers

@@ -40,7 +40,17 @@ COUNT = f"select count(*) as n from {NAME}"
 
 
 @pytest.fixture
-def clock(kind: Kind) -> Iterator[time_machine.Traveller | None]:
+def catalog(lake: Lake) -> Catalog:
+    """A catalog with two tables. They are created before the clock moves, because the store refuses other times."""
+    catalog = open_catalog(lake.settings)
+    for name in (NAME, OTHER):
+        ensure_table(catalog, TableSpec(name, SCHEMA))
+        put(catalog, name, 0)
+    return catalog
+
+
+@pytest.fixture
+def clock(kind: Kind, catalog: Catalog) -> Iterator[time_machine.Traveller | None]:
     """A clock set to ten minutes before a full hour of tomorrow, or None if the clock cannot be moved."""
     if kind is Kind.REST_MINIO:
         with time_machine.travel(datetime.now(UTC)):
@@ -49,15 +59,6 @@ def clock(kind: Kind) -> Iterator[time_machine.Traveller | None]:
     start = (datetime.now(UTC) + timedelta(days=1)).replace(minute=50, second=0, microsecond=0)
     with time_machine.travel(start, tick=False) as traveller:
         yield traveller
-
-
-@pytest.fixture
-def catalog(lake: Lake, clock: time_machine.Traveller | None) -> Catalog:
-    catalog = open_catalog(lake.settings)
-    for name in (NAME, OTHER):
-        ensure_table(catalog, TableSpec(name, SCHEMA))
-        put(catalog, name, 0)
-    return catalog
 
 
 @pytest.fixture(autouse=True)

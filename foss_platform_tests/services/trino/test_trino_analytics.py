@@ -13,7 +13,7 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import ask
 from foss_platform.lake.trino.query import ask_trino
 from foss_platform.settings import PROJECT_ROOT, Settings
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 from foss_platform_tests.analytics.analysis import compiled
 from foss_platform_tests.analytics.month import make_month
@@ -47,7 +47,7 @@ def compare(settings: Settings, text: str, at: datetime | None = None) -> None:
 
 
 def take_in_excerpt(settings: Settings) -> None:
-    prepare_manifest(settings)
+    prepare_project(settings)
     take_in(settings, find_feed("stavanger_parking"), EXCERPT)
     assert [result for result in build(settings, NODES) if result.status.is_failure] == []
 

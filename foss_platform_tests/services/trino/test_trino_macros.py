@@ -11,8 +11,8 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import ask
 from foss_platform.lake.trino.query import ask_trino
 from foss_platform.settings import Settings, load_settings
-from foss_platform.transform.project.invoke import compiled
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
+from foss_platform_tests.compiling import compiled
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 
 INSTANT = "timestamp(6) with time zone"
@@ -81,7 +81,7 @@ def settings(trino: TrinoOnLake) -> Settings:
     settings = load_settings()
     open_catalog(settings)
     for engine in Engine:
-        prepare_manifest(settings.model_copy(update={"engine": engine}))
+        prepare_project(settings.model_copy(update={"engine": engine}))
     return settings
 
 

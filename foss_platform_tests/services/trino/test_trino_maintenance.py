@@ -27,7 +27,7 @@ from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.table.positions import consumed_positions
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.settings import Settings, load_settings
-from foss_platform.transform.project.manifest import prepare_manifest
+from foss_platform.transform.project.parsed import prepare_project
 from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import content
@@ -70,7 +70,7 @@ class Turns:
     def __init__(self, settings: Settings, feed: Feed) -> None:
         self.engines = {engine: settings.model_copy(update={"engine": engine}) for engine in Engine}
         for chosen in self.engines.values():
-            prepare_manifest(chosen)
+            prepare_project(chosen)
         self.pipeline = Pipeline(settings, feed)
         self.catalog = self.pipeline.catalog
         self.polls: list[RecordedPoll] = []

@@ -152,8 +152,11 @@ def test_a_worker_killed_while_a_model_is_built(cluster: TrinoOnLake, monkeypatc
     files = [Path(task.file.file_path.removeprefix("file://")) for task in bronze.scan().plan_files()]
 
     try:
-        with _nothing_to_read(files):
-            result = standing.failed_by(victim.kill, is_running, full_refresh=True, seconds=BOUND_SECONDS)
+        with ExitStack() as pipes:
+            pipes.enter_context(_nothing_to_read(files))
+            result = standing.failed_by(
+                victim.kill, is_running, full_refresh=True, seconds=BOUND_SECONDS, release=pipes.close
+            )
         assert "lost a worker" in result.message
         assert not result.is_lasting
         assert standing.at() == before

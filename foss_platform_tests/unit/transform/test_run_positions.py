@@ -1,14 +1,15 @@
-"""How far a run may read its sources: up to the position that all upstream tables have reached or will reach."""
+"""The tables of a run, and how far it reads its sources: up to the position of all upstream tables."""
 
 from typing import Any
 
 import pytest
 
 from foss_platform.lake.table.names import TableName
-from foss_platform.transform.run_positions import Positions, readable_positions
+from foss_platform.transform.run_positions import Positions, readable_positions, tables_of_run
 
 _BRONZE, _POLLS = "source.p.bronze.things", "source.p.ops.polls"
 _SILVER, _OTHER, _GOLD = "model.p.silver", "model.p.other", "model.p.gold"
+_SEED, _TEST = "seed.p.seeded", "test.p.of_silver"
 
 
 def _node(namespace: str, name: str, *upstream: str) -> dict[str, Any]:
@@ -25,6 +26,8 @@ MANIFEST = {
         _SILVER: _node("silver", "things", _BRONZE),
         _OTHER: _node("silver", "others", _BRONZE),
         _GOLD: _node("gold", "sums", _SILVER, _OTHER, _POLLS, "exposure.p.nobody"),
+        _SEED: {**_node("silver", "seeded"), "resource_type": "seed"},
+        _TEST: {**_node("test_audit", "of_silver", _SILVER), "resource_type": "test"},
     },
 }
 KNOWN: dict[TableName, Positions] = {
@@ -69,3 +72,24 @@ def test_ephemeral_model_has_the_positions_of_its_sources() -> None:
     # the upstream tables in this run will have read all of bronze
     built = {"model.p.over", _SILVER, _OTHER}
     assert readable_positions(manifest, built, KNOWN, "model.p.over")["bronze.things"] == ("b", 110)
+
+
+@pytest.mark.parametrize(
+    ("built", "expected"),
+    [
+        ({_SILVER}, {"bronze.things", "silver.things"}),
+        # the sources of upstream tables show whether the positions of these tables are valid
+        ({_GOLD}, {"gold.sums", "silver.things", "silver.others", "ops.polls", "bronze.things"}),
+        ({_TEST}, {"silver.things", "bronze.things"}),
+        ({_SEED}, {"silver.seeded"}),
+        ({"function.p.other_kind"}, set()),
+    ],
+)
+def test_a_run_opens_what_its_nodes_read_or_write(built: set[str], expected: set[str]) -> None:
+    assert {str(name) for name in tables_of_run(MANIFEST, built)} == expected
+
+
+def test_hooks_read_tables_in_every_run() -> None:
+    hook = {**_node("silver", "hook", _OTHER), "resource_type": "operation"}
+    manifest = {**MANIFEST, "nodes": {**MANIFEST["nodes"], "operation.p.hook": hook}}
+    assert TableName("silver", "others") in tables_of_run(manifest, {_SEED})

@@ -1,0 +1,132 @@
+"""The body of a dbt step: builds the selected nodes in process, and turns dbt's results into Dagster events."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+from pyiceberg.catalog import Catalog
+
+from foss_platform.components.models.dbt_builds import Project
+from foss_platform.components.models.dbt_translator import foss_meta
+from foss_platform.components.shared.failures import forbid_retries
+from foss_platform.components.shared.loading import Platform
+from foss_platform.components.shared.plots import LinePlot, plot_metadata
+from foss_platform.components.shared.table_health import look_at
+from foss_platform.components.shared.table_preview import table_metadata
+from foss_platform.errors import FossError, LastingError
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.table.tables import load_table
+from foss_platform.transform.results import NodeResult, NodeStatus
+from foss_platform.transform.run_positions import table_of
+from foss_platform.transform.runner import build
+from foss_platform.transform.stale_nodes import stale_nodes, tests_of
+
+
+def build_nodes(
+    context: dg.AssetExecutionContext, platform: Platform, project: Project, *, full_refresh: bool
+) -> Iterator[Any]:
+    """Build the selected assets and run the selected checks. Yield their events.
+
+    Seeds and models of no pipeline that the selected assets read are built first if they are not current.
+
+    Raises
+    ------
+    dagster.Failure
+        If a node failed, or was not built.
+    FossError
+        If dbt could not run.
+    """
+    manifest = project.manifest
+    ids = {key: unique_id for unique_id, key in project.keys.items()}
+    assets = {ids[key] for key in context.selected_asset_keys}
+    checks = {unique_id for unique_id, key in project.checks.items() if key in context.selected_asset_check_keys}
+    catalog = open_catalog(platform.settings)
+    stale = stale_nodes(manifest, project.division, catalog, assets)
+    chosen = {*assets, *checks, *stale, *tests_of(manifest, stale)}
+    for remark in (*project.subset.notices, *project.subset.held_back.values()):
+        if remark.unique_id in chosen:
+            context.log.warning(str(remark))
+    failed: list[NodeResult] = []
+    waiting = set(assets)
+    names = [".".join(manifest["nodes"][unique_id]["fqn"]) for unique_id in sorted(chosen)]
+    with closing(build(platform.settings, names, full_refresh=full_refresh)) as results:
+        # an incremental build takes seconds: previews and plots wait until gold is committed, to not slow it down
+        # a rebuild takes long, so each table is shown as soon as it is built
+        for result in results if full_refresh else list(results):
+            waiting.discard(result.unique_id)
+            if result.status in (NodeStatus.ERROR, NodeStatus.FAIL):
+                failed.append(result)
+            # a test below a failed model is skipped: it has no verdict
+            if result.unique_id in project.checks and result.status is not NodeStatus.SKIPPED:
+                verdict = _verdict(project.checks[result.unique_id], result)
+                if result.unique_id in checks:
+                    yield verdict
+                else:
+                    context.log_event(_evaluation(verdict))
+            elif result.status is NodeStatus.SUCCESS and result.unique_id in project.keys:
+                key = project.keys[result.unique_id]
+                try:
+                    metadata = _metadata(platform, catalog, manifest, result)
+                except FossError as error:
+                    # dbt builds the downstream models in any case
+                    lasting = isinstance(error, LastingError)
+                    failed.append(replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting))
+                    continue
+                if result.unique_id in assets:
+                    yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+                else:
+                    context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+    if failed:
+        if all(result.is_lasting for result in failed):
+            forbid_retries(context)
+        raise dg.Failure(description="dbt: " + "\n".join(f"{r.unique_id}: {r.message}" for r in failed))
+    if waiting:
+        raise dg.Failure(description=f"dbt did not build these requested nodes: {', '.join(sorted(waiting))}")
+
+
+def _verdict(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
+    warned = result.status is NodeStatus.WARN
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=result.status is NodeStatus.PASS,
+        severity=dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR,
+        description=f"{result.failures} rows" if result.failures is not None else result.message,
+        metadata={"rows_found": result.failures or 0, "seconds": round(result.seconds, 3)},
+    )
+
+
+def _evaluation(verdict: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    assert verdict.asset_key is not None
+    assert verdict.check_name is not None
+    return dg.AssetCheckEvaluation(
+        asset_key=verdict.asset_key,
+        check_name=verdict.check_name,
+        passed=verdict.passed,
+        severity=verdict.severity,
+        description=verdict.description,
+        metadata=verdict.metadata,
+    )
+
+
+def _metadata(
+    platform: Platform, catalog: Catalog, manifest: Mapping[str, Any], result: NodeResult
+) -> Mapping[str, Any]:
+    node = manifest["nodes"][result.unique_id]
+    name = table_of(node)
+    table = load_table(catalog, name)
+    meta = foss_meta(manifest, result.unique_id)
+    newest_by = node["config"].get("prune_by")
+    metadata: dict[str, Any] = {}
+    if "plot" in meta:
+        picture = plot_metadata(platform.settings, name, table, LinePlot.model_validate(meta["plot"]))
+        if picture is not None:
+            metadata["plot"] = picture
+    return {
+        **metadata,
+        **table_metadata(platform.settings, name, table, look_at(table), newest_by=newest_by),
+        "engine": platform.settings.engine.value,
+        "seconds": round(result.seconds, 3),
+    }

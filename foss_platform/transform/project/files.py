@@ -1,0 +1,64 @@
+"""The files of a dbt project: their fingerprint, copying them, and comparing them with a copy."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from foss_platform.errors import ConfigurationError
+
+PROJECT_FILE = "dbt_project.yml"
+#: Folders without source files of the project: dbt, git and Python write to them.
+_NOT_OURS = frozenset({"target", "logs", ".git", "__pycache__", ".venv"})
+
+
+def fingerprint(project: Path) -> str:
+    """Return a hash of all files of a project and of the versions that parse it, as 64 hexadecimal digits.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder contains no dbt project.
+    """
+    if not (project / PROJECT_FILE).is_file():
+        raise ConfigurationError(f"There is no dbt project in {project}.", "Check FOSS_DBT_PROJECT.")
+    digest = hashlib.sha256()
+    for package in ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-trino", "dagster-dbt"):
+        digest.update(f"{package}={version(package)};".encode())
+    for file in _files(project):
+        digest.update(file.relative_to(project).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def copy_files(project: Path, copy: Path) -> None:
+    """Copy a project's files to a new folder."""
+    for file in _files(project):
+        there = copy / file.relative_to(project)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, there)
+
+
+def changed_files(project: Path, copy: Path) -> frozenset[str]:
+    """Return the files that differ between a project and its copy, or are missing from one of them.
+
+    They are paths relative to the project, in POSIX form.
+    """
+    ours, theirs = ({file.relative_to(root).as_posix() for file in _files(root)} for root in (project, copy))
+    same = {name for name in ours & theirs if (project / name).read_bytes() == (copy / name).read_bytes()}
+    return frozenset((ours | theirs) - same)
+
+
+def _files(project: Path) -> list[Path]:
+    return sorted(_walk(project))
+
+
+def _walk(project: Path) -> Iterator[Path]:
+    # all files: a project may name its folders freely, and may have snapshots, packages and functions besides models
+    for folder, folders, files in os.walk(project):
+        folders[:] = [name for name in folders if name not in _NOT_OURS]
+        # hidden files belong to editors and dbt; an editor's lock file may be a broken link
+        shown = [Path(folder) / name for name in files if not name.startswith(".")]
+        yield from (path for path in shown if path.is_file())

@@ -1,0 +1,238 @@
+"""The copy of the dbt project that last parsed. Everything that runs dbt uses this copy.
+
+A project that does not parse therefore stops nothing: runs build from the last copy that parsed, except for the nodes
+whose files have changed since (`manifest.read_subset`). A file that is edited during a run does not affect the run.
+
+The folder `target` of a home contains:
+
+- `current`: the name of the copy that parsed last;
+- `<fingerprint>/project`, `manifest.json`, `partial_parse.msgpack`: a copy of the files, and what dbt made of them;
+- `<fingerprint>/runs/<name>`: dbt's target folder for one run, so that runs in two processes do not interfere;
+- `problem.json`: why the project's current files do not parse, so that they are not parsed again in every run (4 s).
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from foss_platform.errors import ConfigurationError
+from foss_platform.settings import Settings
+from foss_platform.transform.project.files import changed_files, copy_files, fingerprint
+from foss_platform.transform.project.folders import dbt_folder, target_folder
+from foss_platform.transform.project.invoke import parse
+from foss_platform.transform.project.parse_problem import ParseProblem, parse_problem
+
+_PARTIAL_PARSE = "partial_parse.msgpack"
+# a process that has chosen a copy may not have begun its run yet
+_COPIES_KEPT = 3
+# for reading the compiled SQL of a node that failed
+_RUNS_KEPT = 2
+
+
+class ParseError(ConfigurationError):
+    """The project does not parse, and this home has no version of it that parsed."""
+
+    def __init__(self, found: ParseProblem, project: Path) -> None:
+        super().__init__(str(found), f"Correct it in {project}.")
+        self.found = found
+
+
+@dataclass(frozen=True)
+class ParsedProject:
+    """A copy of the project that dbt has parsed.
+
+    Attributes
+    ----------
+    folder
+        The copy's folder in the home.
+    problem
+        Why the project's current files do not parse. None if the copy is up to date.
+    changed
+        The files that differ from the copy, relative to the project. Empty if the copy is up to date.
+    """
+
+    folder: Path
+    problem: ParseProblem | None = None
+    changed: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> Path:
+        """The folder with the copy of the project's files."""
+        return self.folder / "project"
+
+    @property
+    def manifest_file(self) -> Path:
+        """dbt's manifest from parsing. Builds write theirs, which contain fewer macros, to their own folders."""
+        return self.folder / "manifest.json"
+
+
+def prepare_project(settings: Settings) -> ParsedProject:
+    """Return the copy to build from. Parse the project first if its files have changed (1 to 5 s).
+
+    If two processes start together, one waits for the other instead of parsing at the same time.
+
+    Raises
+    ------
+    ParseError
+        If the project does not parse and no version of it has been parsed in this home.
+    ConfigurationError
+        If there is no project.
+    """
+    wanted = fingerprint(settings.dbt_project)
+    if (found := _known(settings, wanted)) is None:
+        with _lock(dbt_folder(settings) / "prepare.lock"):
+            if (found := _known(settings, wanted)) is None:
+                found = _parse(settings, wanted)
+    return found
+
+
+def kept_project(settings: Settings) -> ParsedProject:
+    """Return the copy that parsed last, without parsing. For dbt that was started by hand.
+
+    Raises
+    ------
+    ConfigurationError
+        If no version of the project has been parsed in this home.
+    """
+    if (current := _current(settings)) is None:
+        raise ConfigurationError(f"The dbt project has not been parsed in {settings.home}.", "Run `foss check` first.")
+    return ParsedProject(current)
+
+
+def is_prepared(settings: Settings) -> bool:
+    """Return whether `prepare_project` would return at once, without parsing and writing."""
+    return _known(settings, fingerprint(settings.dbt_project)) is not None
+
+
+def known_problem(settings: Settings) -> ParseProblem | None:
+    """Return why the project's current files do not parse, as far as that is known without parsing them."""
+    try:
+        found = _known(settings, fingerprint(settings.dbt_project))
+    except ParseError as error:
+        return error.found
+    except ConfigurationError:
+        return None
+    return None if found is None else found.problem
+
+
+@contextlib.contextmanager
+def run_folder(project: ParsedProject) -> Iterator[Path]:
+    """Provide a target folder for one run of dbt. The folders of the last runs stay, with their compiled SQL."""
+    runs = project.folder / "runs"
+    runs.mkdir(exist_ok=True)
+    _sweep(runs, _RUNS_KEPT)
+    folder = Path(tempfile.mkdtemp(dir=runs))
+    with _in_use(folder):
+        if (project.folder / _PARTIAL_PARSE).exists():
+            shutil.copyfile(project.folder / _PARTIAL_PARSE, folder / _PARTIAL_PARSE)
+        yield folder
+
+
+def _known(settings: Settings, wanted: str) -> ParsedProject | None:
+    """Return what is known of the project's current files. None if they have to be parsed."""
+    current = _current(settings)
+    if current is not None and current.name == wanted:
+        return ParsedProject(current)
+    problem = _problem_file(settings)
+    try:
+        known = json.loads(problem.read_text())
+    except (OSError, ValueError):
+        return None
+    if known["fingerprint"] != wanted:
+        return None
+    return _last_that_parsed(settings, ParseProblem(**known["problem"]))
+
+
+def _parse(settings: Settings, wanted: str) -> ParsedProject:
+    target = target_folder(settings)
+    current, folder = _current(settings), target / wanted
+    # left behind by a process that was killed
+    shutil.rmtree(folder, ignore_errors=True)
+    copy_files(settings.dbt_project, folder / "project")
+    if current is not None and (current / _PARTIAL_PARSE).exists():
+        # dbt then parses only the files that have changed
+        shutil.copyfile(current / _PARTIAL_PARSE, folder / _PARTIAL_PARSE)
+    try:
+        error = parse(settings, folder / "project", folder)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    if error is not None:
+        changed = changed_files(folder / "project", current / "project") if current is not None else frozenset[str]()
+        problem = parse_problem(error, settings.dbt_project, folder / "project", changed)
+        shutil.rmtree(folder)
+        _write(_problem_file(settings), json.dumps({"fingerprint": wanted, "problem": asdict(problem)}))
+        return _last_that_parsed(settings, problem)
+    _write(target / "current", wanted)
+    _problem_file(settings).unlink(missing_ok=True)
+    _sweep(target, _COPIES_KEPT)
+    return ParsedProject(folder)
+
+
+def _last_that_parsed(settings: Settings, problem: ParseProblem) -> ParsedProject:
+    if (current := _current(settings)) is None:
+        raise ParseError(problem, settings.dbt_project)
+    return ParsedProject(current, problem, changed_files(settings.dbt_project, current / "project"))
+
+
+def _current(settings: Settings) -> Path | None:
+    target = target_folder(settings)
+    try:
+        folder = target / (target / "current").read_text()
+    except OSError:
+        return None
+    return folder if (folder / "manifest.json").exists() else None
+
+
+def _problem_file(settings: Settings) -> Path:
+    return target_folder(settings) / "problem.json"
+
+
+def _write(file: Path, text: str) -> None:
+    """Replace a file, so that a reader sees the old text or the new text."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f"{file.name}.{os.getpid()}")
+    new.write_text(text)
+    new.replace(file)
+
+
+def _sweep(folder: Path, kept: int) -> None:
+    """Delete the oldest folders, except for the newest and those that a run uses."""
+    found = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for path in found[: -kept or None]:
+        uses = [path, *(path / "runs").glob("*")]
+        if not any(_is_in_use(use) for use in uses):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _in_use(folder: Path) -> Iterator[None]:
+    """Mark a folder as used by this process. The kernel removes the mark when the process ends, however it ends."""
+    with (folder / "in_use").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _is_in_use(folder: Path) -> bool:
+    try:
+        with (folder / "in_use").open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,48 @@
+"""A build opens the tables of its nodes only, and creates sources that no poll has created yet."""
+
+import shutil
+
+from pyiceberg.schema import Schema
+
+from foss_platform.ingest.bronze.schemas import bronze_spec, polls_spec
+from foss_platform.ingest.page.feed import Feed
+from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import ensure_table, load_table
+from foss_platform.settings import Settings
+from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, made_up_polls
+from foss_platform_tests.tables import content
+
+
+def test_a_lake_without_polls_has_empty_tables_and_is_filled_by_increments(
+    parsed_settings: Settings, feed: Feed
+) -> None:
+    pipeline = Pipeline(parsed_settings, feed)
+    for name in (feed.bronze, TableName("ops", "polls")):
+        pipeline.catalog.drop_table(name.identifier)
+    pipeline.build(tests=True)
+    assert not any(content(parsed_settings, (SILVER, *GOLD)).values())
+    for spec in (bronze_spec(feed), polls_spec()):
+        created = load_table(pipeline.catalog, spec.name)
+        assert isinstance(spec.schema, Schema)
+        assert created.schema().column_names == spec.schema.column_names
+        assert created.properties == ensure_table(pipeline.catalog, spec).properties
+
+    pipeline.take_in(made_up_polls(3, 20))
+    pipeline.build()
+    silver = load_table(pipeline.catalog, TableName("silver", "parking_readings"))
+    assert silver.current_snapshot().summary.additional_properties["foss.build"] == "step"  # type: ignore[union-attr]
+    filled = content(parsed_settings, (SILVER, *GOLD))
+    assert all(filled.values())
+    pipeline.build(full_refresh=True)
+    assert content(parsed_settings, (SILVER, *GOLD)) == filled
+
+
+def test_a_damaged_table_that_no_node_reads_stops_nothing(parsed_settings: Settings, feed: Feed) -> None:
+    pipeline = Pipeline(parsed_settings, feed)
+    pipeline.take_in(made_up_polls(3, 5))
+    other = feed.model_copy(update={"name": "other"})
+    damaged = ensure_table(open_catalog(parsed_settings), bronze_spec(other))
+    shutil.rmtree(damaged.location().removeprefix("file://"))
+    pipeline.build()
+    assert content(parsed_settings, (SILVER,))[SILVER]
