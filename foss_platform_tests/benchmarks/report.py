@@ -21,12 +21,12 @@ _COMMAND = re.compile(r"`python -m foss_platform_tests\.benchmarks ([^`]*)`$")
 _HEAD = """\
 # Benchmarks
 
-Written by `make bench ARGS=--write`, one section per benchmark. Do not edit by hand. Every figure is from a full run.
-The command of that run ends the section. A benchmark without a full run says so. `--quick` only shows that a benchmark
-runs.
+`make bench ARGS=--write` writes this page, with one section per benchmark. Do not edit it by hand. All figures are from
+full runs, and a section ends with the command of its run. A benchmark without a full run says so. `--quick` only shows
+that a benchmark runs.
 
-Both sides of a ratio were measured alternately in the same run. A ratio is therefore more portable to another machine
-than seconds. In each round both sides are timed and one time is divided by the other. Each figure is the median of the
+Both sides of a ratio were measured alternately in the same run, so a ratio applies to other machines better than
+seconds do. In each round both sides are timed, and one time is divided by the other. Each figure is the median of the
 rounds."""
 
 

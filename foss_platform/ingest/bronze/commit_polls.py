@@ -1,14 +1,15 @@
 """Commits polls: first to quarantine, then to bronze, then to the poll log.
 
-No commit spans three tables, so their order is important:
+A commit cannot span several tables, so the order of the three commits is important:
 
 1. Quarantine first, so that a poll never counts as committed without its rejected records.
-2. Bronze second. The batch is now committed, and committing it again changes nothing.
+2. Bronze second. From now on the batch is committed, and committing it again changes nothing.
 3. `ops.polls` last, with the outcome of the attempt.
 
-A crash after 1 leaves rejected records of a poll that is not committed. The retry adds its own, which differ in
-`_polled_at`. A crash after 2 leaves a batch without its row in the log. The summary of bronze's snapshot contains this
-row, and the next run of the pipeline copies it to the log (`poll_log.heal_poll_log`).
+A crash after the first commit leaves rejected records of a poll that is not committed. The retry adds its own rejected
+records, which differ in `_polled_at`. A crash after the second commit leaves a batch without its row in the log. The
+summary of bronze's snapshot contains this row, and the next run of the pipeline copies it to the log
+(`poll_log.heal_poll_log`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,8 +32,8 @@ from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.commit.changes import follow_properties
 from foss_platform.lake.table.tables import ensure_table, find_table
 
-# the log of a bulk commit would add megabytes to the table's metadata; a replay is repaired by running it again,
-# so only small commits contain their log
+# Only small commits contain their log rows in the snapshot's summary. The log rows of a bulk commit would add megabytes
+# to the table's metadata. A replay is repaired by running it again instead.
 _MAX_LOGGED_BATCHES = 4
 
 
@@ -45,7 +46,7 @@ class Written:
     new_batches
         Batches that this commit added.
     known_batches
-        Batches that were committed before and changed nothing.
+        Batches that were already committed, so this commit did not add them.
     """
 
     rows: int
@@ -80,32 +81,33 @@ def commit_polls(
     Parameters
     ----------
     logged_until
-        Table properties from `heal_poll_log`, to be committed with the log's rows.
+        The table properties that `heal_poll_log` returned. They are set in the commit of the log's rows.
 
     Raises
     ------
     PassingError
-        If the store or catalog failed. Earlier commits remain, and the same call again
-        commits the rest.
+        If the store or catalog failed. Commits made before the failure remain. Calling this function again makes the
+        others.
     """
     polls = _first_of_each_batch(polls)
     summary = {**summary, "foss.pipeline": feed.name}
     rejected = _commit_rejected(catalog, feed, polls, summary)
     rows, new, known = _commit_bronze(catalog, feed, polls, summary)
-    # a live batch that another try committed is logged by that try; a recorded batch is the same poll
+    # If another try has committed a live batch, that try logs its own poll. For a recorded batch, both tries have the
+    # same poll, so both may log it.
     logged = [p for p in polls if p.error or p.cause.batch_id in new or p.cause.kind is CauseKind.RECORDING]
     log_polls(catalog, [poll.log for poll in logged], summary, logged_until)
     return Written(rows, rejected, new, known)
 
 
 def is_in_bronze(catalog: Catalog, feed: Feed, batch_id: str) -> bool:
-    """Return whether the batch is committed, by looking for its rows."""
+    """Return whether the batch is committed: whether bronze contains rows of it."""
     table = find_table(catalog, feed.bronze)
     return table is not None and bool(batches_in(table, [batch_id]))
 
 
 def _first_of_each_batch(polls: Sequence[Poll]) -> list[Poll]:
-    """Return every failed attempt, but only the first accepted poll of each batch, which commits the batch."""
+    """Return all failed attempts, and of each batch the first accepted poll. Later polls of a batch change nothing."""
     first: dict[tuple[str, datetime | None], Poll] = {}
     for poll in polls:
         first.setdefault((poll.cause.batch_id, poll.polled_at if poll.error else None), poll)
@@ -160,7 +162,7 @@ def _commit_bronze(
 
 
 def bronze_rows(feed: Feed, table: Table, polls: Sequence[Poll]) -> pa.Table:
-    """Return the accepted records of polls as rows of bronze, stamped with the sequence number of their commit."""
+    """Return the accepted records of polls as rows of bronze, with the sequence number of the commit that adds them."""
     verdicts = [verdict for poll in polls for _, verdict in poll.accepted]
     fields: Iterable[Sequence[Any]] = zip(*(verdict.values for verdict in verdicts), strict=True)
     repeated = [(poll, len(poll.accepted)) for poll in polls]
@@ -173,7 +175,7 @@ def bronze_rows(feed: Feed, table: Table, polls: Sequence[Poll]) -> pa.Table:
         [poll.source for poll, count in repeated for _ in range(count)],
         [table.metadata.next_sequence_number()] * len(verdicts),
     )
-    # by name: the page may list the fields in another order than the table
+    # match columns by name, because the page may list the fields in another order than the table
     by_name = dict(zip(bronze_schema(feed).column_names, columns, strict=True))
     return _to_arrow(table, [by_name[name] for name in table.schema().column_names])
 

@@ -1,8 +1,10 @@
 """Schema evolution of bronze: applies changes of the contract, or refuses them before anything is written.
 
-An added field becomes a column. Older rows are not rewritten: a view shows the values that were kept of the field
-(`lake.query.duckdb_views`). int becomes long, float becomes double, required becomes optional. Changes that would
-make existing rows unreadable or ambiguous are refused: narrowing, another type, a removed or renamed field.
+An added field becomes a column. Older rows are not rewritten: a view takes the field's values from `_unknown_fields`
+(`lake.query.duckdb_views`). Also allowed: int becomes long, float becomes double, required becomes optional.
+Changes that would make existing rows unreadable or ambiguous are refused: narrowing, another type, a removed or renamed
+field.
+
 Rules of type promotion: Iceberg's specification, "Schema Evolution".
 """
 
@@ -55,7 +57,7 @@ def follow_contract(catalog: Catalog, feed: Feed) -> Table:
 
 
 def standing_contract(table: Table) -> dict[str, ContractField]:
-    """Return the contract that the table follows, from its property or else from its columns."""
+    """Return the contract that the table follows. It is read from a table property or, if missing, from the columns."""
     remembered = table.properties.get(CONTRACT_PROPERTY)
     if remembered:
         items = json.loads(remembered).items()
@@ -112,7 +114,7 @@ def _stage(table: Table, transaction: Transaction, feed: Feed) -> None:
     columns = {column.name: column for column in table.schema().fields}
     with transaction.update_schema() as update:
         for added in change.added:
-            # optional, whatever the contract says: existing rows do not have it
+            # the column is optional even if the contract requires the field, because existing rows do not have it
             update.add_column(added.name, ICEBERG_TYPES[added.type], doc=added.description or None)
         for widened in change.widened:
             update.update_column(widened.name, field_type=ICEBERG_TYPES[widened.type])

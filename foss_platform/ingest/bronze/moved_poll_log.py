@@ -1,4 +1,4 @@
-"""The state of the poll log that a move of the lake must copy besides its rows. See `lake.move.move_lake`."""
+"""Rows of the poll log that a move of the lake must copy from bronze's snapshots. See `lake.move.move_lake`."""
 
 import json
 from collections.abc import Mapping
@@ -12,10 +12,11 @@ from foss_platform.lake.table.positions import consumed_positions
 
 
 def owed_to_the_log(tables: Mapping[TableName, Table]) -> dict[TableName, dict[str, str]]:
-    """Return by bronze table the log rows in its snapshots since the log was last known to be complete.
+    """Return, by bronze table, the log rows in the summaries of snapshots that are newer than the last complete log.
 
-    The snapshot of the moved rows gets these log rows in its summary. The first poll in the new lake repairs the log
-    from them, as it would have done here. Rows that are already in the log are not added again.
+    The move writes these rows to the summary of the snapshot with the copied rows. The first poll in the new lake adds
+    them to the log, as the next poll in this lake would have done. Rows that the log already contains are not added
+    again.
     """
     polls = tables.get(POLLS)
     whole = consumed_positions(polls) if polls is not None else {}

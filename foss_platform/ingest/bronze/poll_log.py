@@ -1,4 +1,4 @@
-"""The poll log `ops.polls`: writes it, repairs it after a crash, and queries the history of a feed."""
+"""The poll log `ops.polls`: adds rows, repairs the log after a crash, and queries the history of a feed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ from foss_platform.lake.table.tables import find_table
 
 _ATTEMPT = ("batch_id", "polled_at", "status")
 
-#: Summary key of bronze snapshots for the log rows of the batches. A crash before the log's commit thus loses none.
+#: Key in the summary of a bronze snapshot: the log rows of its batches. A crash before the log's commit loses no row.
 SUMMARY_LOG = "foss.polls"
 
-# a freeze of more than a day need not be measured exactly
+# history that is read to measure how long a feed has been frozen; a longer freeze is reported as one day
 _LOOK_BACK = timedelta(days=1)
 
 
@@ -40,7 +40,7 @@ class Healed:
     added
         Missing rows that were added to the log.
     logged_until
-        Table properties with the bronze commit up to which the log is complete. The log's next commit sets them.
+        Table properties that record up to which commit of bronze the log is complete. The log's next commit sets them.
     """
 
     added: int = 0
@@ -55,8 +55,8 @@ def log_polls(
 ) -> int:
     """Add the attempts that are not in the log yet, and return their number.
 
-    An attempt is identified by its batch, poll time and outcome. A retry may fail and succeed within one second, the
-    resolution of a recorded feed's `Date`.
+    An attempt is identified by its batch, poll time and outcome. The outcome is included because a try may fail and
+    its retry succeed within one second, which is the resolution of a recorded feed's `Date` header.
     """
     if not rows:
         return 0
@@ -79,10 +79,10 @@ def log_polls(
 
 
 def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> Healed:
-    """Log the batches that are in bronze but, after a crash, not in `ops.polls`.
+    """Add the rows of batches that are in bronze but not in `ops.polls`, because a run crashed between the two commits.
 
-    Reads the snapshots of bronze since the log was last known to be complete: another run may have logged its batch
-    after the run that crashed. Reading all 60 live snapshots took 0.2 s per poll.
+    Reads all snapshots of bronze that are newer than the last complete log. The newest log row is not enough, because
+    another run may have logged its batch after the crash. Reading all 60 live snapshots took 0.2 s per poll.
     """
     bronze, polls = find_table(catalog, feed.bronze), find_table(catalog, POLLS)
     if bronze is None or polls is None:
@@ -98,7 +98,7 @@ def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> H
 
 def log_to_json(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return log rows of accepted polls as text for a snapshot's summary."""
-    # the row of an accepted poll has no body, so every value is text, a number or a time
+    # accepted polls have no body in their row, so every value is text, a number or a time
     return json.dumps(rows, default=lambda moment: moment.isoformat())
 
 
@@ -126,7 +126,7 @@ class LastPoll:
 
 
 def last_poll(catalog: Catalog, pipeline: str) -> LastPoll | None:
-    """Return the attempt with the latest poll time, and the newest data time known by then. None without attempts."""
+    """Return the latest attempt, with the newest data time known at that time. None if there was no attempt."""
     table = find_table(catalog, POLLS)
     newest = newest_value(table, "polled_at") if table is not None else None
     if table is None or newest is None:
@@ -161,7 +161,7 @@ def find_accepted(catalog: Catalog, batch_id: str) -> dict[str, Any] | None:
 
 
 def rejection_reasons(catalog: Catalog, feed: Feed, batch_id: str, polled_at: datetime) -> list[str]:
-    """Return the reason of each record of this attempt in quarantine."""
+    """Return the reason of each record that this attempt rejected."""
     table = find_table(catalog, feed.rejected)
     if table is None or table.current_snapshot() is None:
         return []
@@ -172,9 +172,9 @@ def rejection_reasons(catalog: Catalog, feed: Feed, batch_id: str, polled_at: da
 
 
 def standing_since(catalog: Catalog, pipeline: str, polled_at: datetime, newest_data_time: datetime) -> datetime:
-    """Return the poll time of the first poll in the unbroken series, up to `polled_at`, with this newest data time.
+    """Return since when all polls up to `polled_at` have had this newest data time: the time of the first such poll.
 
-    Looks back one day. A longer series counts from there.
+    Reads one day of the log. If the data time has been the same for longer, the result is the first poll of that day.
     """
     first = polled_at
     for poll in sorted(_accepted(catalog, pipeline, polled_at), key=lambda p: p.polled_at, reverse=True):

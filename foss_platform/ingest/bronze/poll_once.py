@@ -1,8 +1,8 @@
 """Commits one poll exactly once: repairs the log, checks whether the batch is committed, polls, commits.
 
-This order makes a retry safe after a crash at any time. First the traces of an earlier run are repaired, and a
-committed batch is not polled again. A commit of an earlier try may succeed later, if a catalog continues after a
-time-out. This can be at any time during this try, which then returns the result of the earlier try.
+This order makes a retry safe after a crash at any time. The log of an earlier run is repaired first, and a batch that
+is already committed is not polled again. A commit of an earlier try that timed out may still succeed, at any time
+during this try. This try then returns the result of the earlier try.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,20 +23,20 @@ from foss_platform.lake.ownership.require_own import require_own
 
 @dataclass(frozen=True)
 class TakenIn:
-    """The result of one cause to poll.
+    """The result of polling for one cause.
 
     Attributes
     ----------
     log
-        The attempt's row of `ops.polls`, by column. If the batch was already committed, the row of the earlier try.
+        The attempt's row of `ops.polls`, by column. If an earlier try has committed the batch, its row.
     reasons
         The rejection reason of each rejected record.
     written
         The commit's result. None if another try committed the batch.
     error
-        Why the poll failed. The log contains it too.
+        Why the poll failed, as in the log. None if it was accepted.
     healed
-        Rows that were missing in the log because an earlier run ended between its commits, and are added now.
+        Number of rows added to the log because an earlier run ended between its commits to bronze and to the log.
     """
 
     log: Mapping[str, Any]
@@ -56,18 +56,18 @@ def take_in_poll(
     poll
         Polls the feed once. Called only if the batch is not committed yet.
     summary
-        Properties for the snapshots: who writes, and why.
+        Entries for the summaries of the snapshots, such as the writer and its reason.
 
     Raises
     ------
     PassingError
-        If the store or catalog failed. The same call again commits what is missing.
+        If the store or catalog failed. Calling this function again makes the missing commits.
     ForeignLakeError
         If the lake belongs to another catalog.
     LastingError
         If the batch is committed, but neither the log nor bronze's snapshots contain its poll.
     """
-    # before the feed is polled
+    # refuse before the feed is polled
     require_own(catalog)
     ensure_feed_tables(catalog, feed)
     healed = heal_poll_log(catalog, feed, summary)
@@ -85,12 +85,12 @@ def _taken_in_by_another(
 ) -> TakenIn:
     log = find_accepted(catalog, batch_id)
     if log is None:
-        # it was committed after the repair, and its own try may never log it
+        # the batch was committed after the repair by the caller, and its try may have crashed before logging it
         healed += heal_poll_log(catalog, feed, summary).added
         log = find_accepted(catalog, batch_id)
     if log is None:
         raise LastingError(
-            f"{batch_id} is in {feed.bronze}, but its poll is neither in {POLLS} nor noted in a live snapshot.",
+            f"The batch {batch_id} is in {feed.bronze}, but its row is neither in {POLLS} nor in a live snapshot.",
             f"Restore {POLLS} from a backup. The records are not lost, and other batches are not affected.",
         )
     return TakenIn(log, rejection_reasons(catalog, feed, batch_id, log["polled_at"]), None, None, healed)

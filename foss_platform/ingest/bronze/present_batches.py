@@ -1,6 +1,6 @@
-"""Finds out what a table already contains from its rows, so the answer survives snapshot expiry and compaction.
+"""Finds out which batches a table contains by its rows, so the result is right after snapshot expiry and compaction.
 
-Column statistics limit the files that are read, because batch ids begin with their order in time.
+Batch ids sort by time, so column statistics limit the files that are read.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,15 @@ from foss_platform.lake.store.failures import lake_failures
 
 Key = tuple[Any, ...]
 
-# for larger sets PyIceberg does not use statistics
+# PyIceberg ignores statistics if a set has more values than this
 _IDS_PER_SCAN = 200
 
 
 def present_batches(table: Table, polls: Sequence[Poll]) -> set[str]:
     """Return which batches of the polls have rows in bronze."""
     recorded = [poll.polled_at for poll in polls if poll.cause.kind is CauseKind.RECORDING]
-    # an earlier try may have committed a live batch with another poll time; a recorded batch has only one poll time
+    # a live batch is searched by id, because an earlier try may have committed it with another poll time; a recorded
+    # batch has a single poll time
     live = [poll.cause.batch_id for poll in polls if poll.cause.kind is not CauseKind.RECORDING]
     found = batches_in(table, live)
     if recorded:
@@ -61,5 +62,5 @@ def within(column: str, times: Sequence[datetime]) -> BooleanExpression:
 
 def _python_values(column: "pa.ChunkedArray[Any]") -> list[Any]:
     values: list[Any] = column.to_pylist()
-    # Arrow has its own zone object; the instants are equal, but readers of a key expect UTC
+    # Arrow's values have another zone object; they are converted because callers expect datetime.UTC
     return [value.astimezone(UTC) for value in values] if pa.types.is_timestamp(column.type) else values

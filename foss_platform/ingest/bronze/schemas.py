@@ -25,11 +25,11 @@ POLLS = TableName("ops", "polls")
 #: The contract that a bronze table follows, as JSON. A changed page is compared with it.
 CONTRACT_PROPERTY = "foss.contract"
 
-#: Set by the commit that added a row. Grows with every commit, and survives expiry and compaction,
-#: so a comparison with the last value read finds new rows, with the help of file statistics.
+#: Column with the sequence number of the commit that added the row. The number grows with every commit, and survives
+#: expiry and compaction. New rows have a higher number than the last one that was read, and file statistics find them.
 SEQUENCE_NUMBER = "_sequence_number"
 
-# the default of 16 characters ends before the distinguishing part of a batch id
+# by default, bounds are truncated to 16 characters, which batch ids have in common
 _FULL_BATCH_STATISTICS = {"write.metadata.metrics.column._batch_id": "full"}
 
 ICEBERG_TYPES: dict[FieldType, PrimitiveType] = {

@@ -39,7 +39,7 @@ class UnknownField:
 
 @dataclass(frozen=True)
 class FieldDrift:
-    """The differences between a batch and its contract that do not break the contract.
+    """The differences between a batch and its contract for which no record is rejected.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class FieldDrift:
 
 
 def field_drift(settings: Settings, catalog: Catalog, feed: Feed, batch_id: str) -> FieldDrift:
-    """Return how a batch in bronze differs from the contract. Reads bronze's history only for unknown fields."""
+    """Return how a batch in bronze differs from the contract. If it has unknown fields, reads older rows of bronze."""
     table = find_table(catalog, feed.bronze)
     if table is None:
         return FieldDrift()

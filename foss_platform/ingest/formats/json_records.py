@@ -1,7 +1,7 @@
 """Parses a body into records, and writes values as JSON text.
 
-JSON is read strictly (RFC 8259). `NaN` and `Infinity` are refused, and so are numbers that overflow to infinity.
-Repeated keys in an object are kept rather than lost.
+JSON is read strictly (RFC 8259). `NaN` and `Infinity` are refused, and so are numbers too large for
+a float. If a key is repeated in an object, all its values are kept.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from foss_platform.errors import LastingError
 
-#: The largest nesting depth of arrays and objects. It is fixed, because Python's own limit depends on its version and
-#: on the caller's stack, and because reading can nest deeper than hashing and writing.
+#: The largest nesting depth of arrays and objects. Python's own limit is not used, because it depends on the version of
+#: Python and on the caller's stack, and because reading allows deeper nesting than hashing and writing.
 MAX_DEPTH = 100
 
 
@@ -22,7 +22,7 @@ MAX_DIGITS = 4_300
 
 
 class UnreadableBodyError(LastingError):
-    """The body does not have the promised form: it is not JSON, has another shape, or is empty."""
+    """The body is not as the page describes it: it is not JSON, has another structure, or has no records."""
 
 
 class RepeatedKeys(dict[str, Any]):
@@ -52,7 +52,7 @@ def parse_body(body: bytes) -> Any:
     except ValueError as error:
         shown = text[:60].replace("\n", " ")
         raise UnreadableBodyError(f"The body is not JSON: {error}. It begins {shown!r}.") from None
-    # the depth is at most the number of brackets, so most bodies need no further check
+    # the depth cannot exceed the number of brackets, so most bodies need no further check
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(payload, MAX_DEPTH):
         raise UnreadableBodyError("The body is JSON nested too deeply to be read.")
     return payload
@@ -80,7 +80,7 @@ def find_records(payload: Any, path: str) -> list[Any]:
 
 
 def content_hash(payload: Any) -> str:
-    """Return the SHA-256 of the canonical JSON. Keys are sorted and white space is removed, so format has no effect."""
+    """Return the SHA-256 of the canonical JSON. Formatting and the order of keys have no effect."""
     return hashlib.sha256(_CANONICAL.encode(payload).encode()).hexdigest()
 
 
@@ -140,7 +140,7 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    # int() refuses more than 4,300 digits too, but its message is about Python's settings
+    # int() also refuses more than 4,300 digits, but its message is about Python's settings
     if len(text) > MAX_DIGITS:
         raise ValueError(f"a number of {len(text):,} digits is out of range")
     return int(text)

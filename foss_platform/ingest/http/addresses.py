@@ -1,4 +1,4 @@
-"""Decides which addresses a poll may request: followed redirects, refused addresses, URLs without secrets."""
+"""Decides which addresses a poll may request (redirects, private addresses), and removes secrets from URLs."""
 
 import ipaddress
 import socket
@@ -6,18 +6,18 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 
 class RefusedPlaceError(Exception):
-    """An address that a poll does not request. The message names it without secrets."""
+    """A poll must not request an address. The message names the address without secrets."""
 
 
 def safe_url(url: str) -> str:
-    """Return the URL without its possibly secret parts: user, password and query."""
+    """Return the URL without user, password and query, which may be secret."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     return urlunsplit((parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path, "", ""))
 
 
 def redirect_target(url: str, location: str) -> str:
-    """Return the target of a redirect, if it stays on the same host. A change from http to https is allowed.
+    """Return the target of a redirect if it is on the same host. A change from http to https is allowed.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def redirect_target(url: str, location: str) -> str:
 
 
 def refuse_private_address(url: str) -> None:
-    """Look up the host, and refuse it if any of its addresses is not public (RFC 6890).
+    """Look up the host of a URL, and refuse the URL if any address of the host is not public (RFC 6890).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The clock for the arrival time of a response, passed in as a function."""
+"""The clock that determines when a response arrived. It is passed to pollers as a function."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

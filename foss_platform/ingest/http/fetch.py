@@ -1,7 +1,7 @@
 """Fetches a feed with one HTTP GET, with limits on time and size, and retries after transient errors.
 
-An error is never reported as an empty list. Redirects are followed only within the same host: a feed that sends its
-readers to another host is broken or not the feed.
+An error is never reported as an empty list. Redirects to another host are not followed, because that host is probably
+not the feed.
 """
 
 import time
@@ -48,7 +48,7 @@ class Answer:
 
 
 class FetchError(FossError):
-    """The feed sent no usable response. `answer` contains the part that arrived, for the poll log."""
+    """The feed sent no usable response. `answer` contains the part that has arrived, for the poll log."""
 
     def __init__(self, problem: str, remedy: str, *, answer: Answer, retry_after: float = 0.0) -> None:
         super().__init__(problem, remedy)
@@ -61,7 +61,7 @@ class PassingFetchError(FetchError, PassingError):
 
 
 class LastingFetchError(FetchError, LastingError):
-    """A permanent error of a fetch: it repeats until somebody changes something."""
+    """A permanent error of a fetch: a retry would fail in the same way."""
 
 
 def fetch(
@@ -77,14 +77,14 @@ def fetch(
     Parameters
     ----------
     trust_date
-        Use the HTTP `Date` header as the poll time, only for recorded feeds.
+        Use the HTTP `Date` header as the poll time. Only for recorded feeds.
 
     Raises
     ------
     PassingFetchError
         After `source.tries` tries with transient errors: time-outs, connection errors, 408, 425, 429, 5xx.
     LastingFetchError
-        At once after a permanent error: another status, a redirect to another host, a body over the limit.
+        After a permanent error, without a retry: another status, a redirect to another host, or a body over the limit.
     """
     import tenacity
 
@@ -142,33 +142,34 @@ def _get(
     except _TooLongError:
         problem = f"{safe_url(url)} sent more than {source.max_bytes:,} bytes."
         raise LastingFetchError(
-            problem, "Raise source.max_bytes on its page if this size is correct.", answer=answer()
+            problem, "Raise source.max_bytes on the feed's page if this size is correct.", answer=answer()
         ) from None
     except RefusedPlaceError as error:
         problem = f"{safe_url(url)} {error}."
-        raise LastingFetchError(problem, "Check the URL on its page.", answer=answer()) from None
+        raise LastingFetchError(problem, "Check the URL on the feed's page.", answer=answer()) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         if proxy is not None and is_malformed(proxy):
             problem = f"{safe_url(url)} cannot be reached: the proxy {proxy} is not a URL."
             raise LastingFetchError(problem, REMEDY, answer=answer()) from None
         tried = f"({_cause(error)}) in {tries} of {source.tries} tries"
         problem = f"{safe_url(url)} gave no complete answer{by_way} {tried}."
-        raise PassingFetchError(problem, remedy or "The next poll may get through.", answer=answer()) from None
+        raise PassingFetchError(problem, remedy or "The next poll may succeed.", answer=answer()) from None
     if status == 200:
         return answer()
     problem = f"{safe_url(url)} answered HTTP {status}{by_way}."
     if status is None or status in _PASSING_STATUS or status >= 500:
         retry_after = _retry_after(headers, clock)
-        remedy = remedy or "The next poll may get through."
+        remedy = remedy or "The next poll may succeed."
         raise PassingFetchError(problem, remedy, answer=answer(), retry_after=retry_after)
-    raise LastingFetchError(problem, f"Check the URL on its page. {remedy}".strip(), answer=answer())
+    raise LastingFetchError(problem, f"Check the URL on the feed's page. {remedy}".strip(), answer=answer())
 
 
 def _within(seconds: float, work: Callable[[], bytes]) -> bytes:
-    """Do `work` in its own thread, and wait for it at most this long.
+    """Run `work` in a separate thread, and wait for its result for at most `seconds`.
 
-    The time-out of a socket does not limit a try: it restarts with every byte of a slow header and with every address
-    of a host. Name resolution has no time-out at all. An abandoned thread ends when its connection ends.
+    A socket's time-out does not limit the duration of a try, because it starts again with every byte of a slow header
+    and with every address of a host. Name resolution has no time-out at all. After a time-out, the thread ends when its
+    connection is closed.
     """
     outcome: Future[bytes] = Future()
 
@@ -200,7 +201,7 @@ def _open(url: str, session: "requests.Session", deadline: float) -> "requests.R
 
 
 def _send(url: str, session: "requests.Session", timeout: float) -> "requests.Response":
-    """GET without reading the body. `session.get` would read the whole body of a redirect, followed or not."""
+    """GET without reading the body. `session.get` would read the whole body of a redirect."""
     import requests
 
     prepared = session.prepare_request(requests.Request("GET", url))
@@ -209,7 +210,7 @@ def _send(url: str, session: "requests.Session", timeout: float) -> "requests.Re
 
 
 def _read(response: "requests.Response", max_bytes: int, deadline: float) -> bytes:
-    """Read data as it arrives, so that a body that is too slow or too large is cut off at the limit."""
+    """Read the body as it arrives, so that reading stops as soon as the body exceeds a limit of time or size."""
     chunks: list[bytes] = []
     size = 0
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):

@@ -1,4 +1,4 @@
-"""A cadence: a cron expression in UTC, as Dagster's schedules accept it."""
+"""The type of a cadence: a cron expression in UTC that Dagster's schedules accept."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -20,13 +20,13 @@ from foss_platform.lake.table.policy import TablePolicy
 PLATFORM_PREFIX = "_"
 
 _PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-# an upper limit, because arithmetic on times fails with .inf and 1e300
+# upper limit of durations, because arithmetic on times fails with values such as .inf and 1e300
 _MINUTES_OF_A_YEAR = 366 * 24 * 60
 _FIELD_NAME = re.compile(r"[^\W\d_]\w{0,127}")
 
 
 class FieldType(StrEnum):
-    """The types of a contract: JSON's types, with the width that Iceberg stores."""
+    """The types of a contract's fields: JSON's types, with numbers divided by the width that Iceberg stores."""
 
     STRING = "string"
     INT = "int"
@@ -38,13 +38,13 @@ class FieldType(StrEnum):
 
 
 class PageModel(BaseModel):
-    """A part of a page. Unknown keys are errors, and values cannot be changed."""
+    """Base class for parts of a page. Unknown keys are errors, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ContractField(PageModel):
-    """A field that the feed promises.
+    """A field of the feed's records, as the contract describes it.
 
     Attributes
     ----------
@@ -80,7 +80,8 @@ class DataTime(PageModel):
     zone
         The IANA zone of times without an offset.
     ahead_minutes
-        How far a reading's time may be after its poll, because the feed's clock and the poller's clock differ.
+        How many minutes the time of a reading may be after its poll, because the feed's clock and the poller's clock
+        differ.
     """
 
     fields: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -131,8 +132,8 @@ class Source(PageModel):
     max_bytes
         The longest accepted body, after decompression.
     private_addresses
-        Whether the host may resolve to an address that is not public. Forbid it for pages that anybody may propose.
-        Otherwise a feed can reach the internal network of its poller.
+        Whether the host may resolve to an address that is not public. Use `forbidden` for pages from people that you do
+        not trust: otherwise such a page can make the poller request addresses in its internal network.
     """
 
     url: str
@@ -147,7 +148,7 @@ class Source(PageModel):
     @classmethod
     def _http_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        # .port raises an error if the port is invalid
+        # accessing .port raises an error if the port is invalid
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError(f"{value!r} is not an http or https URL")
         return value
@@ -158,7 +159,7 @@ class Source(PageModel):
         Raises
         ------
         ConfigurationError
-            If the variable's value is not an http or https URL. The value may be secret, so the error hides it.
+            If the variable's value is not an http or https URL. It may be secret, so the error does not quote it.
         """
         override = os.environ.get(self.url_variable, "") if self.url_variable else ""
         try:
@@ -183,7 +184,7 @@ class RowRange(PageModel):
 
 
 class Limits(PageModel):
-    """Limits of normal operation of this feed.
+    """Limits outside of which a feed's checks warn or fail.
 
     Attributes
     ----------
@@ -198,10 +199,10 @@ class Limits(PageModel):
     late_after_minutes: float = Field(default=10, gt=0, le=_MINUTES_OF_A_YEAR)
 
     def is_frozen(self, unchanged_minutes: float) -> bool:
-        """Whether a feed whose newest record has been the same for so many minutes is frozen.
+        """Whether a feed is frozen if its newest record has been the same for this number of minutes.
 
-        `parking_feed_health.sql` has the same rule in SQL. `unit/transform/test_limits.py` compares the limits, and
-        `pipeline/transform/test_frozen.py` the verdicts.
+        `parking_feed_health.sql` has the same rule in SQL. `unit/transform/test_limits.py` compares their limits, and
+        `pipeline/transform/test_frozen.py` their results.
         """
         return unchanged_minutes > self.frozen_after_minutes
 
@@ -235,7 +236,7 @@ class Feed(PageModel):
     def _fields_agree(self) -> Self:
         names = [field.name for field in self.contract]
         if repeated := sorted({name for name in names if [n.lower() for n in names].count(name.lower()) > 1}):
-            raise ValueError(f"contract: these fields are named twice (case does not count): {', '.join(repeated)}")
+            raise ValueError(f"contract: these fields occur twice (ignoring case): {', '.join(repeated)}")
         required = {field.name for field in self.contract if field.required and field.type is FieldType.STRING}
         if unknown := [name for name in self.time.fields if name not in required]:
             raise ValueError(f"time.fields: {', '.join(unknown)} must be required string fields of the contract")

@@ -23,9 +23,9 @@ class OperationsPage(PageModel):
     maintenance_cadence
         Schedule of the maintenance of all tables (cron, UTC).
     history_cadence
-        Schedule of the deletion of old runs (cron, UTC), at most 2,000 each time.
+        Schedule of the deletion of old runs (cron, UTC). Each time, at most 2,000 runs are deleted.
     keep_successful_runs_days, keep_failed_runs_days
-        Days that Dagster keeps a run after its end.
+        How many days Dagster keeps a run after the run's end.
     """
 
     owners: Owners

@@ -1,4 +1,4 @@
-"""Owners: teams and e-mail addresses, as Dagster's assets accept them."""
+"""The type of an owner: a team or an e-mail address that Dagster's assets accept."""
 
 import re
 from typing import Annotated

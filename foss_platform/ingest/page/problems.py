@@ -1,4 +1,4 @@
-"""Problems of a page, each with its file, line, key as the user wrote it, and allowed values."""
+"""Problems of a page. Each has the file, the line, the key as the user wrote it, and the allowed values."""
 
 import difflib
 from collections.abc import Sequence
@@ -43,18 +43,18 @@ class PageProblem:
 def problems_of(
     error: ValidationError, model: type[BaseModel], document: yaml.Node, file: str, prefix: Sequence[PathPart]
 ) -> list[PageProblem]:
-    """Return the problems that a validation found.
+    """Return the errors of a validation as problems of a page.
 
     Parameters
     ----------
     model
-        The model of the part of the page under `prefix`.
+        The model of the validated part of the page.
     prefix
-        The keys that lead to that part of the document.
+        The path of keys from the top of the document to the validated part.
     """
     items = error.errors()
     paths = [item["loc"] for item in items]
-    # a list with invalid entries is reported as too short as well
+    # pydantic reports a list with invalid entries as too short as well; leave this out
     told = [
         item
         for item in items
@@ -65,7 +65,7 @@ def problems_of(
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return the nearest known word as a question, and all known words if they are few."""
+    """Return a remedy for an unknown word: the nearest known word, and all known words if there are few."""
     near = difflib.get_close_matches(word, known, n=1)
     question = f"Did you mean {near[0]}? " if near else ""
     return question if near and len(known) > _FEW else f"{question}Allowed: {', '.join(known)}."
@@ -130,7 +130,7 @@ def _model_at(model: type[BaseModel], path: Sequence[PathPart]) -> type[BaseMode
 
 
 def _types_at(model: type[BaseModel], path: Sequence[PathPart]) -> list[Any]:
-    """Return the possible types at `path`. Unions, lists and annotations are resolved."""
+    """Return the possible types at `path`, with unions, lists and annotations resolved."""
     types: list[Any] = [model]
     for part in path:
         below: list[Any] = []

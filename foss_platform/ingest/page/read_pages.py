@@ -48,9 +48,9 @@ class Page:
     name_lines
         The line of each feed's `name`.
     names
-        The pipeline names on the page, also if it is broken.
+        The pipeline names on the page, even if the page is broken.
     problems
-        Why the page cannot be used. Empty if it can.
+        Why the page cannot be used. Empty if it can be used.
     """
 
     folder: str
@@ -64,8 +64,8 @@ class Page:
 def read_pages(defs: Path) -> list[Page]:
     """Return every page below the folder `defs`, in the order of their folders.
 
-    The list includes broken pages, with their problems. If two pages have the same pipeline name, both are listed. The
-    later one is broken, unless its folder has that name.
+    The list includes broken pages, with their problems. If two pages have the same pipeline name, the later one is
+    broken. If only the later one is in a folder of that name, the earlier one is broken instead.
     """
     files = sorted(defs.rglob(PAGE_FILE))
     return _without_duplicates([_read(defs, file) for file in files])
@@ -79,7 +79,11 @@ def _read(defs: Path, file: Path) -> Page:
         shadow = above.relative_to(defs).as_posix()
         problems.append(
             PageProblem(
-                shown, 1, "", f"Dagster does not look for pages below another page ({shadow}).", "Move it out of there."
+                shown,
+                1,
+                "",
+                f"Dagster does not look for pages below another page ({shadow}).",
+                "Move this page to a folder outside of that one.",
             )
         )
     try:
@@ -92,7 +96,8 @@ def _read(defs: Path, file: Path) -> Page:
         problem = PageProblem(shown, 1, "", f"The file is not UTF-8 text ({error.reason}).", "Save it as UTF-8.")
         return Page(folder, shown, problems=(*problems, problem))
     if not documents:
-        problems.append(PageProblem(shown, 1, "", "The page is empty.", "Write `type` and `attributes`, or delete it."))
+        remedy = "Write `type` and `attributes`, or delete the file."
+        problems.append(PageProblem(shown, 1, "", "The page is empty.", remedy))
     feeds: list[Feed] = []
     lines: list[int] = []
     for document, value in zip(documents, values, strict=True):

@@ -1,4 +1,4 @@
-"""Finds lines and keys in the YAML of a page, so that a problem can name its place in the user's words."""
+"""Finds lines and keys in the YAML of a page, so that a problem can name its place as the user wrote it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ class Place:
 
 
 def place_of(document: yaml.Node, path: Sequence[PathPart]) -> Place:
-    """Return the place of a path of keys and list positions, or its nearest existing ancestor."""
+    """Return the place of a path of keys and list positions. If it does not exist, return its nearest ancestor."""
     node, line, words = document, document.start_mark.line + 1, ""
     for part in path:
         found = _child(node, part)
         if found is None:
-            # a missing key, or a part that the validation added
+            # the key is missing, or pydantic added this part to the path
             words = f"{words}: {part}" if isinstance(part, str) and words else words or str(part)
             continue
         key_line, node = found
@@ -41,7 +41,7 @@ def place_of(document: yaml.Node, path: Sequence[PathPart]) -> Place:
 
 
 def repeated_keys(node: yaml.Node) -> Iterator[tuple[str, int]]:
-    """Yield repeated keys of a mapping, with the line of the second. YAML would silently drop the first."""
+    """Yield repeated keys of a mapping, with the line of the second occurrence. YAML would drop the first silently."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -71,7 +71,7 @@ def _joined(words: str, part: PathPart, node: yaml.Node) -> str:
 
 
 def _entry(index: int, node: yaml.Node) -> str:
-    """Return the name of a list's entry, or its number if it has no name."""
+    """Return the name of a list entry. If it has no name, return its position."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == "name" and isinstance(value, yaml.ScalarNode):

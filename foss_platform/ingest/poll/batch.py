@@ -1,8 +1,8 @@
-"""The identity of a batch, which depends on its cause and not on the try: the same cause means the same batch.
+"""The identity of a batch. It depends only on the cause of the poll, so every retry for a cause has the same batch.
 
 The cause of a scheduled poll is its pipeline and tick. The cause of a manual poll is its request. The cause of a
-replayed poll is its recorded time and content. Ids begin with their order in time, so that Iceberg's column statistics
-can skip files.
+replayed poll is its recorded time and content. Ids sort by time, so that Iceberg's column statistics can skip
+files.
 """
 
 from dataclasses import dataclass

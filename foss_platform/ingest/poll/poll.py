@@ -1,6 +1,6 @@
-"""Polls a feed for a cause, and returns a judged batch that is ready to be committed.
+"""Polls a feed for a cause, checks each record against the contract, and returns a batch that can be committed.
 
-A failed poll is a batch too. It has no rows, and the poll log contains the error.
+A failed poll is also a batch. It has no rows, and the poll log contains its error.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class PollStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Poll:
-    """A judged poll.
+    """A poll whose records have been checked against the contract.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Poll:
 
 
 class FeedPoller:
-    """Polls one feed and judges its records. The clock and the HTTP session are passed in."""
+    """Polls one feed and checks its records, with the given clock and HTTP session."""
 
     def __init__(self, feed: Feed, session: "requests.Session", clock: Clock, *, trust_date: bool = False) -> None:
         self._feed = feed
@@ -67,7 +67,7 @@ class FeedPoller:
         self._judge = contract_judge(feed)
 
     def poll(self, cause: Cause) -> Poll:
-        """Fetch and judge once. Failures of the feed are not raised, but recorded in the returned poll."""
+        """Fetch the feed and check its records. A failure of the feed is not raised: the returned poll contains it."""
         source = safe_url(self._feed.source.effective_url())
         try:
             answer = fetch(self._feed.source, self._session, self._clock, trust_date=self._trust_date)
@@ -77,7 +77,7 @@ class FeedPoller:
 
 
 def judge_recorded(feed: Feed, judge: Judge, source: str, polled_at: datetime, body: bytes, http_status: int) -> Poll:
-    """Judge a recorded body as if polled at that time. The recorded time and content are the batch's identity."""
+    """Check a recorded body as if it had been polled at that time. Time and content determine the batch's id."""
     answer = Answer(body, http_status, polled_at, duration_seconds=0.0, tries=0)
 
     def cause(digest: str) -> Cause:
@@ -90,7 +90,7 @@ def judge_recorded(feed: Feed, judge: Judge, source: str, polled_at: datetime, b
 
 
 def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], source: str, answer: Answer) -> Poll:
-    """Judge a response with HTTP status 200. `cause_of` gets the hash of the content."""
+    """Check the records of a response with HTTP status 200. `cause_of` is called with the hash of the content."""
     try:
         payload = parse_body(answer.body)
     except UnreadableBodyError as error:
@@ -115,7 +115,7 @@ def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], sou
         first = rejected[0][1].reason
         refusal = LastingError(
             f"All {len(rejected)} records of the poll break the contract. The first: {first}.",
-            f"See {feed.rejected}, then correct the contract on the page or wait for the feed.",
+            f"See {feed.rejected}, then correct the contract on the page, or wait until the feed is correct again.",
         )
     log = _log_row(feed, cause, source, answer, digest, refusal)
     log["records_accepted"] = len(accepted)
@@ -126,7 +126,7 @@ def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], sou
 
 def _failed(feed: Feed, cause: Cause, source: str, answer: Answer, error: FossError, digest: str | None = None) -> Poll:
     log = _log_row(feed, cause, source, answer, digest, error)
-    # only a response with status 200 should have been readable
+    # keep the body only if its status promised readable data
     if answer.body and answer.http_status == 200:
         log["body"] = answer.body[:MAX_KEPT_BODY_BYTES]
     return Poll(cause, answer.received_at, source, log, error=error)

@@ -1,7 +1,7 @@
-"""The records in quarantine and their state. See `ingest.quarantine.replay` for loading them.
+"""The records in quarantine and their state. See `ingest.quarantine.replay` for replaying them.
 
-The state "replayed" is not stored: a record is replayed if bronze contains its batch and index. Records of a try that
-crashed before its poll was logged are unfinished: the retry polled again.
+The state "replayed" is not stored: a record is replayed if bronze contains its batch and index. A record is
+unfinished if its try crashed before the poll was logged. The retry has polled again, so it is never replayed.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class QuarantinedRecord:
-    """A record in quarantine (times in UTC; `record` is JSON text)."""
+    """A record in quarantine. Times are in UTC, and `record` is JSON text."""
 
     batch_id: str
     record_index: int

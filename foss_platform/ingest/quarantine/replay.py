@@ -1,7 +1,7 @@
-"""Replays quarantine after the contract or the code was corrected.
+"""Replays the quarantine after the contract or the code was corrected.
 
-A record keeps its first batch, index and poll time. A record that bronze already contains by these values is not added
-again, so each record is replayed exactly once. Unreadable bodies are stored in `ops.polls` and replayed too.
+A replayed record keeps its batch, index and poll time. If bronze already contains this batch and index, the record is
+not added again, so each record is replayed exactly once. Bodies that could not be read are replayed from `ops.polls`.
 """
 
 import json
@@ -37,7 +37,7 @@ class QuarantineReplay:
     Attributes
     ----------
     still_refused
-        By reason, the number of records and bodies that the contract still refuses.
+        The number of records and bodies that the contract still refuses, by reason.
     """
 
     records: int = 0
@@ -59,7 +59,7 @@ def replay_quarantine(
     reason: str | None = None,
     dry_run: bool = False,
 ) -> QuarantineReplay:
-    """Replay the records in quarantine and the unreadable bodies that the contract accepts now."""
+    """Replay the quarantined records and the unreadable bodies that the current contract accepts."""
     if not dry_run:
         ensure_feed_tables(catalog, feed)
         heal_poll_log(catalog, feed, summary)
@@ -113,7 +113,7 @@ def _commit_records(
 
 
 def _log_batches_that_came_in(catalog: Catalog, polls: list[Poll], summary: Mapping[str, str]) -> None:
-    """Log an accepted poll for each failed poll of which records have now been committed."""
+    """For each failed poll of which records are now in bronze, add the row of an accepted poll to the log."""
     log = find_table(catalog, POLLS)
     if log is None:
         return
@@ -144,7 +144,7 @@ def _log_batches_that_came_in(catalog: Catalog, polls: list[Poll], summary: Mapp
 
 
 def _unread_bodies(catalog: Catalog, feed: Feed, since: datetime | None, reason: str | None) -> Iterator[Poll]:
-    """Yield failed polls whose whole body is in the log, judged again, unless their batch has been committed since."""
+    """Yield failed polls with their records checked again, if the log has the whole body and bronze not the batch."""
     log, bronze = find_table(catalog, POLLS), find_table(catalog, feed.bronze)
     if log is None or log.current_snapshot() is None:
         return

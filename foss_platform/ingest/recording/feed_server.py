@@ -1,7 +1,7 @@
 """Serves a recording over real HTTP on loopback, in place of the feed. See `recording` for reading recordings.
 
-Like the real feed, it changes `Last-Modified` and `ETag` with each response, even while the data is frozen. So only the
-data's own time can show that the data is stale.
+Like the real feed, the server changes `Last-Modified` and `ETag` with each response, even while the data is frozen.
+Only the times in the data itself show that the data is stale.
 """
 
 import logging
@@ -40,15 +40,17 @@ class FeedServer:
     Parameters
     ----------
     polls
-        The polls to serve, at least one. They are kept in memory.
+        The polls to serve. At least one is required. They are kept in memory.
     pace
         `"step"`: each GET returns the next poll in the given order, with its `polled_at` as HTTP `Date`, then 410.
-        A number: the simulated seconds per second of `clock`. Each GET returns the latest poll at the simulated time,
-        with that time as `Date`. Before the first poll it returns 503, and after the last one it repeats the last.
+        A number: how many simulated seconds pass per second of `clock`. Each GET returns the latest poll at the
+        simulated time, with that time as `Date`. Before the first poll it returns 503. After the last poll it repeats
+        the last one.
     start
-        The beginning of the simulated time, or the earliest poll to step through, with a zone. Default: the first poll.
+        The start of the simulated time, with a zone. With `"step"`, earlier polls are not served. By default the time
+        of the first poll.
     port
-        0 chooses a free port.
+        The port of the server. 0 chooses a free port.
     clock
         Returns seconds that never decrease.
 
@@ -73,7 +75,7 @@ class FeedServer:
             )
         if start is not None and start.tzinfo is None:
             raise ConfigurationError(f"The start {start.isoformat()} has no zone.", "Add a zone, e.g. a Z at the end.")
-        # a recorder's clock may have been set back, but bisection needs sorted times
+        # the clock of the recorder may have been set back, but the search by time needs sorted polls
         held = list(polls) if isinstance(pace, str) else sorted(polls, key=lambda poll: poll.polled_at)
         if isinstance(pace, str) and start is not None:
             held = [poll for poll in held if poll.polled_at >= start]
@@ -105,9 +107,9 @@ class FeedServer:
 
     @property
     def served(self) -> int:
-        """The number of GETs that returned a recorded poll, whatever its status.
+        """The number of GETs that returned a recorded poll, whatever the poll's HTTP status.
 
-        HEAD requests, and responses outside of the recording, such as 404 and 410, are not counted.
+        HEAD requests are not counted, and neither are responses of the server itself, such as 404 and 410.
         """
         with self._lock:
             return self._served
@@ -153,7 +155,7 @@ class FeedServer:
 
 
 class _Server(ThreadingHTTPServer):
-    # server_close waits only for threads that are not daemons
+    # server_close must wait for the threads, and it does not wait for daemon threads
     daemon_threads = False
 
     def __init__(self, feed: FeedServer, port: int) -> None:
@@ -166,7 +168,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # without it, a client that connects but sends nothing would block close() forever
+    # without a time-out, a client that connects and sends nothing would block close() forever
     timeout = 2.0
     wbufsize = -1
     server: _Server
@@ -186,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             answer, number = self.server.feed._answer(take=take)
         date = format_datetime(answer.at.astimezone(UTC), usegmt=True)
-        # send_response would add a Date of its own
+        # send_response would add the current time as Date
         self.send_response_only(answer.status)
         self.send_header("Date", date)
         self.send_header("Content-Type", answer.media_type)

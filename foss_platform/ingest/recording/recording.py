@@ -1,9 +1,9 @@
 """Reads recorded polls of a feed from two file formats. See `feed_server` for serving them.
 
 A recording is a JSON lines file (`.jsonl`, `.jsonl.gz`) with one poll per line: `polled_at` with a zone, `body` (or
-`text` if it is not JSON), and optionally `http_status` and `synthetic`. An excerpt (`.csv`) is the same in a compact
-form: `#record` lines contain the body's records, with `$Column` as a placeholder for a row's value. A header and one
-row per poll follow. A poll that the table cannot express is stored as its JSON line.
+`text` if it is not JSON), and optionally `http_status` and `synthetic`. An excerpt (`.csv`) contains the same in a
+compact form. Its `#record` lines are templates of the records in a body, with `$Column` as a placeholder for a value of
+a row. A header and one row per poll follow. A poll that does not fit the templates is stored as its JSON line.
 """
 
 import csv
@@ -30,7 +30,7 @@ class RecordedPoll:
     Parameters
     ----------
     polled_at
-        Time of the poll (aware, UTC).
+        Time of the poll (in UTC, with zone).
     body
         The raw body as received over HTTP.
     http_status
@@ -56,7 +56,8 @@ def read_recording(path: Path) -> Iterator[RecordedPoll]:
     Raises
     ------
     ConfigurationError
-        At once if the file is missing or its type is unknown. Later if a line is invalid: the error names the line.
+        At the call, if the file is missing or its type is unknown. While reading, if a line is invalid: the error names
+        the line.
     """
     _check_file(path)
     return _polls(path, excerpt=path.name.endswith(_EXCERPT))
@@ -95,7 +96,7 @@ def parse_time(text: object) -> datetime:
 
 
 def row_body(records: Sequence[Mapping[str, str]], row: Mapping[str, str]) -> bytes:
-    """Return the body of an excerpt's row, with its values in place of `$Column` in the records.
+    """Return the body of an excerpt's row: the records, with each `$Column` replaced by the row's value.
 
     Raises
     ------

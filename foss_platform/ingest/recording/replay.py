@@ -1,4 +1,4 @@
-"""Loads recorded polls in large batches, as if polled at their recorded time."""
+"""Loads recorded polls in large commits, as if they had been polled at their recorded times."""
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -56,7 +56,7 @@ def replay(
         Called with the number of polls of each commit.
     """
     ensure_feed_tables(catalog, feed)
-    # before the replay's own commits expire the snapshots that contain missing rows of the log
+    # repair the log first, because commits of the replay may expire snapshots whose summaries contain missing log rows
     heal_poll_log(catalog, feed, summary)
     judge = contract_judge(feed)
     totals = ReplayTotals()
@@ -71,7 +71,7 @@ def replay(
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Pause Python's cyclic garbage collector. Parsed polls have no cycles, and the search took a quarter of a load."""
+    """Pause Python's cyclic garbage collector, which took a quarter of the time. Parsed polls have no cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -1,6 +1,7 @@
-"""Judges a record against the contract with pure functions: accepts it, or rejects it with a reason.
+"""Checks a record against the contract with pure functions: accepts the record, or rejects it with a reason.
 
-A bulk load judges a hundred thousand records a second. A named tuple takes a third of the time of a frozen dataclass.
+A bulk load checks a hundred thousand records per second. The results are named tuples, because creating a frozen
+dataclass takes three times as long.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ Judge = Callable[[Any, datetime], Accepted | Rejected]
 
 
 def contract_judge(feed: Feed) -> Judge:
-    """Return a function that judges a record at a poll time against one feed's contract."""
+    """Return a function that checks a record, polled at a given time, against the contract of a feed."""
     names = tuple(field.name for field in feed.contract)
     known = frozenset(names)
     all_strings = all(field.type is FieldType.STRING and field.required for field in feed.contract)
@@ -75,7 +76,7 @@ def contract_judge(feed: Feed) -> Judge:
 
 
 def _are_plain_strings(values: tuple[Any, ...]) -> bool:
-    """Detect the common case at the speed of C: 0.2 us per record, against 6 us for a check of each value."""
+    """Whether all values are strings, as in most records. Takes 0.2 us, while checking each value takes 6 us."""
     try:
         return "".join(values).isascii()
     except TypeError:

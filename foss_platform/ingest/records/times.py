@@ -1,7 +1,7 @@
-"""Converts a feed's local time text to an instant, with pure functions and without a clock.
+"""Converts the local times in a feed's records to instants, with pure functions and without a clock.
 
 A local time without an offset is ambiguous in the hour that is repeated in autumn, and does not exist in the hour that
-is skipped in spring. Both cases are decided here, by the same rules as in the SQL macro.
+is skipped in spring. This module decides both cases by the same rules as the SQL macro.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from foss_platform.ingest.page.feed import DataTime
 
 
 def data_time_reader(spec: DataTime) -> Callable[[str, datetime], datetime | None]:
-    """Return a function from a text and a poll time in UTC to an instant in UTC or None.
+    """Return a function that converts a text and the poll time (UTC) to an instant in UTC.
 
-    None means that the text does not fit the feed's format or names a time that does not exist.
+    The function returns None if the text does not match the feed's format, or if the time does not exist.
     """
     zone = spec.zone_info
     ahead = timedelta(minutes=spec.ahead_minutes)
@@ -36,7 +36,7 @@ def data_time_reader(spec: DataTime) -> Callable[[str, datetime], datetime | Non
 
 def _candidates(text: str, format_: str, zone: ZoneInfo) -> tuple[datetime, ...]:
     """Return the one or two possible instants of `text`, in order. Empty if it is unreadable or a skipped time."""
-    if "\0" in text:  # fromisoformat ignores it at the end
+    if "\0" in text:  # fromisoformat ignores a null character at the end
         return ()
     try:
         local = datetime.fromisoformat(text) if format_ == "iso8601" else _parse_strictly(text, format_)
@@ -55,7 +55,7 @@ def _candidates(text: str, format_: str, zone: ZoneInfo) -> tuple[datetime, ...]
 
 
 def _parse_strictly(text: str, format_: str) -> datetime | None:
-    """Parse, and refuse text that is formatted differently. `strptime` accepts `1.2.2020`, other engines may not."""
-    # the zone, if there is one, comes from the feed's page
+    """Parse a time, and refuse text in another form. `strptime` accepts `1.2.2020`, but other engines may not."""
+    # the caller adds the zone of the feed's page, unless the text contains an offset
     parsed = datetime.strptime(text, format_)  # noqa: DTZ007
     return parsed if parsed.strftime(format_) == text else None

@@ -19,9 +19,10 @@ from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-One poll of 9 records after the included excerpt, over local HTTP, into a lake that contains the excerpt and has been \
-built. Bytecode is warm. `foss run` is the whole process, including checks, previews and pictures. The daemon's runs \
-are started by the schedule and measured from the tick (a whole minute) to the last commit to gold."""
+One poll of 9 records, which follows the included excerpt, is fetched over local HTTP. The lake already contains the \
+excerpt and is built. Python's bytecode is already compiled. `foss run` is measured as a whole process, including \
+checks, previews and pictures. The daemon's runs are started by the schedule and measured from the tick (a whole \
+minute) to the last commit to gold."""
 
 # `foss` with a time mark after each start-up phase. The early imports only move later imports forward.
 _NOTING_FOSS = """

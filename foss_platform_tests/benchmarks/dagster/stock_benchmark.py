@@ -16,9 +16,10 @@ from foss_platform_tests.benchmarks.measure import Bench, in_own_process, run_co
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-Both sides run `dagster job execute` for one poll over local HTTP after the included excerpt, with the same asset for \
-the poll, the same dbt project and the same plugin. Stock: dbt through `DbtCliResource` with the committed profile, \
-multiprocess executor. Ours: dbt in process, in-process executor. Ours also shows rows, columns and a picture."""
+Both sides run `dagster job execute` for one poll over local HTTP, which follows the included excerpt. The asset for \
+the poll, the dbt project and the plugin are the same. Stock: dbt through `DbtCliResource` with the committed profile, \
+and the multiprocess executor. Ours: dbt in process, and the in-process executor. Ours also shows rows, columns and a \
+picture."""
 
 
 def run(bench: Bench) -> Report:

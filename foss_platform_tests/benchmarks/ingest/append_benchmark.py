@@ -11,9 +11,9 @@ from foss_platform_tests.benchmarks.measure import Bench, in_own_process, settin
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-{count} polls of 9 records are appended to a new lake, with one commit each to bronze and to the poll log. From the \
-sixtieth poll on, each table keeps 60 live snapshots. Warm process. {rounds} rounds, each from an empty lake. Medians \
-of {part} polls."""
+{count} polls of 9 records are appended to a new lake in a warm process, each with one commit to bronze and one to the \
+poll log. From the sixtieth poll on, each table keeps 60 live snapshots. {rounds} rounds, each from an empty lake. The \
+figures are medians of {part} polls."""
 
 
 def run(bench: Bench) -> Report:

@@ -14,9 +14,10 @@ from foss_platform_tests.benchmarks.models.synthetic import BRONZE
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-Count and average by site and day over bronze of the `maintenance` lake ({commits:,} commits, then maintenance: \
-{files} data files in {manifests} manifests) and over the same {rows:,} rows written in one commit. DuckDB reads the \
-pinned metadata file in a warm process, alternately, {count} times each after {warm} warm-up runs."""
+The query returns count and average by site and day. It runs over bronze of the `maintenance` lake ({commits:,} \
+commits, then maintenance: {files} data files in {manifests} manifests) and over the same {rows:,} rows written in one \
+commit. DuckDB reads each table by its metadata file in a warm process, alternately, {count} times each after {warm} \
+warm-up runs."""
 _QUERY = """
 select "Sted", cast(_polled_at as date), count(*), avg(try_cast("Antall_ledige_plasser" as integer)) from {relation}
 group by all order by all

@@ -9,11 +9,12 @@ from foss_platform_tests.benchmarks.models.history_lake import make_history, ste
 from foss_platform_tests.benchmarks.report import Figure, Report
 
 _METHOD = """\
-One poll of 9 records is committed, then `dbt build` runs all models and tests in a warm process. The seconds are \
-those of the build. Measured alternately on a lake with {small:,} rows of bronze and on one with {large:,} (synthetic: \
-9 sites, a poll every two minutes for years). Silver of both lakes is created without the rebuild's sort (the same \
-rows), gold by the models' own SQL, `parking_latest` and `parking_typical_week` from the newest weeks. Then both lakes \
-were maintained. {rounds} processes per side, {count} polls each after a first one."""
+One poll of 9 records is committed. Then `dbt build` runs all models and tests in a warm process, and this build is \
+measured. The measurements alternate between a lake with {small:,} rows of bronze and a lake with {large:,} \
+(synthetic: 9 sites, a poll every two minutes for years). To create the lakes, silver was written without the sort of \
+a rebuild (but with the same rows). Gold was written by the SQL of the models, with `parking_latest` and \
+`parking_typical_week` from the newest weeks only. Then both lakes were maintained. Each lake is measured in {rounds} \
+processes, with {count} polls each after a warm-up poll."""
 _GOAL = 1.3
 _SHOWN = 8
 

@@ -20,10 +20,10 @@ from foss_platform_tests.benchmarks.report import Figure, Report
 _SEED = "silver.parking_sites"
 _METHOD = """\
 Bronze has {rows:,} rows (9 sites, a poll every 2 minutes, {polls:,} polls in the log). Ours: `dbt build \
---full-refresh` of the models and the seed, in process, committed to Iceberg. Bare: the SQL that dbt compiled, run in \
-the same order over the same rows as Parquet, with `COPY TO` Parquet for each model (zstd, level 1, as PyIceberg \
-writes). Same memory limit (4 GB), threads and time zone. Each round runs in a new process, imports not counted. The \
-time of ours does not include the tests."""
+--full-refresh` of the models and the seed, in process, committed to Iceberg. Bare DuckDB: the SQL that dbt compiled, \
+run in the same order over the same rows as Parquet. Each model is written as Parquet with `COPY TO` (zstd, level 1, \
+as PyIceberg writes). Memory limit (4 GB), threads and time zone are the same. Each round runs in a new process, and \
+imports are not counted. The time of ours does not include the tests."""
 
 
 def run(bench: Bench) -> Report:

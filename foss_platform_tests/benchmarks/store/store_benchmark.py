@@ -10,12 +10,12 @@ from foss_platform_tests.benchmarks.store.store_lake import Seconds, Sizes, meas
 from foss_platform_tests.services.servers.programs import DOCKER
 
 _METHOD = """\
-Servers: Postgres + MinIO on this machine with the settings of `docker/`. Folder: SQLite + a folder on the same disk. \
-DuckDB builds on both. {rounds} rounds in one warm process, each from two empty lakes. Each operation runs on one \
-side, then on the other. Append: {single} validated polls of 9 records by the code path of `foss run`, after {warm} \
-warm-up polls. Their median is the result of the round. Replay: {replayed:,} polls of {origin} in one commit per \
-table. Rebuild: `dbt build --full-refresh` with its tests, the second in a row. Maintenance: full maintenance of all \
-tables, with no retention of new unreferenced files."""
+Servers: Postgres and MinIO on this machine with the settings of `docker/`. Folder: SQLite and a folder on the same \
+disk. DuckDB builds on both sides. {rounds} rounds in one warm process, each from two empty lakes. Each operation runs \
+on one side, then on the other. Append: {single} validated polls of 9 records, committed as `foss run` does, after \
+{warm} warm-up polls. The median of these polls is the result of the round. Replay: {replayed:,} polls of {origin} in \
+one commit per table. Rebuild: the second of two runs of `dbt build --full-refresh` with its tests. Maintenance: full \
+maintenance of all tables, without a retention time for unreferenced files."""
 _WORK = {"append": "append of one poll", "replay": "bulk replay", "rebuild": "rebuild", "clean-up": "maintenance"}
 _SMALL = Sizes(50, 1, 1)
 

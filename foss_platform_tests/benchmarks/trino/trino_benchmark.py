@@ -7,14 +7,14 @@ from foss_platform_tests.benchmarks.trino.trino_sides import HEAP, Found, measur
 from foss_platform_tests.services.servers.programs import TRINO, versions
 
 _METHOD = """\
-Bronze has {rows:,} rows (synthetic: 9 sites, a poll every 2 minutes) on a lake that both engines read, with Postgres \
-and a folder on this machine. Ours: `dbt build --full-refresh` of seed and models in a warm process, committed to \
-Iceberg, on a Trino {version} of {servers}, and on DuckDB with as much memory. By hand: the SQL that dbt compiled for \
-Trino, in the same order, each model as `CREATE TABLE … AS` in a separate schema, without the sort, casts and \
-maintenance of ours. Alternating rounds: {rounds}, after a first build of at most a million rows that warms the \
-servers. Wall seconds, because Trino works in other processes. An increment: one more poll of 9 records and a `dbt \
-build` of the same nodes, {steps} per engine after a first one. Checksums computed by Trino show that all sides wrote \
-the same rows."""
+Bronze has {rows:,} rows (synthetic: 9 sites, a poll every 2 minutes). Both engines read the same lake, with its \
+catalog in Postgres and its files in a folder on this machine. Ours: `dbt build --full-refresh` of seed and models in \
+a warm process, committed to Iceberg, on a Trino {version} of {servers}, and on DuckDB with as much memory. By hand: \
+the SQL that dbt compiled for Trino, run in the same order, with each model as `CREATE TABLE … AS` in a separate \
+schema, without the sort, casts and maintenance of ours. Number of alternating rounds: {rounds}, after a first build \
+of at most a million rows that warms the servers. Times are wall-clock times, because Trino works in other processes. \
+An increment is one more poll of 9 records and a `dbt build` of the same nodes, measured {steps} times per engine \
+after a first one. Checksums computed by Trino show that all sides wrote the same rows."""
 _GOAL = 1.3
 _LIMIT_SECONDS = 4 * 3_600.0
 

@@ -88,7 +88,7 @@ def test_ordinary_field_names_are_accepted(name: str) -> None:
 @pytest.mark.parametrize("name", ["at", "AT", "At"])
 def test_a_field_named_twice_is_named(name: str) -> None:
     problem = problem_of(page_with("contract.1.name", name))
-    assert "named twice" in problem
+    assert "occur twice" in problem
     assert name in problem
 
 
