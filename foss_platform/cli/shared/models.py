@@ -10,7 +10,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 
 if TYPE_CHECKING:
-    from foss_platform.transform.pipelines import Division
+    from foss_platform.transform.plan.pipelines import Division
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Models:
 def fed_models(settings: Settings, pipeline: str) -> Models:
     """Return the models that a pipeline feeds, and the seeds that they read."""
     from foss_platform.transform.manifest import read_manifest
-    from foss_platform.transform.pipelines import divide_by_pipeline
+    from foss_platform.transform.plan.pipelines import divide_by_pipeline
 
     manifest = read_manifest(settings)
     division = divide_by_pipeline(manifest)
@@ -51,7 +51,7 @@ def named_models(settings: Settings, name: str | None) -> Models:
         If the name is neither a pipeline nor a model.
     """
     from foss_platform.transform.manifest import read_manifest
-    from foss_platform.transform.pipelines import divide_by_pipeline, named, with_readers
+    from foss_platform.transform.plan.pipelines import divide_by_pipeline, named, with_readers
 
     manifest = read_manifest(settings)
     division = divide_by_pipeline(manifest)

@@ -19,10 +19,10 @@ from foss_platform.errors import FossError, LastingError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.tables import load_table
 from foss_platform.transform.manifest import read_subset
+from foss_platform.transform.plan.stale_nodes import stale_nodes, tests_of
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.run_positions import table_of
 from foss_platform.transform.runner import build
-from foss_platform.transform.stale_nodes import stale_nodes, tests_of
 
 
 def build_nodes(

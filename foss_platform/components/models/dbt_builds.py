@@ -14,7 +14,7 @@ from dagster_dbt import dbt_assets
 
 from foss_platform.components.models.dbt_translator import LakeTranslator
 from foss_platform.settings import Settings
-from foss_platform.transform.pipelines import Division, divide_by_pipeline
+from foss_platform.transform.plan.pipelines import Division, divide_by_pipeline
 
 UNIQUE_ID = "dagster_dbt/unique_id"
 _LONGEST_NAME = 100
