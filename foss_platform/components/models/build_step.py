@@ -19,7 +19,7 @@ from foss_platform.errors import FossError, LastingError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.tables import load_table
 from foss_platform.transform.manifest import read_subset
-from foss_platform.transform.plan.stale_nodes import stale_nodes, tests_of
+from foss_platform.transform.plan.stale_nodes import attached_tests, stale_nodes
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.run_positions import table_of
 from foss_platform.transform.runner import build
@@ -45,7 +45,7 @@ def build_nodes(
     checks = {unique_id for unique_id, key in project.checks.items() if key in context.selected_asset_check_keys}
     catalog = open_catalog(platform.settings)
     stale = stale_nodes(manifest, project.division, catalog, assets)
-    chosen = {*assets, *checks, *stale, *tests_of(manifest, stale)}
+    chosen = {*assets, *checks, *stale, *attached_tests(manifest, stale)}
     for notice in read_subset(platform.settings, manifest).notices:
         if notice.unique_id in chosen:
             context.log.warning(str(notice))

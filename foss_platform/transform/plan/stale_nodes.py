@@ -29,7 +29,7 @@ def stale_nodes(
     ]
 
 
-def tests_of(manifest: Mapping[str, Any], nodes: Collection[str]) -> list[str]:
+def attached_tests(manifest: Mapping[str, Any], nodes: Collection[str]) -> list[str]:
     """Return the tests that dbt attaches to the nodes."""
     return [
         unique_id

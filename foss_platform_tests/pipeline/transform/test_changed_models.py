@@ -1,6 +1,7 @@
 """A model that has changed since its table was built, and a seed that two runs build at once."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -94,7 +95,7 @@ class _SeedRun:
 
     def store(self, site: str) -> None:
         self.connection.execute(f"create view foss_state.incoming as select '{site}' as site")
-        options = {
+        options: dict[str, Any] = {
             "table": ["silver", "parking_sites"],
             "upstream": [],
             "merge": None,
@@ -104,7 +105,7 @@ class _SeedRun:
             "unique_id": "seed.foss_platform.parking_sites",
             "only_when_changed": True,
         }
-        self.plugin.store(TargetConfig("foss_state.incoming", [], options, None))  # type: ignore[arg-type]
+        self.plugin.store(TargetConfig("foss_state.incoming", [], options))
 
     def rows(self) -> list[tuple[str]]:
         return self.connection.execute("select site from silver.parking_sites").fetchall()
