@@ -12,9 +12,10 @@ from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.components.shared.loading import Platform
 from foss_platform.definitions import build_defs
 from foss_platform.errors import ConfigurationError, FossError, own_error, was_interrupted
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
 from foss_platform_tests.pipeline.transform.dbt_projects import interrupt_when, project_with, start_foss
+from foss_platform_tests.repository import PROJECT_ROOT
 
 PIPELINE = "stavanger_parking"
 
