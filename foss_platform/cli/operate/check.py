@@ -1,9 +1,11 @@
 """`foss check`: check offline whether the project's files can be used. See `foss validate` for the services."""
 
 import json
+import os
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,6 +13,9 @@ from rich.markup import escape
 from foss_platform.cli.shared.pages import all_pages
 from foss_platform.cli.shared.terminal import output
 from foss_platform.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from foss_platform.ingest.page.problems import PageProblem
 
 
 def check(
@@ -20,7 +25,7 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Check the project's pages and report all problems at once. Exit with code 1 if there is a problem."""
+    """Check the project's files and report all problems at once. Exit with code 1 if there is a problem."""
     pages = all_pages()
     if page:
         wanted = {one.as_posix().removesuffix("/defs.yaml").rstrip("/") for one in page}
@@ -32,10 +37,11 @@ def check(
             )
         pages = chosen
     problems = [problem for one in pages for problem in one.problems]
+    outdated = [] if page else _outdated_files()
     if as_json:
-        typer.echo(json.dumps([asdict(problem) for problem in problems], indent=2))
+        typer.echo(json.dumps([asdict(problem) for problem in [*problems, *outdated]], indent=2))
     else:
-        for problem in problems:
+        for problem in [*problems, *outdated]:
             output().print(f"[red]✗[/] {escape(str(problem))}", soft_wrap=True)
         broken = sum(bool(one.problems) for one in pages)
         verdict = (
@@ -44,4 +50,21 @@ def check(
             else f"[green]{len(pages)} pages, no problem.[/]"
         )
         output().print(verdict)
-    raise typer.Exit(1 if problems else 0)
+    raise typer.Exit(1 if problems or outdated else 0)
+
+
+def _outdated_files() -> "list[PageProblem]":
+    from foss_platform.ingest.page.problems import PageProblem
+    from foss_platform.new_project.platform_files import outdated_files
+    from foss_platform.settings import load_settings
+
+    settings = load_settings()
+    installed = f"foss-platform {version('foss-platform')}"
+    folder = Path(os.path.relpath(settings.dbt_project, settings.project)).as_posix()
+    remedy = f"Run `foss init --update {os.path.relpath(settings.project)}`."
+    return [
+        PageProblem(
+            f"{folder}/{path}", 1, "", f"This file of the platform is not the one of the installed {installed}.", remedy
+        )
+        for path in outdated_files(settings.dbt_project)
+    ]

@@ -81,3 +81,39 @@ def test_a_used_folder_is_refused(tmp_path: Path, foss: Foss, dry_run: tuple[str
     assert [file.name for file in used.iterdir()] == ["notes.txt"]
     code, _, err = foss("init", str(used / "notes.txt"))
     assert (code, "is not a folder" in err) == (2, True)
+
+
+def test_files_that_differ_from_the_installed_version_are_named_and_updated(
+    tmp_path: Path, foss: Foss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "city"
+    foss("init", str(project))
+    monkeypatch.chdir(project / "defs")
+    assert foss("check")[0] == 0
+    own = project / "dbt_project" / "models" / "own.sql"
+    own.write_text("select 1 as one")
+    changed, lost = project / "dbt_project/macros/steps.sql", project / "dbt_project/profiles.yml"
+    correct = changed.read_text()
+    changed.write_text("-- of an earlier version")
+    lost.unlink()
+
+    code, out, _ = foss("check")
+    assert code == 1
+    assert "dbt_project/macros/steps.sql:1: This file of the platform is not the one of the installed" in out
+    assert "dbt_project/profiles.yml:1: " in out
+    assert "Run `foss init --update ..`." in out
+    # pages that are named are judged alone
+    assert foss("check", "dbt")[0] == 0
+
+    code, out, _ = foss("init", "--update", "..", "--dry-run")
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert not lost.exists()
+    foss("init", "--update", "..")
+    assert (changed.read_text(), lost.exists(), own.exists()) == (correct, True, True)
+    assert foss("check")[0] == 0
+    assert "Up to date" in foss("init", "--update", "..")[1]
+
+
+def test_only_a_project_can_be_updated(tmp_path: Path, foss: Foss) -> None:
+    code, _, err = foss("init", "--update", str(tmp_path))
+    assert (code, "is not a project" in err) == (2, True)
