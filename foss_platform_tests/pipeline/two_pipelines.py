@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform.transform.project.folders import target_folder
 from foss_platform.transform.project.parsed import prepare_project
 from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT, project_with
+from foss_platform_tests.repository import PROJECT_ROOT
 
 PARKING, BIKES = "stavanger_parking", "city_bikes"
 PAGE = f"""\

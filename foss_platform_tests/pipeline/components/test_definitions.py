@@ -14,8 +14,9 @@ from foss_platform.components.models.project_check import PROJECT_ASSET
 from foss_platform.components.shared.broken_page import broken_page
 from foss_platform.components.shared.loading import Platform
 from foss_platform.definitions import build_defs
-from foss_platform.settings import PROJECT_ROOT, Settings, Switch
+from foss_platform.settings import Settings, Switch
 from foss_platform.transform.project.manifest import read_manifest
+from foss_platform_tests.repository import PROJECT_ROOT
 
 BRONZE = dg.AssetKey(["bronze", "stavanger_parking"])
 PIPELINE = "stavanger_parking"
