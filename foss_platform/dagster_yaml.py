@@ -13,7 +13,7 @@ telemetry: {enabled: false}
 # the dialog would cover the page at the first visit
 nux: {enabled: false}
 concurrency:
-  # one writer per table, one dbt build at a time. With `op`, a waiting run would start and keep a core busy
+  # one writer per table, one dbt build per pipeline. With `op`, a waiting run would start and keep a core busy
   pools: {granularity: run, default_limit: 1}
 # a queued run waits up to this long; the default is 5
 run_queue: {dequeue_interval_seconds: 1}
@@ -35,6 +35,7 @@ retention:
 #: SHA-256 of the files that earlier versions wrote.
 _EARLIER = frozenset(
     {
+        "3150b17b583374abed921409fc5031f4e4f22aecfbc992726b37e1c0938c71e9",
         "fc0f38fcdb85d53666496503639cb07e20e3df78c2daa74c6c7975962be620cb",
         "0e20859b3a0a7fb9544e60289a7c0b6d966872980032f963171dc085ec4d6294",
         "1840679e6d950b5583d497f42774b4ec99838621e68f8d5b93731f2350afa386",

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-import foss_platform.defs as pages_package
 from foss_platform.components.load_pages import load_pages
 from foss_platform.components.shared.loading import Platform, loading_with
 from foss_platform.components.shared.run_executor import run_executor
@@ -13,16 +12,16 @@ from foss_platform.settings import load_settings
 
 
 def build_defs(platform: Platform) -> dg.Definitions:
-    """Build the definitions of all pages in `defs/` with this platform's settings, clock and HTTP session.
+    """Build the definitions of all pages of the project with this platform's settings, clock and HTTP session.
 
     Raises
     ------
     FossError
-        If the dbt project cannot be read. A broken page disables only its own assets.
+        If the project or its dbt project cannot be read. A broken page disables only its own assets.
     """
     try:
         with loading_with(platform):
-            pages = load_pages(pages_package)
+            pages = load_pages(platform.settings.defs_folder)
     except Exception as error:
         # Dagster's server shows this error: one line and its remedy, without the frames of three frameworks
         if (own := own_error(error)) is None:

@@ -14,9 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError
+from foss_platform.project import find_project, is_project, pages_folder
 from foss_platform.secrets import FILE_SUFFIX, read_secret
-
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Environment(StrEnum):
@@ -64,21 +63,27 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FOSS_", frozen=True, extra="ignore")
 
     environment: Environment = Environment.LOCAL
-    home: Path = Field(default=PROJECT_ROOT / ".foss", description="folder of the embedded lake and of Dagster's state")
+    project: Path = Field(
+        default_factory=find_project, description="folder of the pages, the models and pyproject.toml"
+    )
+    home: Path = Field(
+        default_factory=lambda given: given["project"] / ".foss",
+        description="folder of the embedded lake and of Dagster's state",
+    )
     engine: Engine = Engine.DUCKDB
     automation: Switch = Field(default=Switch.ON, description="schedules and automation run by themselves")
     feed: FeedMode = FeedMode.LIVE
     duckdb_memory_limit: str = Field(default="4GB", description="in DuckDB's notation, e.g. 4GB")
     duckdb_temp_directory: Path | None = Field(default=None, description="where DuckDB spills; <home>/spill unless set")
     duckdb_threads: int | None = Field(default=None, ge=1)
-    dbt_project: Path = PROJECT_ROOT / "dbt_project"
+    dbt_project: Path = Field(default_factory=lambda given: given["project"] / "dbt_project")
     trino_url: str | None = Field(default=None, description="the coordinator, e.g. https://trino.example:8443")
     trino_user: str | None = None
     trino_password: SecretStr | None = Field(default=None, description="or FOSS_TRINO_PASSWORD_FILE")
     trino_catalog: str = Field(default="engineer", description="the lake's catalog name in Trino")
     trino_ca_file: Path | None = Field(default=None, description="the CA certificate of Trino's certificate, as PEM")
 
-    @field_validator("home", "dbt_project", "duckdb_temp_directory", mode="before")
+    @field_validator("project", "home", "dbt_project", "duckdb_temp_directory", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
         if value == "":
@@ -101,10 +106,17 @@ class Settings(BaseSettings):
             raise ValueError("it is not an address such as https://trino.example:8443")
         return value
 
-    @field_validator("home", "dbt_project")
+    @field_validator("project", "home", "dbt_project")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("project")
+    @classmethod
+    def _a_project(cls, value: Path) -> Path:
+        if not is_project(value):
+            raise ValueError('it is not a project: it has no pyproject.toml with [tool.dg] directory_type = "project"')
+        return value
 
     @property
     def spill_directory(self) -> Path:
@@ -114,7 +126,7 @@ class Settings(BaseSettings):
     @property
     def defs_folder(self) -> Path:
         """The folder of the project's pages."""
-        return PROJECT_ROOT / "foss_platform" / "defs"
+        return pages_folder(self.project)
 
     @property
     def dagster_home(self) -> Path:
@@ -147,6 +159,8 @@ def load_settings() -> Settings:
         problems = "; ".join(
             f"FOSS_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']} (it is {_shown(item['input'])})"
             for item in error.errors()
+            # a default that follows from the value of another setting, which is invalid
+            if item["type"] != "default_factory_not_called"
         )
         raise ConfigurationError(
             f"Bad settings: {problems}.", "Correct or unset these environment variables."

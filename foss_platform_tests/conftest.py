@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from foss_platform.ingest.page.feed import Feed
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform.transform.project.folders import target_folder
 from foss_platform.transform.project.parsed import prepare_project
+from foss_platform_tests.repository import PROJECT_ROOT
 
 REAL_RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-2020-10-14_2020-11-15.jsonl.gz"
 PARKING_PAGE = PROJECT_ROOT / "foss_platform" / "defs" / "stavanger_parking" / "defs.yaml"
@@ -25,7 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide the developer's settings, catalog and Dagster home from all tests."""
-    for variable in ("FOSS_FEED", "FOSS_ENVIRONMENT", "FOSS_AUTOMATION", "STAVANGER_PARKING_URL", "DAGSTER_HOME"):
+    for variable in (
+        "FOSS_PROJECT",
+        "FOSS_FEED",
+        "FOSS_ENVIRONMENT",
+        "FOSS_AUTOMATION",
+        "STAVANGER_PARKING_URL",
+        "DAGSTER_HOME",
+    ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("FOSS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYICEBERG_HOME", str(tmp_path))

@@ -19,6 +19,7 @@ from foss_platform.cli.operate.adopt import adopt
 from foss_platform.cli.operate.check import check
 from foss_platform.cli.operate.cleanup import cleanup
 from foss_platform.cli.operate.drop import drop
+from foss_platform.cli.operate.init import init
 from foss_platform.cli.operate.move import move
 from foss_platform.cli.operate.parity import parity
 from foss_platform.cli.operate.validate import validate
@@ -58,7 +59,7 @@ for panel, commands in {
     "Run": (run_pipeline, dev, demo, feed),
     "Explore": (status, tables, sql, history, diff),
     "Repair": (replay, rebuild, rollback),
-    "Operate": (check, validate, cleanup, drop, adopt, move, parity),
+    "Operate": (init, check, validate, cleanup, drop, adopt, move, parity),
 }.items():
     for command in commands:
         app.command(command.__name__, rich_help_panel=panel)(command)

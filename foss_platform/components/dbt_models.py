@@ -4,7 +4,7 @@ See `components.models.dbt_builds` for the steps that build them, `components.mo
 and `components.models.dbt_translator` for how a node appears in Dagster.
 """
 
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 
@@ -16,19 +16,33 @@ from foss_platform.components.shared.failures import failure
 from foss_platform.components.shared.loading import Platform, current_platform
 from foss_platform.components.shared.run_executor import run_executor
 from foss_platform.errors import ConfigurationError, FossError
+from foss_platform.ingest.page.operations import DbtModelsPage
 from foss_platform.transform.project.parsed import prepare_project
 
 #: Run tag or op tag that requests a build from scratch.
 REBUILD_TAG = "foss/rebuild"
 
 
-class DbtModels(dg.Component, dg.Model, dg.Resolvable):
-    """The whole dbt project, built in process."""
+class DbtModels(dg.Component):
+    """All models, seeds and tests of the dbt project. dbt runs in the process of the run."""
+
+    def __init__(self, page: DbtModelsPage) -> None:
+        self.page = page
+
+    @classmethod
+    def get_model_cls(cls) -> type[DbtModelsPage]:
+        """Return the model of the page's attributes."""
+        return DbtModelsPage
+
+    @classmethod
+    def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> Self:
+        """Create the component from the validated page."""
+        return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return the assets, the checks of their logic and health, and the jobs that build and rebuild them."""
         platform = current_platform()
-        judged = project_check(platform)
+        judged = project_check(platform, self.page.owners)
         try:
             parsed = prepare_project(platform.settings)
         except ConfigurationError:

@@ -5,9 +5,13 @@ component tree reads every page below its root, so each page gets its own tree.
 """
 
 import importlib
+import importlib.util
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
+from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -20,16 +24,32 @@ from foss_platform.ingest.page.read_pages import PAGE_FILE, read_pages
 _logger = logging.getLogger(__name__)
 
 
-def load_pages(package: ModuleType) -> list[dg.Definitions]:
-    """Return the definitions of each page and of each Python module in the package `defs`.
+def load_pages(defs: Path) -> list[dg.Definitions]:
+    """Return the definitions of each page and of each Python module in a project's folder of pages.
 
     A page that cannot be read or built becomes an asset that names its problems (`broken_page`).
     """
-    defs = Path(next(iter(package.__path__)))
     pages = read_pages(defs)
     found = [broken_page(page.folder, [str(problem) for problem in page.problems]) for page in pages if page.problems]
     usable = [page.folder for page in pages if not page.problems]
-    return found + [_build(package.__name__, defs, folder) for folder in [*usable, *_python_modules(defs)]]
+    package = _import_package(defs)
+    return found + [_build(package, defs, folder) for folder in [*usable, *_python_modules(defs)]]
+
+
+def _import_package(defs: Path) -> str:
+    """Make the folder importable as a package, and return the package's name.
+
+    Dagster reads pages as modules, but a project need not be installed. A name made from the path cannot collide with
+    the pages of another project, nor with a module that happens to be called `defs`. An `__init__.py` is not run.
+    """
+    name = f"foss_pages_{sha256(str(defs.resolve()).encode()).hexdigest()[:16]}"
+    if name not in sys.modules:
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(defs)]
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+    # otherwise a page that was added after the first loading may not be found
+    importlib.invalidate_caches()
+    return name
 
 
 def _build(package: str, defs: Path, folder: str) -> dg.Definitions:

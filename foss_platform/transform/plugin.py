@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
@@ -34,10 +35,11 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, position_properties
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
-from foss_platform.lake.table.tables import find_table, list_tables
+from foss_platform.lake.table.tables import TableSpec, find_table, list_tables
 from foss_platform.transform.handover import manifest_file_of_run, settings_of_run, stop_of_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
+from foss_platform.transform.plan.changed_models import refuse_other_columns
 from foss_platform.transform.project.parsed import kept_project
 
 #: The table from which the macros read positions: (table_name, source_name, source_uuid, sequence_number).
@@ -114,18 +116,35 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             properties,
             {"foss.engine": "duckdb", "foss.build": "step" if merge else "whole"},
         )
+        is_seed = options["only_when_changed"]
+        try:
+            self._pin(name, self._committed(spec, rows, found, logic if is_seed else ""))
+        except PassingError:
+            # each pipeline's run builds a changed seed, so another run may have committed the same rows meanwhile
+            current = find_table(self._catalog, name) if is_seed else None
+            if current is None or not _is_built_with(current, logic):
+                raise
+            self._pin(name, current)
+
+    def _committed(self, spec: TableSpec, rows: DerivedRows, found: Table | None, unless_built_with: str) -> Table:
+        """Return the table after the commit of the rows, or as it is if it was built with this logic."""
+        assert self._connection is not None
+        assert self._catalog is not None
+        name, schema = spec.name, spec.schema
+        assert isinstance(schema, pa.Schema)
         if found is None:
             # an increment merges into a table that this run has read: if it is missing now, it was dropped meanwhile
-            if merge is not None:
+            if rows.merge is not None:
                 raise PassingError(f"{name} was dropped while this run was building it.", "Run again.")
-            self._pin(name, create_derived(self._catalog, spec, self._connection, rows))
-            return
+            return create_derived(self._catalog, spec, self._connection, rows)
         table = follow_properties(self._catalog, name, found, spec.all_properties())
-        if options["only_when_changed"] and _is_built_with(table, logic):
-            return
-        if merge is None:
-            adapt_columns(self._catalog, name, table, arrow_schema)
-        self._pin(name, commit_derived(self._catalog, name, self._connection, rows))
+        if unless_built_with and _is_built_with(table, unless_built_with):
+            return table
+        if rows.merge is None:
+            adapt_columns(self._catalog, name, table, schema)
+        else:
+            refuse_other_columns(name, table, schema)
+        return commit_derived(self._catalog, name, self._connection, rows)
 
     def _tables_to_pin(self, catalog: Catalog) -> dict[TableName, Table]:
         wanted = stop_of_run().tables

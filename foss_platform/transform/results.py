@@ -33,7 +33,7 @@ class NodeResult:
     Attributes
     ----------
     failures
-        Rows that a test found. None for other nodes.
+        Rows that a test found. None for other nodes, and for a test that did not run.
     message
         dbt's message for tests and errors, or the platform's own message if it recognizes the error.
     is_lasting
@@ -57,14 +57,14 @@ class NodeResult:
 def node_result(settings: Settings, data: Any) -> NodeResult:
     """Return a node's result from dbt's event at its end."""
     run = data.run_result
-    is_test = data.node_info.resource_type == "test"
     status, message = NodeStatus(data.node_info.node_status), str(run.message)
+    has_run = data.node_info.resource_type == "test" and status in (NodeStatus.PASS, NodeStatus.WARN, NodeStatus.FAIL)
     error = failure_of_engine(settings, message) if status is NodeStatus.ERROR else None
     return NodeResult(
         unique_id=data.node_info.unique_id,
         status=status,
         seconds=float(run.execution_time),
-        failures=int(run.num_failures) if is_test else None,
+        failures=int(run.num_failures) if has_run else None,
         message=message if error is None else str(error),
         # a test would find the same rows again
         is_lasting=status is NodeStatus.FAIL or isinstance(error, LastingError),

@@ -15,13 +15,14 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop
-from foss_platform.transform.missing_sources import create_missing_sources
+from foss_platform.transform.plan.changed_models import with_advice
+from foss_platform.transform.plan.missing_sources import create_missing_sources
+from foss_platform.transform.plan.selection import divide
 from foss_platform.transform.project.invoke import DbtFolders, first_lines, invoke
 from foss_platform.transform.project.manifest import manifest_of, read_subset
 from foss_platform.transform.project.parsed import prepare_project, run_folder
 from foss_platform.transform.results import NodeResult, failure_of_engine
 from foss_platform.transform.run_positions import tables_of_run
-from foss_platform.transform.selection import divide
 
 if TYPE_CHECKING:
     from foss_platform.transform.trino.run import TrinoRun
@@ -106,7 +107,8 @@ def build(
     worker.start()
     try:
         while (result := results.get()) is not None:
-            yield runs[0].finished(result) if runs else result
+            result = runs[0].finished(result) if runs else result
+            yield result if full_refresh else with_advice(manifest, catalog, result)
     except BaseException:
         stop.set()
         raise

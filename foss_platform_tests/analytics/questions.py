@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from foss_platform.settings import PROJECT_ROOT
+from foss_platform_tests.repository import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "docs" / "analytics"
 DOCUMENT = PROJECT_ROOT / "docs" / "ANALYTICS.md"

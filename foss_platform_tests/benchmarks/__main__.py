@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from foss_platform.settings import PROJECT_ROOT
 from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, environment
 from foss_platform_tests.benchmarks.report import Report, machine, markdown, table
+from foss_platform_tests.repository import PROJECT_ROOT
 
 BENCHMARKS = {
     "rebuild": "rebuild of silver and gold from ten million rows, against bare DuckDB with the same SQL",

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
+from foss_platform_tests.repository import PROJECT_ROOT
 
 _LIMIT_SECONDS = 1_800
 _LAKE_LIMIT_SECONDS = 4 * 3_600

@@ -24,7 +24,7 @@ from foss_platform.ingest.recording.recording import (
     read_recording,
     row_body,
 )
-from foss_platform.settings import PROJECT_ROOT
+from foss_platform_tests.repository import PROJECT_ROOT
 
 RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-2020-10-14_2020-11-15.jsonl.gz"
 FIRST, END = "2020-10-24T16:00:00Z", "2020-10-26T23:00:00Z"

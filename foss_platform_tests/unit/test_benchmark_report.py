@@ -6,9 +6,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from foss_platform.settings import PROJECT_ROOT
 from foss_platform_tests.benchmarks.__main__ import BENCHMARKS, main
 from foss_platform_tests.benchmarks.report import NOT_MEASURED, Figure, Report, is_of_full_run, markdown, table
+from foss_platform_tests.repository import PROJECT_ROOT
 
 PAGE = PROJECT_ROOT / "docs" / "BENCHMARKS.md"
 COMMAND = "python -m foss_platform_tests.benchmarks --write dlt"

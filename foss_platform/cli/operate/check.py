@@ -4,7 +4,9 @@ See `foss validate` for the services.
 """
 
 import json
+import os
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,9 +28,9 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Check the project's pages and dbt models, and report all problems at once. Exit with code 1 if there is one.
+    """Check the project's files and report all problems at once. Exit with code 1 if there is a problem.
 
-    The dbt project is not checked if PAGE is given.
+    Only the pages are checked if PAGE is given.
     """
     pages, of_dbt = all_pages(), [] if page else _dbt_problems()
     if page:
@@ -40,7 +42,8 @@ def check(
                 f"Known pages: {', '.join(one.folder for one in pages) or 'none yet'}.",
             )
         pages = chosen
-    problems = [problem for one in pages for problem in one.problems] + of_dbt
+    outdated = [] if page else _outdated_files()
+    problems = [*(problem for one in pages for problem in one.problems), *of_dbt, *outdated]
     if as_json:
         typer.echo(json.dumps([asdict(problem) for problem in problems], indent=2))
     else:
@@ -79,3 +82,20 @@ def _dbt_problems() -> "list[PageProblem]":
             ]
         problem = project.problem
     return [PageProblem(f"{folder}/{problem.file}", problem.line, "", f"dbt: {problem.text}.", "")]
+
+
+def _outdated_files() -> "list[PageProblem]":
+    from foss_platform.ingest.page.problems import PageProblem
+    from foss_platform.new_project.platform_files import outdated_files
+    from foss_platform.settings import load_settings
+
+    settings = load_settings()
+    installed = f"foss-platform {version('foss-platform')}"
+    folder = Path(os.path.relpath(settings.dbt_project, settings.project)).as_posix()
+    remedy = f"Run `foss init --update {os.path.relpath(settings.project)}`."
+    return [
+        PageProblem(
+            f"{folder}/{path}", 1, "", f"This file of the platform is not the one of the installed {installed}.", remedy
+        )
+        for path in outdated_files(settings.dbt_project)
+    ]

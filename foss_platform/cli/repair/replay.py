@@ -1,4 +1,4 @@
-"""`foss replay`: load recorded polls into bronze, then build silver and gold."""
+"""`foss replay`: load recorded polls into bronze, then build the models that the pipeline feeds."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +16,9 @@ def replay(
 ) -> None:
     """Load the polls of FILE (.jsonl, .jsonl.gz or .csv) as if polled then. Polls loaded before are skipped."""
     from foss_platform.cli.shared.graph import run_job
+    from foss_platform.cli.shared.models import fed_models
     from foss_platform.cli.shared.recorded import take_in
-    from foss_platform.cli.shared.summary import show_verdicts
+    from foss_platform.cli.shared.summary import show_verdicts, show_waiting
     from foss_platform.settings import load_settings
 
     settings = load_settings()
@@ -28,11 +29,13 @@ def replay(
         f"{totals.known_polls:,} already loaded, {totals.failed_polls:,} failed; "
         f"{totals.rejected_records:,} records rejected"
     )
-    if bronze_only:
+    models = None if bronze_only else fed_models(settings, pipeline)
+    if models is None or not models.tables:
         return
     with messages().status("building silver and gold …"):
-        run = run_job(settings, "build")
+        run = run_job(settings, "build", models.tables, models.notices, models.problem)
     show_verdicts(run.checks)
     for error in run.errors:
         messages().print(f"[bold red]error:[/] {error}", soft_wrap=True)
+    show_waiting(models)
     raise typer.Exit(0 if run.works else 1)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import time
 from typing import Any
 
@@ -31,7 +32,7 @@ def demo() -> None:
     )
     console.print("Next: [bold]make dev FEED=recorded[/] shows the graph in Dagster's UI at http://127.0.0.1:3000")
     console.print(
-        f"  or: [bold]FOSS_HOME={settings.home} .venv/bin/foss sql "
+        f"  or: [bold]FOSS_HOME={settings.home} {os.path.relpath(sys.argv[0])} sql "
         f"\"select * from gold.parking_feed_health\"[/]", soft_wrap=True
     )  # fmt: skip
     console.print(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from http.client import HTTPException
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +21,7 @@ from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.cli.run.keeper import ENDING_SECONDS
 from foss_platform.cli.shared.terminal import messages, output
 from foss_platform.errors import ConfigurationError
-from foss_platform.settings import PROJECT_ROOT, FeedMode
+from foss_platform.settings import FeedMode
 
 # Where the excerpt is served from. Before it: enough polls to draw a day, and the feed's maintenance page. Four hours
 # after it: the feed's freeze.
@@ -49,6 +50,9 @@ def dev(
             settings = load_settings()
             os.environ["STAVANGER_PARKING_URL"] = _serve_excerpt(stack, speed)
         prepare_dagster_home(settings)
+        # Dagster's processes start in the project, so relative paths would name other folders
+        for name in ("project", "home", "dbt_project"):
+            os.environ[f"FOSS_{name.upper()}"] = str(getattr(settings, name))
         os.environ.setdefault("PYTHONWARNINGS", _HUSHED)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
@@ -56,7 +60,7 @@ def dev(
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: stop.set())
         output().print(f"Starting Dagster. Its state is in {settings.home}.", soft_wrap=True)
-        process = stack.enter_context(_dagster(port))
+        process = stack.enter_context(_dagster(port, settings.project))
         is_up, told, late = False, False, time.monotonic() + _READY_SECONDS
         while process.poll() is None and not stop.wait(0.2):
             if not is_up and not told and time.monotonic() > late:
@@ -93,13 +97,13 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def _dagster(port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _dagster(port: int, project: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start Dagster's processes and their keeper, which ends them when this process has ended, even by SIGKILL.
 
     They run in their own session, so Ctrl-C does not reach them and processes that the keeper left can be found.
     """
     command = [sys.executable, "-m", "foss_platform.cli.run.keeper", str(port)]
-    keeper = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True, stdin=subprocess.PIPE)
+    keeper = subprocess.Popen(command, cwd=project, start_new_session=True, stdin=subprocess.PIPE)
     assert keeper.stdin is not None
     try:
         yield keeper

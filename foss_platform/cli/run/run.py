@@ -1,5 +1,6 @@
 """`foss run`: poll once, then build silver and gold, through the asset graph, in this process."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,9 +10,10 @@ from foss_platform.cli.shared.pages import complete_pipeline, find_feed
 
 def run(
     pipeline: Annotated[str, typer.Argument(autocompletion=complete_pipeline, metavar="PIPELINE")],
+    bronze_only: Annotated[bool, typer.Option("--bronze-only", help="Do not build silver and gold.")] = False,
 ) -> None:
-    """Poll PIPELINE once, then build silver and gold. Exit code 0 only if all steps and checks succeeded."""
-    from foss_platform.cli.shared.graph import run_job
+    """Poll PIPELINE once, then build its silver and gold. Exit code 0 only if all steps and checks succeeded."""
+    from foss_platform.cli.shared.graph import run_job, run_poll
     from foss_platform.cli.shared.instance import require_writable
     from foss_platform.cli.shared.summary import show_run
     from foss_platform.cli.shared.terminal import messages
@@ -23,7 +25,19 @@ def run(
     # problems that prevent the run are reported before loading Dagster and dbt, which takes many seconds
     require_writable(settings.home)
     require_own(open_catalog(settings, judge=False))
-    with messages().status("polling, then building silver and gold …"):
-        result = run_job(settings, feed.name)
+    if bronze_only:
+        with messages().status("polling …"):
+            result = run_poll(settings, feed)
+    else:
+        from foss_platform.cli.shared.models import NO_MODELS, fed_models
+        from foss_platform.transform.project.parsed import ParseError
+
+        with messages().status("polling, then building silver and gold …"):
+            try:
+                models = fed_models(settings, feed.name)
+            except ParseError as error:
+                # a poll cannot be repeated later, so it does not wait for the correction
+                models = replace(NO_MODELS, problem=str(error))
+            result = run_job(settings, feed.name, notices=models.notices, problem=models.problem)
     show_run(pipeline, result)
     raise typer.Exit(0 if result.works else 1)

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,18 @@ from rich.markup import escape
 from foss_platform.cli.shared.instance import open_instance
 from foss_platform.cli.shared.terminal import messages
 from foss_platform.errors import ConfigurationError
+from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from foss_platform.ingest.page.feed import Feed
+
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """One check's verdict: `passed`, `warning` or `failed`."""
+    """One check's verdict: `passed`, `warning`, `failed` or `not run`."""
 
     asset: str
     check: str
@@ -52,19 +55,63 @@ class GraphRun:
         return self.success and not self.errors and all(check.verdict != "failed" for check in self.checks)
 
 
-def run_job(settings: Settings, job_name: str) -> GraphRun:
-    """Execute a job of the code location in this process, without daemon and UI."""
+def run_job(
+    settings: Settings,
+    job_name: str,
+    tables: Collection[TableName] = (),
+    notices: Sequence[str] = (),
+    problem: str = "",
+) -> GraphRun:
+    """Execute a job of the code location in this process, without daemon and UI.
+
+    Parameters
+    ----------
+    tables
+        The job's assets to materialize. Empty: all.
+    notices
+        Warnings to print once the definitions are loaded.
+    problem
+        Why the dbt project does not parse. It becomes an error of the run.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such job.
+    """
     quiet()
-    from foss_platform.components.shared.dead_runs import PROCESS_TAG, settle_dead_runs
+    import dagster as dg
+
     from foss_platform.components.shared.loading import Platform
     from foss_platform.definitions import build_defs
-    from foss_platform.process_marks import marks_of
 
-    problem = _dbt_problem(settings)
     defs = build_defs(Platform(settings))
     if job_name not in {job.name for job in defs.jobs or ()}:
-        raise problem or ConfigurationError(f"There is no job {job_name}.", "Add the page of dbt's models to `defs`.")
+        raise ConfigurationError(
+            f"The code location has no job {job_name}.", "Add the page of dbt's models (`defs/dbt/defs.yaml`)."
+        )
     job = defs.resolve_job_def(job_name)
+    for notice in notices:
+        messages().print(f"[yellow]warning:[/] {escape(notice)}", soft_wrap=True)
+    run = _execute(settings, job, [dg.AssetKey(list(table.identifier)) for table in tables] or None)
+    return replace(run, errors=[*run.errors, problem]) if problem else run
+
+
+def run_poll(settings: Settings, feed: "Feed") -> GraphRun:
+    """Poll a feed once as its job does, without models. Loads neither the other pages nor dbt."""
+    quiet()
+    import dagster as dg
+
+    from foss_platform.components.rest_feed import feed_asset, feed_job
+    from foss_platform.components.shared.loading import Platform
+
+    defs = dg.Definitions(assets=[feed_asset(feed, Platform(settings))], jobs=[feed_job(feed)])
+    return _execute(settings, defs.resolve_job_def(feed.name), None)
+
+
+def _execute(settings: Settings, job: "dg.JobDefinition", selection: "list[dg.AssetKey] | None") -> GraphRun:
+    from foss_platform.components.shared.dead_runs import PROCESS_TAG, settle_dead_runs
+    from foss_platform.process_marks import marks_of
+
     with open_instance(settings) as instance:
         marks = marks_of(settings)
         if dead := settle_dead_runs(instance, marks):
@@ -74,33 +121,14 @@ def run_job(settings: Settings, job_name: str) -> GraphRun:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
+            asset_selection=selection,
             tags={PROCESS_TAG: marks.address()},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         if any(_is_interrupted(event) for event in result.all_events):
             # Dagster reports Ctrl-C as a failed step
             raise KeyboardInterrupt
-        summary = _summary(result, instance)
-        return replace(summary, errors=[*summary.errors, str(problem)]) if problem is not None else summary
-
-
-def _dbt_problem(settings: Settings) -> ConfigurationError | None:
-    """Warn of nodes that are not built as dbt would build them. Return the problem of a project that does not parse."""
-    from foss_platform.transform.project.manifest import manifest_of, read_subset
-    from foss_platform.transform.project.parsed import prepare_project
-
-    try:
-        project = prepare_project(settings)
-    except ConfigurationError as error:
-        return error
-    subset = read_subset(project, manifest_of(project))
-    for remark in (*subset.notices, *subset.held_back.values()):
-        messages().print(f"[yellow]warning:[/] {escape(str(remark))}", soft_wrap=True)
-    if project.problem is None:
-        return None
-    return ConfigurationError(
-        f"{project.problem} The version that parsed last was built.", f"Correct it in {settings.dbt_project}."
-    )
+        return _summary(result, instance)
 
 
 def quiet() -> None:
@@ -131,9 +159,25 @@ def _summary(result: "dg.ExecuteInProcessResult", instance: "dg.DagsterInstance"
             )
         elif event.event_type_value == "STEP_FAILURE":
             errors.append(_step_error(event))
+    checks += _not_run(instance, result.run_id, {(check.asset, check.check) for check in checks})
     stats = instance.get_run_stats(result.run_id)
     seconds = (stats.end_time or 0) - (stats.start_time or 0)
     return GraphRun(result.run_id, result.success, seconds, metadata, checks, errors)
+
+
+def _not_run(instance: "dg.DagsterInstance", run_id: str, judged: set[tuple[str, str]]) -> list[CheckVerdict]:
+    """Return the checks of the run that have no verdict, because something before them failed."""
+    from dagster import DagsterEventType
+
+    planned = instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED).records
+    found = []
+    for event in (record.event_log_entry.dagster_event for record in planned):
+        if event is not None:
+            data = event.asset_check_planned_data
+            asset = "/".join(data.asset_key.path)
+            if (asset, data.check_name) not in judged:
+                found.append(CheckVerdict(asset, data.check_name, "not run", "something before it failed"))
+    return found
 
 
 def _is_interrupted(event: Any) -> bool:

@@ -1,6 +1,7 @@
 """Prints the results of a run: rows, rejected records, verdicts."""
 
 from foss_platform.cli.shared.graph import CheckVerdict, GraphRun
+from foss_platform.cli.shared.models import Models
 from foss_platform.cli.shared.terminal import VERDICTS, messages, output, table_of
 
 
@@ -30,6 +31,16 @@ def show_verdicts(checks: list[CheckVerdict]) -> None:
     if rows:
         console.print(table_of("Checks that did not pass", ("asset", "check", "verdict", "why"), rows))
     console.print(f"{len(passed)} of {len(checks)} checks passed")
+
+
+def show_waiting(models: Models) -> None:
+    """Print which models were left out because a table of another pipeline does not exist yet."""
+    for table, lacking in models.waiting.items():
+        messages().print(
+            f"[yellow]warning:[/] {table} was not built: it reads {lacking}, which does not exist yet. "
+            "A first run of its pipeline creates it.",
+            soft_wrap=True,
+        )
 
 
 def _tables(run: GraphRun) -> object:

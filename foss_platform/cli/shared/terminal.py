@@ -15,7 +15,12 @@ from foss_platform.errors import FossError
 
 _UNBOUNDED, _UNFOLDED = 240, 10_000
 
-VERDICTS = {"passed": "[green]✓ passed[/]", "warning": "[yellow]! warning[/]", "failed": "[red]✗ failed[/]"}
+VERDICTS = {
+    "passed": "[green]✓ passed[/]",
+    "warning": "[yellow]! warning[/]",
+    "failed": "[red]✗ failed[/]",
+    "not run": "[dim]- not run[/]",
+}
 
 
 def output() -> Console:

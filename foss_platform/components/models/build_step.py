@@ -18,10 +18,10 @@ from foss_platform.components.shared.table_preview import table_metadata
 from foss_platform.errors import FossError, LastingError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.tables import load_table
+from foss_platform.transform.plan.stale_nodes import attached_tests, stale_nodes
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.run_positions import table_of
 from foss_platform.transform.runner import build
-from foss_platform.transform.stale_nodes import stale_nodes, tests_of
 
 
 def build_nodes(
@@ -44,7 +44,7 @@ def build_nodes(
     checks = {unique_id for unique_id, key in project.checks.items() if key in context.selected_asset_check_keys}
     catalog = open_catalog(platform.settings)
     stale = stale_nodes(manifest, project.division, catalog, assets)
-    chosen = {*assets, *checks, *stale, *tests_of(manifest, stale)}
+    chosen = {*assets, *checks, *stale, *attached_tests(manifest, stale)}
     for remark in (*project.subset.notices, *project.subset.held_back.values()):
         if remark.unique_id in chosen:
             context.log.warning(str(remark))

@@ -14,7 +14,7 @@ from dagster_dbt import dbt_assets
 
 from foss_platform.components.models.dbt_translator import LakeTranslator
 from foss_platform.settings import Settings
-from foss_platform.transform.pipelines import Division, divide_by_pipeline
+from foss_platform.transform.plan.pipelines import Division, divide_by_pipeline
 from foss_platform.transform.project.manifest import manifest_of, read_subset
 from foss_platform.transform.project.parsed import ParsedProject
 from foss_platform.transform.supported.supported_dbt import Subset

@@ -13,7 +13,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 
 from foss_platform.components.rest_feed import SHARED_TAG
 from foss_platform.settings import Settings, Switch
-from foss_platform.transform.pipelines import Division, divide_by_pipeline
+from foss_platform.transform.plan.pipelines import Division, divide_by_pipeline
 from foss_platform.transform.supported.supported_dbt import Subset
 
 #: The groups of models that several pipelines feed, and of nodes that no pipeline feeds or reads alone.

@@ -5,6 +5,7 @@ happens while the project does not parse.
 """
 
 import json
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -21,12 +22,13 @@ PROJECT_PARSES = "project_parses"
 _INTERVAL_SECONDS = 30
 
 
-def project_check(platform: Platform) -> dg.Definitions:
+def project_check(platform: Platform, owners: Sequence[str]) -> dg.Definitions:
     """Return the asset, its check and the sensor that evaluates it."""
     spec = dg.AssetSpec(
         PROJECT_ASSET,
         description="The files of the dbt project. While they do not parse, runs build the version that parsed last.",
         group_name="ops",
+        owners=list(owners),
         kinds={"dbt"},
     )
     check_spec = dg.AssetCheckSpec(PROJECT_PARSES, asset=PROJECT_ASSET, description="dbt can parse the project.")

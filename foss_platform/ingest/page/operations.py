@@ -1,4 +1,4 @@
-"""The models of the platform's own pages: operations and platform health."""
+"""The models of the platform's own pages: dbt's models, operations and platform health."""
 
 from typing import Annotated
 
@@ -7,6 +7,12 @@ from pydantic import Field
 from foss_platform.ingest.page.cadence import Cadence
 from foss_platform.ingest.page.feed import PageModel
 from foss_platform.ingest.page.owners import Owners
+
+
+class DbtModelsPage(PageModel):
+    """The owners of the dbt project. The owners of a model are in its YAML file."""
+
+    owners: Owners
 
 
 class OperationsPage(PageModel):

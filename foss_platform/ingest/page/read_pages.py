@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.page.operations import OperationsPage, PlatformHealthPage
+from foss_platform.ingest.page.operations import DbtModelsPage, OperationsPage, PlatformHealthPage
 from foss_platform.ingest.page.problems import PageProblem, did_you_mean, problems_of
 from foss_platform.ingest.page.yaml_nodes import place_of, repeated_keys
 
@@ -22,14 +22,10 @@ _COMPONENTS = "foss_platform.components."
 FEED_TYPE = f"{_COMPONENTS}rest_feed.RestFeed"
 
 
-class _Empty(BaseModel):
-    model_config = {"extra": "forbid"}
-
-
 #: The platform's components, each with the model of its attributes.
 _MODELS: Mapping[str, type[BaseModel]] = {
     FEED_TYPE: Feed,
-    f"{_COMPONENTS}dbt_models.DbtModels": _Empty,
+    f"{_COMPONENTS}dbt_models.DbtModels": DbtModelsPage,
     f"{_COMPONENTS}operations.Operations": OperationsPage,
     f"{_COMPONENTS}platform_health.PlatformHealth": PlatformHealthPage,
 }

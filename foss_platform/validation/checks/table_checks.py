@@ -20,12 +20,12 @@ _REMEDY = "Restore the missing files from a backup, together with the catalog of
 
 def standing_in(trial: Trial) -> "Standing | None":
     """Return whether the configured catalog owns the files of its tables. None if that is not known now."""
-    from foss_platform.lake.ownership.mark import ForeignLakeError
+    from foss_platform.lake.ownership.mark import ForeignLakeError, NewerLakeError
     from foss_platform.lake.ownership.owner import standing_of
 
     try:
         return within(_OWNER_SECONDS, lambda: standing_of(_opened(trial)))
-    except ForeignLakeError:
+    except (ForeignLakeError, NewerLakeError):
         raise
     except (FossError, TooLate):
         return None

@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from foss_platform.settings import PROJECT_ROOT
 from foss_platform_tests.benchmarks.dagster.timeline import committed_between
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
 from foss_platform_tests.benchmarks.measure import BenchmarkError, environment, in_own_process
+from foss_platform_tests.repository import PROJECT_ROOT
 
 _GOLD = ("parking_latest", "parking_hourly", "parking_feed_health")
 _SECONDS_PER_TICK = 150

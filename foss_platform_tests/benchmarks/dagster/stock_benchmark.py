@@ -8,12 +8,12 @@ from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.cli.shared.instance import prepare_dagster_home
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import read_recording
-from foss_platform.settings import PROJECT_ROOT
 from foss_platform_tests.benchmarks.dagster.latency_benchmark import prepare
 from foss_platform_tests.benchmarks.dagster.timeline import last_commit
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
 from foss_platform_tests.benchmarks.measure import Bench, in_own_process, run_command, settings_of
 from foss_platform_tests.benchmarks.report import Figure, Report
+from foss_platform_tests.repository import PROJECT_ROOT
 
 _METHOD = """\
 Both sides run `dagster job execute` for one poll over local HTTP, which follows the included excerpt. The asset for \

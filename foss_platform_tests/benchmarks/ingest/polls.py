@@ -14,7 +14,8 @@ from foss_platform.cli.shared.pages import find_feed
 from foss_platform.ingest.recording.recording import RecordedPoll, read_recording
 from foss_platform.ingest.recording.replay import replay
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
+from foss_platform_tests.repository import PROJECT_ROOT
 
 PIPELINE = "stavanger_parking"
 REAL_RECORDING = PROJECT_ROOT.parent / "shared" / "data" / "stavanger" / "polls-2020-10-14_2020-11-15.jsonl.gz"

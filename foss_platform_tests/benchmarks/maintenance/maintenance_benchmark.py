@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from foss_platform.settings import PROJECT_ROOT
 from foss_platform_tests.benchmarks.maintenance.maintained_lake import COMPARED, POLLS_PER_CARE, maintained, neglected
 from foss_platform_tests.benchmarks.maintenance.picture import draw
 from foss_platform_tests.benchmarks.measure import Bench
 from foss_platform_tests.benchmarks.report import Figure, Report
+from foss_platform_tests.repository import PROJECT_ROOT
 
 _METHOD = """\
 {count:,} polls of 9 records, two simulated minutes apart, are appended to one lake as `foss run` does, with the \

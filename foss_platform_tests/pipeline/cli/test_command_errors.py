@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
+from foss_platform_tests.repository import PROJECT_ROOT
 
 PIPELINE = "stavanger_parking"
 EXCERPT = PROJECT_ROOT / "foss_platform" / "defs" / PIPELINE / "excerpt.csv"

@@ -13,8 +13,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
+from foss_platform_tests.repository import PROJECT_ROOT
 from foss_platform_tests.tables import read
 
 PIPELINE = "stavanger_parking"

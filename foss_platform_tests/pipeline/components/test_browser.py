@@ -18,8 +18,9 @@ from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import RecordedPoll, read_recording
 from foss_platform.ingest.recording.replay import replay
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform_tests.browser import Page, end_process, opened_page, until
+from foss_platform_tests.repository import PROJECT_ROOT
 
 TABLES = (
     "polls", "stavanger_parking", "stavanger_parking__rejected", "parking_sites", "parking_readings",

@@ -10,11 +10,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from foss_platform.components.models.project_check import PROJECT_ASSET
 from foss_platform.components.shared.broken_page import broken_page
 from foss_platform.components.shared.loading import Platform
 from foss_platform.definitions import build_defs
-from foss_platform.settings import PROJECT_ROOT, Settings, Switch
+from foss_platform.settings import Settings, Switch
 from foss_platform.transform.project.manifest import read_manifest
+from foss_platform_tests.repository import PROJECT_ROOT
 
 BRONZE = dg.AssetKey(["bronze", "stavanger_parking"])
 PIPELINE = "stavanger_parking"
@@ -63,7 +65,7 @@ def test_every_dbt_source_is_an_asset_of_the_same_key(defs: dg.Definitions, pars
 
 def test_every_asset_has_a_description_and_an_owner(defs: dg.Definitions) -> None:
     specs = specs_of(defs)
-    assert len(specs) == 11
+    assert len(specs) == 12
     for key, spec in specs.items():
         assert len(key.path) == 2, key
         assert spec.owners, key
@@ -72,7 +74,8 @@ def test_every_asset_has_a_description_and_an_owner(defs: dg.Definitions) -> Non
         assert spec.group_name == ("ops" if key.path[0] == "ops" else PIPELINE)
         layer = {"ops": set(), "bronze": {"bronze"}, "gold": {"gold"}}.get(key.path[0], {"silver"})
         layer = {"seed"} if key.path[-1] == "parking_sites" else layer
-        assert {"iceberg", *layer} <= set(spec.kinds), key
+        kinds = {"dbt"} if key == PROJECT_ASSET else {"iceberg", *layer}
+        assert kinds <= set(spec.kinds), key
 
 
 def test_only_gold_has_a_freshness_limit(defs: dg.Definitions) -> None:
@@ -86,7 +89,7 @@ def test_schedule_and_sensor_are_on_by_default(defs: dg.Definitions) -> None:
     assert schedule.execution_timezone == "UTC"
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert defs.resolve_sensor_def(SENSOR).default_status is dg.DefaultSensorStatus.RUNNING
-    models = [spec for spec in specs_of(defs).values() if "dbt" in spec.kinds]
+    models = [spec for spec in specs_of(defs).values() if {"dbt", "iceberg"} <= spec.kinds]
     assert models
     assert all(spec.automation_condition for spec in models)
 
@@ -99,7 +102,7 @@ def test_nothing_is_on_by_default_if_automation_is_off(defs_off: dg.Definitions)
 
 def test_the_job_polls_and_builds_all_that_depends_on_it(defs: dg.Definitions) -> None:
     selected = defs.resolve_job_def(PIPELINE).asset_layer.selected_asset_keys
-    ops = {dg.AssetKey(["ops", name]) for name in ("polls", "maintenance_log", "platform_health")}
+    ops = {dg.AssetKey(["ops", name]) for name in ("polls", "maintenance_log", "platform_health", "dbt_project")}
     # the step of the models builds a seed that has changed
     assert selected == specs_of(defs).keys() - ops - {dg.AssetKey(["silver", "parking_sites"])}
 

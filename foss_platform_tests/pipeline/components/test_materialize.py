@@ -10,7 +10,8 @@ import pytest
 from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import read_recording
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
+from foss_platform_tests.repository import PROJECT_ROOT
 from foss_platform_tests.tables import read
 
 

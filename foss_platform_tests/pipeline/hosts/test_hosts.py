@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.settings import PROJECT_ROOT
+from foss_platform_tests.repository import PROJECT_ROOT
 
 HOSTS = {
     "behind UTC by a half hour": {"TZ": "America/St_Johns"},

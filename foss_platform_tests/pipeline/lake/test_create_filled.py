@@ -16,9 +16,10 @@ from foss_platform.lake.files import data_files
 from foss_platform.lake.files.data_files import EVERY_ROW
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, find_table, load_table
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform.transform.results import NodeStatus
 from foss_platform.transform.runner import build
+from foss_platform_tests.repository import PROJECT_ROOT
 
 NAME = TableName("silver", "things")
 SCHEMA = pa.schema([("id", pa.int64())])

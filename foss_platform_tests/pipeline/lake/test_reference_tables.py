@@ -15,9 +15,10 @@ from foss_platform.lake.query.query import QueryError, ask
 from foss_platform.lake.query.reference_tables import attach_reference
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform.transform.project.manifest import read_manifest
 from foss_platform_tests.analytics.analysis import compiled
+from foss_platform_tests.repository import PROJECT_ROOT
 
 SOURCE = "source.foss_platform.reference.parking_sites"
 FILE = PROJECT_ROOT / "dbt_project" / "reference" / "parking_sites.csv"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from foss_platform.settings import PROJECT_ROOT
+from foss_platform_tests.repository import PROJECT_ROOT
 
 #: What the added models begin with: the project's models have contracts, for which they would need a page.
 NO_CONTRACT = "contract={'enforced': false}"

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from foss_platform.ingest.page.feed import Feed
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.transform.test_law import SILVER, Pipeline, made_up_polls
+from foss_platform_tests.repository import PROJECT_ROOT
 from foss_platform_tests.tables import read
 
 

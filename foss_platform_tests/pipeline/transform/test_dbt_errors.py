@@ -7,9 +7,10 @@ import pytest
 
 from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.errors import FossError, own_error, was_interrupted
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
 from foss_platform_tests.pipeline.transform.dbt_projects import interrupt_when, project_with, start_foss
+from foss_platform_tests.repository import PROJECT_ROOT
 
 PIPELINE = "stavanger_parking"
 

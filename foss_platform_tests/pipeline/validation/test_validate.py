@@ -15,11 +15,12 @@ from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform.validation.probe import probe_rows
 from foss_platform.validation.results import Check, Finding, Service, Status, passed
 from foss_platform.validation.suite import CHECKS, validate, works
 from foss_platform.validation.trial import new_trial
+from foss_platform_tests.repository import PROJECT_ROOT
 
 FRAME = {"name", "service", "status", "seconds", "detail", "remedy", "blocks"}
 NAME = TableName("bronze", "readings")

@@ -12,7 +12,7 @@ from foss_platform.engine import Engine
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import ask
 from foss_platform.lake.trino.query import ask_trino
-from foss_platform.settings import PROJECT_ROOT, Settings
+from foss_platform.settings import Settings
 from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 from foss_platform_tests.analytics.analysis import compiled
@@ -20,6 +20,7 @@ from foss_platform_tests.analytics.month import make_month
 from foss_platform_tests.analytics.questions import QUESTIONS, query
 from foss_platform_tests.conftest import REAL_RECORDING
 from foss_platform_tests.pipeline.transform.test_law import EXCERPT, NODES
+from foss_platform_tests.repository import PROJECT_ROOT
 from foss_platform_tests.services.servers.programs import postgres_programs
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 

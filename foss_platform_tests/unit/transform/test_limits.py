@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from foss_platform.ingest.page.feed import Feed
-from foss_platform.settings import PROJECT_ROOT
+from foss_platform_tests.repository import PROJECT_ROOT
 
 VARIABLES = yaml.safe_load((PROJECT_ROOT / "dbt_project" / "dbt_project.yml").read_text())["vars"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from foss_platform.transform.pipelines import divide_by_pipeline, read_of_no_pipeline
+from foss_platform.transform.plan.pipelines import divide_by_pipeline, read_of_no_pipeline
 
 
 def _node(unique_id: str, *upstream: str, materialized: str = "table") -> dict[str, Any]:

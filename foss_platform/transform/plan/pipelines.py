@@ -97,3 +97,23 @@ def read_of_no_pipeline(manifest: Mapping[str, Any], division: Division, chosen:
                 found.add(upstream)
                 waiting.append(upstream)
     return found - set(chosen)
+
+
+def with_readers(manifest: Mapping[str, Any], division: Division, unique_id: str) -> set[str]:
+    """Return a node and all models that read it, directly or not."""
+    found = {unique_id}
+    waiting = [unique_id]
+    while waiting:
+        readers = set(manifest["child_map"].get(waiting.pop(), ())) & division.users.keys()
+        waiting += readers - found
+        found |= readers
+    return found
+
+
+def named(manifest: Mapping[str, Any], division: Division, name: str) -> str | None:
+    """Return the model or seed with a name, given as `table` or `namespace.table`. None if there is none."""
+    for unique_id in division.users:
+        table = table_of(manifest["nodes"][unique_id])
+        if name in (table.name, str(table)):
+            return unique_id
+    return None

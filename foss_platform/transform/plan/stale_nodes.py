@@ -11,7 +11,7 @@ from pyiceberg.catalog import Catalog
 from foss_platform.lake.table.positions import LOGIC_PROPERTY
 from foss_platform.lake.table.tables import find_table
 from foss_platform.transform.logic import logic_hash
-from foss_platform.transform.pipelines import Division, read_of_no_pipeline
+from foss_platform.transform.plan.pipelines import Division, read_of_no_pipeline
 from foss_platform.transform.run_positions import table_of
 
 
@@ -29,7 +29,7 @@ def stale_nodes(
     ]
 
 
-def tests_of(manifest: Mapping[str, Any], nodes: Collection[str]) -> list[str]:
+def attached_tests(manifest: Mapping[str, Any], nodes: Collection[str]) -> list[str]:
     """Return the tests that dbt attaches to the nodes."""
     return [
         unique_id
