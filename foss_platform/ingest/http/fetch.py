@@ -206,7 +206,7 @@ def _send(url: str, session: "requests.Session", timeout: float) -> "requests.Re
 
     prepared = session.prepare_request(requests.Request("GET", url))
     options = session.merge_environment_settings(url, {}, True, None, None)
-    return session.get_adapter(url).send(prepared, timeout=timeout, **options)  # type: ignore[arg-type]  # no None comes back
+    return session.get_adapter(url).send(prepared, timeout=timeout, **options)  # type: ignore[arg-type]  # no option is None
 
 
 def _read(response: "requests.Response", max_bytes: int, deadline: float) -> bytes:

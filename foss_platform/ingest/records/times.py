@@ -35,7 +35,7 @@ def data_time_reader(spec: DataTime) -> Callable[[str, datetime], datetime | Non
 
 
 def _candidates(text: str, format_: str, zone: ZoneInfo) -> tuple[datetime, ...]:
-    """Return the one or two possible instants of `text`, in order. Empty if it is unreadable or a skipped time."""
+    """Return the one or two possible instants of `text`, in order. Empty if `text` is unreadable or a skipped time."""
     if "\0" in text:  # fromisoformat ignores a null character at the end
         return ()
     try:

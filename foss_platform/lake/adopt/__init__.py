@@ -1,1 +1,1 @@
-"""Making a copied or moved lake this home's own lake."""
+"""Adopting a copied or moved lake, so that it belongs to the current home."""

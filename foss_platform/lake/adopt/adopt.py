@@ -37,7 +37,7 @@ class Adopted:
     Attributes
     ----------
     places
-        New locations by former location. Empty if the files are not moved.
+        Maps each former location to the new one. Empty if the files are not moved.
     """
 
     identifier: Identifier

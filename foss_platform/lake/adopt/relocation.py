@@ -34,7 +34,7 @@ class Relocation:
     Attributes
     ----------
     places
-        New folder locations by former one, the most specific first. Files outside these folders are not moved.
+        Maps each former folder to the new one, the most specific first. Files outside these folders are not moved.
     """
 
     table: str

@@ -210,7 +210,9 @@ def _write(table: Table, change: Change) -> DataFiles:
 
 
 def full_rows_property(added: Sequence[DataFile], change: Change) -> dict[str, str]:
-    """Return the row count of a file that ended because it was full, so that compaction can skip such files."""
+    """Return the table property with the row count of a full file, with which compaction skips such files. Empty if no
+    file was full.
+    """
     beside_others = change.replaces is not None and change.replaces.column is not None
     if change.rows is None or beside_others or len(added) < 2:
         return {}

@@ -1,4 +1,4 @@
-"""Opening the catalog `lake`, and refusing a wrong one.
+"""Opening the catalog `lake`, and refusing a wrong or damaged one.
 
 The catalog is configured as PyIceberg defines it (`.pyiceberg.yaml` or `PYICEBERG_CATALOG__LAKE__…`,
 https://py.iceberg.apache.org/configuration/). Only the embedded default is the platform's own.
@@ -45,8 +45,8 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
     Raises
     ------
     ConfigurationError
-        If production names no catalog. If the home's name contains ? or #. If an embedded catalog is missing or
-        damaged although its warehouse holds tables. If there is no catalog and `create` is false. If the lake was
+        If no catalog is configured in production. If the home's name contains ? or #. If an embedded catalog is missing
+        or damaged although its warehouse has tables. If there is no catalog and `create` is false. If the lake was
         moved here and its files are not where its catalog says.
     PassingError
         If the catalog is unreachable.
@@ -156,7 +156,8 @@ def warehouse_folder(settings: Settings) -> Path:
 
 
 def _refuse_lost_catalog(database: Path, warehouse: Path, *, create: bool) -> None:
-    # Look at the warehouse first: another process that starts now creates the catalog before its first table.
+    # Look at the warehouse before the catalog. A process that is just starting creates its catalog before its first
+    # table, so its tables are not taken for tables without a catalog.
     holds_tables = next(warehouse.glob("*/*/metadata/*.metadata.json"), None) is not None
     if _has_catalog_tables(database):
         return

@@ -1,7 +1,7 @@
 """Time limits for a catalog on Postgres.
 
-The server limits its own statements (`catalog_configuration`), and libpq limits connecting. Neither helps if a server
-hangs with its connections open: libpq then waits forever, and so did a commit.
+The server limits its own statements (`catalog_configuration`), and libpq limits connecting. Neither limit applies if
+a server hangs with its connections open: libpq then waits forever. A commit once hung in this way.
 """
 
 import os

@@ -94,5 +94,5 @@ def write_mark(place: Place, identity: CatalogIdentity, lake: str | None = None)
 
 
 def new_mark(place: Place, identity: CatalogIdentity, lake: str | None = None) -> Mark:
-    """Return a mark of a place for this catalog. Without `lake`, it names a new lake."""
+    """Return a mark of a place for this catalog. Without `lake`, the mark names a new lake."""
     return Mark(lake or str(uuid.uuid4()), identity, place.location, datetime.now(UTC).isoformat(timespec="seconds"))

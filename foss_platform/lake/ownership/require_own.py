@@ -50,7 +50,7 @@ def require_own(catalog: Catalog) -> None:
 
 
 def judge(catalog: Catalog) -> Standing:
-    """As `standing_of`, but remembers a positive result, so that `require_own` does not check again.
+    """As `standing_of`, but if the catalog owns the lake, this is remembered, and `require_own` does not check again.
 
     Raises
     ------

@@ -28,8 +28,8 @@ from foss_platform.lake.table.positions import build_properties
 
 
 def pinnable_hour(table: Table, before: datetime) -> datetime | None:
-    """Return the last full hour before the time of a commit that replaces the current state. None if this state did not
-    exist at that hour.
+    """Return the full hour for which a commit must pin the current state: the last one before the commit's time. None
+    if the state did not exist at that hour.
     """
     if table.current_snapshot() is None:
         return None

@@ -62,7 +62,7 @@ def position_keys(table: Table) -> list[str]:
 
 
 def build_properties(properties: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the properties that record positions or the logic."""
+    """Return the subset of the properties that records positions and the logic."""
     return {key: value for key, value in properties.items() if key.startswith(POSITION_PREFIX) or key == LOGIC_PROPERTY}
 
 
