@@ -60,7 +60,7 @@ def project_check(platform: Platform, owners: Sequence[str]) -> dg.Definitions:
         cursor = json.dumps({"files": files, "passed": passed})
         if passed and known.get("passed"):
             context.update_cursor(cursor)
-            return dg.SkipReason("The files have changed, and they parse. Reload the code location to see new models.")
+            return dg.SkipReason("The files have changed, and they parse. Restart the code server to see new models.")
         evaluation = dg.AssetCheckEvaluation(
             asset_key=PROJECT_ASSET, check_name=PROJECT_PARSES, passed=passed, description=text
         )
