@@ -20,7 +20,7 @@ def fingerprint(project: Path) -> str:
     Raises
     ------
     ConfigurationError
-        If the folder contains no dbt project.
+        If the folder contains no dbt project, or a file that cannot be read.
     """
     if not (project / PROJECT_FILE).is_file():
         raise ConfigurationError(f"There is no dbt project in {project}.", "Check FOSS_DBT_PROJECT.")
@@ -29,7 +29,10 @@ def fingerprint(project: Path) -> str:
         digest.update(f"{package}={version(package)};".encode())
     for file in _files(project):
         digest.update(file.relative_to(project).as_posix().encode())
-        digest.update(file.read_bytes())
+        try:
+            digest.update(file.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"{file} cannot be read ({error.strerror}).", "Check its permissions.") from None
     return digest.hexdigest()
 
 

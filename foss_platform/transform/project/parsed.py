@@ -151,28 +151,35 @@ def _known(settings: Settings, wanted: str) -> ParsedProject | None:
 
 def _parse(settings: Settings, wanted: str) -> ParsedProject:
     target = target_folder(settings)
-    current, folder = _current(settings), target / wanted
-    # left behind by a process that was killed
-    shutil.rmtree(folder, ignore_errors=True)
-    copy_files(settings.dbt_project, folder / "project")
-    if current is not None and (current / _PARTIAL_PARSE).exists():
-        # dbt then parses only the files that have changed
-        shutil.copyfile(current / _PARTIAL_PARSE, folder / _PARTIAL_PARSE)
-    try:
-        error = parse(settings, folder / "project", folder)
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-    if error is not None:
-        changed = changed_files(folder / "project", current / "project") if current is not None else frozenset[str]()
-        problem = parse_problem(error, settings.dbt_project, folder / "project", changed)
-        shutil.rmtree(folder)
-        _write(_problem_file(settings), json.dumps({"fingerprint": wanted, "problem": asdict(problem)}))
-        return _last_that_parsed(settings, problem)
+    # it exists if an edit was taken back, and a run may use it
+    if not (target / wanted).exists():
+        problem = _parse_copy(settings, wanted)
+        if problem is not None:
+            _write(_problem_file(settings), json.dumps({"fingerprint": wanted, "problem": asdict(problem)}))
+            return _last_that_parsed(settings, problem)
+    os.utime(target / wanted)
     _write(target / "current", wanted)
     _problem_file(settings).unlink(missing_ok=True)
     _sweep(target, _COPIES_KEPT)
-    return ParsedProject(folder)
+    return ParsedProject(target / wanted)
+
+
+def _parse_copy(settings: Settings, wanted: str) -> ParseProblem | None:
+    """Copy the project and parse the copy. It gets its final name when it has parsed."""
+    target, current = target_folder(settings), _current(settings)
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="parsing-", dir=target, ignore_cleanup_errors=True) as name:
+        folder = Path(name) / "copy"
+        copy_files(settings.dbt_project, folder / "project")
+        if current is not None and (current / _PARTIAL_PARSE).exists():
+            # dbt then parses only the files that have changed
+            shutil.copyfile(current / _PARTIAL_PARSE, folder / _PARTIAL_PARSE)
+        error = parse(settings, folder / "project", folder)
+        if error is None:
+            folder.rename(target / wanted)
+            return None
+        changed = changed_files(folder / "project", current / "project") if current is not None else frozenset[str]()
+        return parse_problem(error, settings.dbt_project, folder / "project", changed)
 
 
 def _last_that_parsed(settings: Settings, problem: ParseProblem) -> ParsedProject:
@@ -204,8 +211,13 @@ def _write(file: Path, text: str) -> None:
 
 def _sweep(folder: Path, kept: int) -> None:
     """Delete the oldest folders, except for the newest and those that a run uses."""
-    found = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
-    for path in found[: -kept or None]:
+    times = {}
+    for path in folder.iterdir():
+        # another process may delete it meanwhile
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if path.is_dir():
+                times[path] = path.stat().st_mtime
+    for path in sorted(times, key=lambda path: times[path])[:-kept]:
         uses = [path, *(path / "runs").glob("*")]
         if not any(_is_in_use(use) for use in uses):
             shutil.rmtree(path, ignore_errors=True)

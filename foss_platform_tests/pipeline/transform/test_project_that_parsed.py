@@ -95,6 +95,11 @@ def test_a_corrected_project_is_used_again(editable: Settings) -> None:
     (editable.dbt_project / LATEST).write_text(f"{before}\n-- corrected\n")
     corrected = prepare_project(editable)
     assert (corrected.problem, corrected.folder != kept.folder) == (None, True)
+    # a run may still use the copy that is needed again
+    (kept.folder / "used").touch()
+    (editable.dbt_project / LATEST).write_text(before)
+    assert prepare_project(editable).folder == kept.folder
+    assert (kept.folder / "used").exists()
 
 
 @pytest.mark.parametrize(
