@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError
+from foss_platform.errors import ConfigurationError, FossError
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY
 from foss_platform.lake.table.tables import find_table
@@ -45,7 +45,11 @@ def with_advice(manifest: Mapping[str, Any], catalog: Catalog, result: NodeResul
         return result
     if node.get("config", {}).get("materialized") != "incremental" or "foss rebuild" in result.message:
         return result
-    table = find_table(catalog, table_of(node))
+    try:
+        table = find_table(catalog, table_of(node))
+    except FossError:
+        # the node's own error is what the user needs
+        return result
     if table is None or table.properties.get(LOGIC_PROPERTY) in (None, logic_hash(manifest, result.unique_id)):
         return result
     advice = (
