@@ -22,6 +22,7 @@ from foss_platform_tests.repository import PROJECT_ROOT
 BENCHMARKS = {
     "rebuild": "rebuild of silver and gold from ten million rows, against bare DuckDB with the same SQL",
     "latency": "seconds from a poll to gold: foss run, dbt in a warm process, the daemon's schedule",
+    "run": "seconds and memory of foss run, to bronze and to gold, and of the imports alone",
     "stock": "poll to gold, against the standard combination of Dagster and dbt",
     "dlt": "writing of polls to Iceberg, against dlt",
     "store": "append, replay, rebuild and maintenance on Postgres + MinIO, against SQLite + folder (make services)",
@@ -32,6 +33,22 @@ BENCHMARKS = {
     "maintenance": "20,000 polls with maintenance: final cost of a poll and size of the lake (one to two hours)",
     "history": "incremental build of silver and gold with 1 million and 100 million rows of history (15 GB)",
     "scan": "group-by over 20,000 tiny commits, against one commit (creates the lake of maintenance if missing)",
+}
+#: The package of each benchmark's module.
+PACKAGES = {
+    "rebuild": "models",
+    "latency": "dagster",
+    "run": "dagster",
+    "stock": "dagster",
+    "dlt": "ingest",
+    "store": "store",
+    "trino": "trino",
+    "trino_20m": "trino",
+    "trino_100m": "trino",
+    "append": "ingest",
+    "maintenance": "maintenance",
+    "history": "models",
+    "scan": "maintenance",
 }
 _PAGE = PROJECT_ROOT / "docs" / "BENCHMARKS.md"
 
@@ -88,7 +105,7 @@ def main(
 
 
 def _run(console: Console, name: str, quick: bool, work_dir: Path | None, lakes: Path) -> Report | None:
-    module = importlib.import_module(f"foss_platform_tests.benchmarks.{name}_benchmark")
+    module = importlib.import_module(f"foss_platform_tests.benchmarks.{PACKAGES[name]}.{name}_benchmark")
     folder = Path(tempfile.mkdtemp(prefix=f"foss-{name}-", dir=work_dir and work_dir.absolute()))
     try:
         with console.status(f"{name}: {BENCHMARKS[name]} …"):

@@ -1,12 +1,13 @@
 """docs/BENCHMARKS.md contains only figures of full runs."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from foss_platform_tests.benchmarks.__main__ import BENCHMARKS, main
+from foss_platform_tests.benchmarks.__main__ import BENCHMARKS, PACKAGES, main
 from foss_platform_tests.benchmarks.report import NOT_MEASURED, Figure, Report, is_of_full_run, markdown, table
 from foss_platform_tests.repository import PROJECT_ROOT
 
@@ -56,3 +57,9 @@ def test_figures_without_a_full_run_are_removed() -> None:
     measured = markdown([REPORT], {"date": "today"}, COMMAND, stray, BENCHMARKS)
     assert is_of_full_run(sections(measured)["dlt"])
     assert markdown([], {}, COMMAND, measured, BENCHMARKS) == measured
+
+
+def test_each_benchmark_has_a_module() -> None:
+    assert PACKAGES.keys() == BENCHMARKS.keys()
+    for name, package in PACKAGES.items():
+        assert find_spec(f"foss_platform_tests.benchmarks.{package}.{name}_benchmark"), name
