@@ -19,7 +19,7 @@ from foss_platform.transform.invoke import first_lines, invoke
 from foss_platform.transform.manifest import read_manifest
 from foss_platform.transform.plan.changed_models import with_advice
 from foss_platform.transform.plan.missing_sources import create_missing_sources
-from foss_platform.transform.plan.selection import divide
+from foss_platform.transform.plan.selection import divide, dragged_along
 from foss_platform.transform.results import NodeResult, failure_of_engine
 from foss_platform.transform.run_positions import tables_of_run
 
@@ -71,6 +71,8 @@ def build(
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if selection:
         arguments += ["--select", *chosen.values(), "--indirect-selection", "empty"]
+        if others := dragged_along(manifest, chosen):
+            arguments += ["--exclude", *others]
     elif left_out:
         arguments += ["--exclude", *(names[result.unique_id] for result in left_out)]
     if full_refresh:
