@@ -17,7 +17,7 @@ from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop
 from foss_platform.transform.plan.changed_models import with_advice
 from foss_platform.transform.plan.missing_sources import create_missing_sources
-from foss_platform.transform.plan.selection import divide
+from foss_platform.transform.plan.selection import divide, dragged_along
 from foss_platform.transform.project.invoke import DbtFolders, first_lines, invoke
 from foss_platform.transform.project.manifest import manifest_of, read_subset
 from foss_platform.transform.project.parsed import prepare_project, run_folder
@@ -74,6 +74,8 @@ def build(
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if selection:
         arguments += ["--select", *chosen.values(), "--indirect-selection", "empty"]
+        if others := dragged_along(manifest, chosen):
+            arguments += ["--exclude", *others]
     elif left_out:
         arguments += ["--exclude", *(names[result.unique_id] for result in left_out)]
     if full_refresh:

@@ -23,3 +23,23 @@ def divide(
             status = NodeStatus.ERROR if unique_id in subset.refused else NodeStatus.SKIPPED
             left_out.append(NodeResult(unique_id, status, 0.0, None, reason, is_lasting=True))
     return names, left_out
+
+
+def dragged_along(manifest: Mapping[str, Any], chosen: Mapping[str, str]) -> list[str]:
+    """Return the names of nodes that dbt would select with the chosen ones, although they are not chosen.
+
+    dbt selects all nodes whose name begins with a chosen name: with the model `silver/parking.sql`, those in the folder
+    `silver/parking`. The run does not open their tables.
+
+    Parameters
+    ----------
+    chosen
+        By node, its fully qualified name.
+    """
+    names = set(chosen.values())
+    found = []
+    for unique_id, node in manifest["nodes"].items():
+        parts = node["fqn"]
+        if unique_id not in chosen and any(".".join(parts[:length]) in names for length in range(1, len(parts))):
+            found.append(".".join(parts))
+    return found

@@ -1,6 +1,8 @@
 """A build opens the tables of its nodes only, and creates sources that no poll has created yet."""
 
+import json
 import shutil
+from pathlib import Path
 
 from pyiceberg.schema import Schema
 
@@ -10,6 +12,9 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import ensure_table, load_table
 from foss_platform.settings import Settings
+from foss_platform.transform.runner import build
+from foss_platform.transform.trino.run import TrinoRun
+from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT, project_with
 from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, made_up_polls
 from foss_platform_tests.tables import content
 
@@ -46,3 +51,17 @@ def test_a_damaged_table_that_no_node_reads_stops_nothing(parsed_settings: Setti
     shutil.rmtree(damaged.location().removeprefix("file://"))
     pipeline.build()
     assert content(parsed_settings, (SILVER,))[SILVER]
+    # a run on Trino reads the state of the same tables, without Trino itself
+    readings = "model.foss_platform.parking_readings"
+    state = json.loads(TrinoRun(parsed_settings, {readings}, {}).variables()["DBT_FOSS_RUN"])
+    (position,) = state["sources"][readings].values()
+    assert position["consumed"] == position["available"] > 0
+    assert state["built_with"].keys() == {f"bronze.{feed.name}", "silver.parking_sites", SILVER}
+
+
+def test_a_model_named_like_a_folder_is_built_alone(settings: Settings, tmp_path: Path) -> None:
+    one = f"{{{{ config(materialized='table', {NO_CONTRACT}) }}}} select 1 as one"
+    project = project_with(tmp_path, gold__inner_sql=one)
+    (project / "models" / "gold" / "added.sql").write_text(one)
+    results = build(settings.model_copy(update={"dbt_project": project}), ["foss_platform.gold.added"])
+    assert [(result.unique_id, result.status.value) for result in results] == [("model.foss_platform.added", "success")]
