@@ -12,6 +12,7 @@ from foss_platform.engine import Engine
 from foss_platform.errors import ConfigurationError, was_interrupted
 from foss_platform.settings import Settings
 from foss_platform.transform.dbt_folders import dbt_folder, target_folder
+from foss_platform.transform.dbt_package import link_package
 from foss_platform.transform.handover import Stop, dbt_with
 from foss_platform.transform.results import failure_of_engine, node_result
 
@@ -67,6 +68,7 @@ def invoke(
             report(node_result(settings, event.data))
 
     settings.spill_directory.mkdir(parents=True, exist_ok=True)
+    link_package(settings.dbt_project)
     common = [
         "--project-dir", str(settings.dbt_project),
         "--profiles-dir", str(settings.dbt_project),

@@ -14,6 +14,7 @@ from typing import Any
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
 from foss_platform.transform.dbt_folders import dbt_folder, manifest_file, target_folder
+from foss_platform.transform.dbt_package import package_files
 from foss_platform.transform.invoke import parse
 from foss_platform.transform.supported.supported_dbt import Subset, supported_subset
 
@@ -85,6 +86,8 @@ def _fingerprint(settings: Settings) -> str:
         raise ConfigurationError(f"There is no dbt project in {settings.dbt_project}.", "Check FOSS_DBT_PROJECT.")
     for file in files:
         digest.update(str(file.relative_to(settings.dbt_project)).encode())
+        digest.update(file.read_bytes())
+    for file in package_files():
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

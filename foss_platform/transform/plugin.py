@@ -1,7 +1,7 @@
 """The dbt-duckdb plugin: shows each Iceberg table as a view, and commits a model's rows to its table.
 
 All tables are pinned when the connection is configured, so that a run reads one consistent state. A table that the run
-itself builds is pinned again after its commit. See `lake.build.derived` for the commits, and `dbt_project/macros` for
+itself builds is pinned again after its commit. See `lake.build.derived` for the commits, and `dbt_package/macros` for
 the macros that call `store`.
 """
 

@@ -98,7 +98,7 @@ def test_model_has_a_table_only_after_its_first_build(
         "{{ config(materialized='table', contract={'enforced': false}) }}\n" + sql
     )
     own = settings.model_copy(update={"dbt_project": project})
-    selection = ["foss_platform.parking_sites", "foss_platform.gold.parking.numbers"]
+    selection = ["lakehouse.parking_sites", "lakehouse.gold.parking.numbers"]
     statuses = {result.unique_id.split(".")[2]: result.status for result in build(own, selection)}
     assert statuses["numbers"] is (NodeStatus.SUCCESS if is_built else NodeStatus.ERROR)
     table = find_table(open_catalog(own), TableName("gold", "numbers"))
