@@ -28,7 +28,9 @@ def run(bench: Bench) -> Report:
     ahead = 2 * rounds + 4
     project = bench.folder / "dbt_project"
     # a copy, so that dbt's command line writes nothing to the checkout
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(
+        PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs", "dbt_packages")
+    )
     link_package(project)
     homes = {"ours": bench.folder / "ours", "stock": bench.folder / "stock"}
     modules = {"ours": "foss_platform.definitions", "stock": "foss_platform_tests.benchmarks.dagster.stock_location"}

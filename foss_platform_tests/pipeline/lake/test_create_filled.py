@@ -93,7 +93,9 @@ def test_model_has_a_table_only_after_its_first_build(
     tmp_path: Path, settings: Settings, sql: str, is_built: bool
 ) -> None:
     project = tmp_path / "project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(
+        PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs", "dbt_packages")
+    )
     (project / "models" / "gold" / "parking" / "numbers.sql").write_text(
         "{{ config(materialized='table', contract={'enforced': false}) }}\n" + sql
     )
