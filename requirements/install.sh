@@ -53,6 +53,8 @@ project() {
     uv pip install --no-deps --no-build-isolation --editable . || return 1
     # A module that does not compile is for the tests to report.
     $venv/bin/python -m compileall -q foss_platform >/dev/null || :
+    # so that dbt can be started by hand
+    $venv/bin/python -m foss_platform.transform.dbt_package >/dev/null 2>&1 || :
 }
 
 fresh() { # fresh STAMP FILE...: whether the stamp is there and newer than each file

@@ -5,7 +5,7 @@
         case
             when later > _polled_at + interval '{{ var("ahead_minutes") }}' minute
                 -- only in the hour that is repeated in autumn does the instant one hour earlier have the same local time
-                and {{ on_clock_of("later - interval '1' hour", 'Europe/Oslo') }} = {{ on_clock_of('later', 'Europe/Oslo') }}
+                and {{ foss_platform.on_clock_of("later - interval '1' hour", 'Europe/Oslo') }} = {{ foss_platform.on_clock_of('later', 'Europe/Oslo') }}
                 then later - interval '1' hour
             else later
         end as observed_at,
@@ -17,11 +17,11 @@
         _record_index as record_index
     from (
         select
-            {{ trimmed('"Sted"') }} as site,
-            {{ local_text_to_instant('"Dato" || \' \' || "Klokkeslett"', 'Europe/Oslo') }} as later,
+            {{ foss_platform.trimmed('"Sted"') }} as site,
+            {{ foss_platform.local_text_to_instant('"Dato" || \' \' || "Klokkeslett"', 'Europe/Oslo') }} as later,
             "Antall_ledige_plasser" as raw_value,
-            {{ text_to_double('"Latitude"') }} as latitude,
-            {{ text_to_double('"Longitude"') }} as longitude,
+            {{ foss_platform.text_to_double('"Latitude"') }} as latitude,
+            {{ foss_platform.text_to_double('"Longitude"') }} as longitude,
             _polled_at,
             _batch_id,
             _record_index
@@ -32,10 +32,10 @@
 
 {# The readings that were added or replaced by bronze rows that this model has not read yet. Only for increments. #}
 {% macro changed_parking_readings() %}
-    {%- set observations = parking_observations(unread('bronze.stavanger_parking')) -%}
+    {%- set observations = parking_observations(foss_platform.unread('bronze.stavanger_parking')) -%}
     select readings.*
     from {{ ref('parking_readings') }} as readings
-    where {{ on_days_of('readings.observed_at', 'select observed_at from (' ~ observations ~ ') as observations') }}
+    where {{ foss_platform.on_days_of('readings.observed_at', 'select observed_at from (' ~ observations ~ ') as observations') }}
         and exists (
             select 1
             from ({{ observations }}) as observations

@@ -8,13 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from foss_platform.new_project.project_files import dbt_files
 
-_OWN_MACROS = ("dialect", "duckdb", "generate_schema_name", "seeds", "steps", "trino")
-_OWN = (
-    "profiles.yml",
-    *(f"macros/{name}.sql" for name in _OWN_MACROS),
-    "tests/generic/holds.sql",
-    "tests/generic/unique_key.sql",
-)
+_OWN = ("profiles.yml", "macros/foss_platform.sql")
 
 
 def outdated_files(dbt_project: Path) -> dict[PurePosixPath, bytes]:

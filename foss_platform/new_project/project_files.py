@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 _HERE = Path(__file__).resolve().parent
 _TEMPLATE = _HERE / "template"
-_DBT_PROJECT = _HERE / "dbt_project"
+_DBT_PROJECT = (_HERE / "dbt_project").resolve()
 _PAGES = _HERE.parent / "defs"
 
 _EXAMPLE_PAGE = "stavanger_parking"
@@ -15,7 +15,7 @@ _EXAMPLE_PAGE = "stavanger_parking"
 _OF_THE_EXAMPLE = "parking"
 _PAGES_OF_EVERY_PROJECT = ("dbt", "operations", "platform_health")
 #: Folders and files of the dbt project that every project needs.
-_DBT_OF_EVERY_PROJECT = ("dbt_project.yml", "profiles.yml", "macros", "tests/generic", "models/sources/ops.yml")
+_DBT_OF_EVERY_PROJECT = ("dbt_project.yml", "profiles.yml", "macros/foss_platform.sql", "models/sources/ops.yml")
 _NOT_SOURCES = frozenset({"target", "logs", "dbt_packages", "__pycache__"})
 #: Names without the dot that hides them, because setuptools leaves hidden files out.
 _HIDDEN = ("gitignore", "dockerignore")

@@ -18,7 +18,7 @@ def logic_hash(manifest: Mapping[str, Any], unique_id: str) -> str:
     manifest
         The content of dbt's `manifest.json`.
     unique_id
-        The node, such as `model.foss_platform.parking_readings`.
+        The node, such as `model.lakehouse.parking_readings`.
     """
     digest = hashlib.sha256()
     for part in sorted(_parts(manifest, unique_id, set())):

@@ -2,7 +2,7 @@
 
 The tables of a run are pinned when the connection is configured, so that it reads one consistent state. A table that
 the run itself builds is pinned again after its commit. If `dbt` was started by hand, all tables are pinned. See
-`lake.build.derived` for the commits, and `dbt_project/macros` for the macros that call `store`.
+`lake.build.derived` for the commits, and `dbt_package/macros` for the macros that call `store`.
 """
 
 import json

@@ -87,7 +87,7 @@ def equals_a_rebuild(pipeline: Pipeline) -> None:
     stepped = content(pipeline.settings, _MODELS)
     manifest = read_manifest(pipeline.settings)
     for table in _MODELS:
-        logic = logic_hash(manifest, f"model.foss_platform.{table.partition('.')[2]}")
+        logic = logic_hash(manifest, f"model.lakehouse.{table.partition('.')[2]}")
         assert pipeline.catalog.load_table(table).properties[LOGIC_PROPERTY] == logic
     attempt(build_models, pipeline.settings, None, True)
     assert content(pipeline.settings, _MODELS) == stepped

@@ -13,6 +13,7 @@ from foss_platform.errors import ConfigurationError
 from foss_platform.new_project.platform_files import outdated_files
 from foss_platform.new_project.project_files import project_files, project_name
 from foss_platform.project import is_project
+from foss_platform.transform.dbt_package import link_package
 
 #: What a new project's folder may contain already.
 _ACCEPTED = frozenset({".git"})
@@ -38,6 +39,7 @@ def init(
         messages().print(f"{len(files)} files, nothing was written")
         return
     _write(folder, files)
+    link_package(folder / "dbt_project")
     console = output()
     console.print(f"Created {len(files)} files in [bold]{escape(str(folder))}[/]: {_summary(files)}.", soft_wrap=True)
     console.print("Next:")

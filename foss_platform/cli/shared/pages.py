@@ -46,5 +46,10 @@ def find_feed(name: str) -> "Feed":
 
 
 def complete_pipeline(incomplete: str) -> list[str]:
-    """Return the pipelines whose name begins with `incomplete`, for shell completion."""
-    return [name for name in sorted(feeds()) if name.startswith(incomplete)]
+    """Return the pipelines whose name begins with `incomplete`, for shell completion. None outside of a project."""
+    try:
+        known = feeds()
+    except ConfigurationError:
+        # the command itself reports it
+        return []
+    return [name for name in sorted(known) if name.startswith(incomplete)]

@@ -8,14 +8,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 from foss_platform.errors import ConfigurationError
+from foss_platform.transform.dbt_package import PACKAGE, PACKAGE_NAME, package_files
 
 PROJECT_FILE = "dbt_project.yml"
 #: Folders without source files of the project: dbt, git and Python write to them.
 _NOT_OURS = frozenset({"target", "logs", ".git", "__pycache__", ".venv"})
+#: The platform's package is not a file of the project: it is a link in the project, and a folder in a copy.
+_PACKAGE = Path("dbt_packages") / PACKAGE_NAME
 
 
 def fingerprint(project: Path) -> str:
-    """Return a hash of all files of a project and of the versions that parse it, as 64 hexadecimal digits.
+    """Return a hash of all files of a project, of the platform's package and of the versions that parse them.
+
+    It has 64 hexadecimal digits.
 
     Raises
     ------
@@ -33,11 +38,14 @@ def fingerprint(project: Path) -> str:
             digest.update(file.read_bytes())
         except OSError as error:
             raise ConfigurationError(f"{file} cannot be read ({error.strerror}).", "Check its permissions.") from None
+    for file in package_files():
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
 def copy_files(project: Path, copy: Path) -> None:
-    """Copy a project's files to a new folder."""
+    """Copy a project's files, and the platform's package that its macros call, to a new folder."""
+    shutil.copytree(PACKAGE, copy / _PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
     for file in _files(project):
         there = copy / file.relative_to(project)
         there.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +69,8 @@ def _files(project: Path) -> list[Path]:
 def _walk(project: Path) -> Iterator[Path]:
     # all files: a project may name its folders freely, and may have snapshots, packages and functions besides models
     for folder, folders, files in os.walk(project):
-        folders[:] = [name for name in folders if name not in _NOT_OURS]
+        here = Path(folder).relative_to(project)
+        folders[:] = [name for name in folders if name not in _NOT_OURS and here / name != _PACKAGE]
         # hidden files belong to editors and dbt; an editor's lock file may be a broken link
         shown = [Path(folder) / name for name in files if not name.startswith(".")]
         yield from (path for path in shown if path.is_file())

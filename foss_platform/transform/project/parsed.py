@@ -23,6 +23,7 @@ from pathlib import Path
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
+from foss_platform.transform.dbt_package import link_package
 from foss_platform.transform.project.files import changed_files, copy_files, fingerprint
 from foss_platform.transform.project.folders import dbt_folder, target_folder
 from foss_platform.transform.project.invoke import parse
@@ -168,6 +169,9 @@ def _parse_copy(settings: Settings, wanted: str) -> ParseProblem | None:
     """Copy the project and parse the copy. It gets its final name when it has parsed."""
     target, current = target_folder(settings), _current(settings)
     target.mkdir(parents=True, exist_ok=True)
+    # for dbt that is started by hand; the copy contains the package
+    with contextlib.suppress(ConfigurationError):
+        link_package(settings.dbt_project)
     with tempfile.TemporaryDirectory(prefix="parsing-", dir=target, ignore_cleanup_errors=True) as name:
         folder = Path(name) / "copy"
         copy_files(settings.dbt_project, folder / "project")

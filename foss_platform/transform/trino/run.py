@@ -1,7 +1,7 @@
 """A dbt run on Trino: its input for the macros, and the work left for each node when it has ended.
 
-dbt-trino has no plugins, so this module does the work of the DuckDB plugin around the run. See `macros/trino.sql` for
-the statements.
+dbt-trino has no plugins, so this module does the work of the DuckDB plugin around the run. See
+`dbt_package/macros/trino.sql` for the statements.
 """
 
 import json

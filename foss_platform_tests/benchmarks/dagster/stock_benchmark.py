@@ -8,6 +8,7 @@ from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.cli.shared.instance import prepare_dagster_home
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import read_recording
+from foss_platform.transform.dbt_package import link_package
 from foss_platform_tests.benchmarks.dagster.latency_benchmark import prepare
 from foss_platform_tests.benchmarks.dagster.timeline import last_commit
 from foss_platform_tests.benchmarks.ingest.polls import PIPELINE
@@ -28,7 +29,10 @@ def run(bench: Bench) -> Report:
     ahead = 2 * rounds + 4
     project = bench.folder / "dbt_project"
     # a copy, so that dbt's command line writes nothing to the checkout
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(
+        PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs", "dbt_packages")
+    )
+    link_package(project)
     homes = {"ours": bench.folder / "ours", "stock": bench.folder / "stock"}
     modules = {"ours": "foss_platform.definitions", "stock": "foss_platform_tests.benchmarks.dagster.stock_location"}
     whole: dict[str, list[float]] = {side: [] for side in homes}

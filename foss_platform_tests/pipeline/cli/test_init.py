@@ -37,7 +37,7 @@ def test_a_project_without_the_example_does_not_mention_it() -> None:
     mentions = [path for path, text in files.items() if b"parking" in text.lower()]
     assert mentions == [PurePosixPath("Makefile")]
     assert {path.parts[1] for path in files if path.parts[0] == "defs"} == {"dbt", "operations", "platform_health"}
-    assert PurePosixPath("dbt_project/macros/steps.sql") in files
+    assert PurePosixPath("dbt_project/macros/foss_platform.sql") in files
 
 
 @pytest.mark.parametrize("example", [True, False])
@@ -62,6 +62,8 @@ def test_init_creates_a_project_and_names_the_next_commands(tmp_path: Path, foss
     assert "make demo" in out
     assert (project / ".gitignore").is_file()
     assert pages_folder(project) == project / "defs"
+    # dbt can be started by hand
+    assert (project / "dbt_project" / "dbt_packages" / "foss_platform" / "dbt_project.yml").is_file()
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, foss: Foss) -> None:
@@ -92,14 +94,14 @@ def test_files_that_differ_from_the_installed_version_are_named_and_updated(
     assert foss("check")[0] == 0
     own = project / "dbt_project" / "models" / "own.sql"
     own.write_text("select 1 as one")
-    changed, lost = project / "dbt_project/macros/steps.sql", project / "dbt_project/profiles.yml"
+    changed, lost = project / "dbt_project/macros/foss_platform.sql", project / "dbt_project/profiles.yml"
     correct = changed.read_text()
     changed.write_text("-- of an earlier version")
     lost.unlink()
 
     code, out, _ = foss("check")
     assert code == 1
-    assert "dbt_project/macros/steps.sql:1: This file of the platform is not the one of the installed" in out
+    assert "dbt_project/macros/foss_platform.sql:1: This file of the platform is not the one of the installed" in out
     assert "dbt_project/profiles.yml:1: " in out
     assert "Run `foss init --update ..`." in out
     # pages that are named are judged alone

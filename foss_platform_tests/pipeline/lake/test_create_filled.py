@@ -93,12 +93,14 @@ def test_model_has_a_table_only_after_its_first_build(
     tmp_path: Path, settings: Settings, sql: str, is_built: bool
 ) -> None:
     project = tmp_path / "project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(
+        PROJECT_ROOT / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs", "dbt_packages")
+    )
     (project / "models" / "gold" / "parking" / "numbers.sql").write_text(
         "{{ config(materialized='table', contract={'enforced': false}) }}\n" + sql
     )
     own = settings.model_copy(update={"dbt_project": project})
-    selection = ["foss_platform.parking_sites", "foss_platform.gold.parking.numbers"]
+    selection = ["lakehouse.parking_sites", "lakehouse.gold.parking.numbers"]
     statuses = {result.unique_id.split(".")[2]: result.status for result in build(own, selection)}
     assert statuses["numbers"] is (NodeStatus.SUCCESS if is_built else NodeStatus.ERROR)
     table = find_table(open_catalog(own), TableName("gold", "numbers"))

@@ -20,7 +20,7 @@ from foss_platform.transform.project.manifest import read_manifest
 from foss_platform_tests.analytics.analysis import compiled
 from foss_platform_tests.repository import PROJECT_ROOT
 
-SOURCE = "source.foss_platform.reference.parking_sites"
+SOURCE = "source.lakehouse.reference.parking_sites"
 FILE = PROJECT_ROOT / "dbt_project" / "reference" / "parking_sites.csv"
 SEED = PROJECT_ROOT / "dbt_project" / "seeds" / "parking_sites.csv"
 LATEST = TableName("gold", "parking_latest")
@@ -65,7 +65,7 @@ def test_no_model_reads_the_reference_table(parsed_settings: Settings) -> None:
     users = [
         node
         for node in nodes
-        if any(name.startswith("source.foss_platform.reference.") for name in node["depends_on"].get("nodes", []))
+        if any(name.startswith("source.lakehouse.reference.") for name in node["depends_on"].get("nodes", []))
     ]
     assert {node["resource_type"] for node in users} == {"analysis"}
 

@@ -18,7 +18,7 @@ NO_CONTRACT = "contract={'enforced': false}"
 def project_with(folder: Path, **files: str) -> Path:
     """A copy of the project; `gold__name_sql` is the file `models/gold/added/name.sql`, `snapshots__…` a snapshot."""
     copy = folder / "project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", copy, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(PROJECT_ROOT / "dbt_project", copy, ignore=shutil.ignore_patterns("target", "logs", "dbt_packages"))
     for name, text in files.items():
         place, _, rest = name.partition("__")
         stem, _, suffix = rest.rpartition("_")

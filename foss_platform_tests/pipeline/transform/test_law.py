@@ -24,12 +24,12 @@ SILVER = "silver.parking_readings"
 GOLD = ("gold.parking_latest", "gold.parking_hourly", "gold.parking_typical_week", "gold.parking_feed_health")
 # dbt's tests take half of the time, and are not what the law is about
 NODES = [
-    "foss_platform.parking_sites",
-    "foss_platform.silver.parking.parking_readings",
-    "foss_platform.gold.parking.parking_latest",
-    "foss_platform.gold.parking.parking_hourly",
-    "foss_platform.gold.parking.parking_typical_week",
-    "foss_platform.gold.parking.parking_feed_health",
+    "lakehouse.parking_sites",
+    "lakehouse.silver.parking.parking_readings",
+    "lakehouse.gold.parking.parking_latest",
+    "lakehouse.gold.parking.parking_hourly",
+    "lakehouse.gold.parking.parking_typical_week",
+    "lakehouse.gold.parking.parking_feed_health",
 ]
 CAPACITIES = {"Jernbanen": 500, "Forum": 325}
 EXCERPT = Path(__file__).parents[3] / "foss_platform" / "defs" / "stavanger_parking" / "excerpt.csv"

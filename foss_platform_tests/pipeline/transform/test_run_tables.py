@@ -12,6 +12,7 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import ensure_table, load_table
 from foss_platform.settings import Settings
+from foss_platform.transform.project.manifest import read_manifest
 from foss_platform.transform.runner import build
 from foss_platform.transform.trino.run import TrinoRun
 from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT, project_with
@@ -52,8 +53,10 @@ def test_a_damaged_table_that_no_node_reads_stops_nothing(parsed_settings: Setti
     pipeline.build()
     assert content(parsed_settings, (SILVER,))[SILVER]
     # a run on Trino reads the state of the same tables, without Trino itself
-    readings = "model.foss_platform.parking_readings"
-    state = json.loads(TrinoRun(parsed_settings, {readings}, {}).variables()["DBT_FOSS_RUN"])
+    readings = "model.lakehouse.parking_readings"
+    state = json.loads(
+        TrinoRun(parsed_settings, read_manifest(parsed_settings), {readings}, {}).variables()["DBT_FOSS_RUN"]
+    )
     (position,) = state["sources"][readings].values()
     assert position["consumed"] == position["available"] > 0
     assert state["built_with"].keys() == {f"bronze.{feed.name}", "silver.parking_sites", SILVER}

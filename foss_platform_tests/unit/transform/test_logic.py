@@ -9,10 +9,10 @@ import pytest
 
 from foss_platform.transform.logic import logic_hash
 
-READINGS = "model.foss_platform.parking_readings"
-HOURLY = "model.foss_platform.parking_hourly"
-LATEST = "model.foss_platform.parking_latest"
-SITES = "seed.foss_platform.parking_sites"
+READINGS = "model.lakehouse.parking_readings"
+HOURLY = "model.lakehouse.parking_hourly"
+LATEST = "model.lakehouse.parking_latest"
+SITES = "seed.lakehouse.parking_sites"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def changed(manifest: dict[str, Any], section: str, unique_id: str, *path: str) 
         ("nodes", READINGS, ("checksum", "checksum"), {READINGS, HOURLY, LATEST}),
         ("nodes", SITES, ("checksum", "checksum"), {READINGS, HOURLY, LATEST}),
         ("macros", "macro.foss_platform.duckdb__local_text_to_instant", ("macro_sql",), {READINGS, HOURLY, LATEST}),
-        ("macros", "macro.foss_platform.is_usable_reading", ("macro_sql",), {HOURLY}),
+        ("macros", "macro.lakehouse.is_usable_reading", ("macro_sql",), {HOURLY}),
         ("macros", "macro.foss_platform.duckdb__exact_percentile", ("macro_sql",), set()),
     ],
 )

@@ -2,40 +2,40 @@
 
 {%- set polls = source('ops', 'polls') -%}
 {%- set readings = ref('parking_readings') -%}
-{%- set ours = "pipeline = 'stavanger_parking' and " ~ readable('ops.polls') -%}
+{%- set ours = "pipeline = 'stavanger_parking' and " ~ foss_platform.readable('ops.polls') -%}
 {%- set accepted = ours ~ " and status = 'accepted'" -%}
-{%- set step = is_step() -%}
+{%- set step = foss_platform.is_step() -%}
 {%- set nothing_new = false -%}
 {%- if step -%}
     {#- A poll changes its own day, later days if it is between two other polls, and the day of its data time. All days from
         the first of these days on are computed again. -#}
     {%- set news -%}
-        select polled_at as moment from {{ polls }} where {{ ours }} and {{ unread('ops.polls') }}
+        select polled_at as moment from {{ polls }} where {{ ours }} and {{ foss_platform.unread('ops.polls') }}
         union all
-        select newest_data_time from {{ polls }} where {{ ours }} and {{ unread('ops.polls') }}
+        select newest_data_time from {{ polls }} where {{ ours }} and {{ foss_platform.unread('ops.polls') }}
         union all
-        select _polled_at from {{ source('bronze', 'stavanger_parking') }} where {{ unread('bronze.stavanger_parking') }}
+        select _polled_at from {{ source('bronze', 'stavanger_parking') }} where {{ foss_platform.unread('bronze.stavanger_parking') }}
     {%- endset -%}
-    {%- set first_day -%} cast({{ on_clock_of('min(moment)', 'Europe/Oslo') }} as date) {%- endset -%}
-    {%- set since = (values_of('select ' ~ instant_text(start_of_local_day(first_day, 'Europe/Oslo')) ~ ' from (' ~ news ~ ') as news') or [none])[0] -%}
+    {%- set first_day -%} cast({{ foss_platform.on_clock_of('min(moment)', 'Europe/Oslo') }} as date) {%- endset -%}
+    {%- set since = (foss_platform.values_of('select ' ~ foss_platform.instant_text(foss_platform.start_of_local_day(first_day, 'Europe/Oslo')) ~ ' from (' ~ news ~ ') as news') or [none])[0] -%}
     {%- set nothing_new = since is none -%}
 {%- endif -%}
 {%- if since -%}
-    {%- set enough_before -%} {{ instant(since) }} - interval '{{ var("frozen_after_minutes") }}' minute {%- endset -%}
-    {%- set enough_before = values_of('select ' ~ instant_text(enough_before))[0] -%}
-    {%- set context_from = last_before(polls, 'polled_at', enough_before, accepted) -%}
-    {%- set time_before = last_before(polls, 'newest_data_time', since, accepted) -%}
+    {%- set enough_before -%} {{ foss_platform.instant(since) }} - interval '{{ var("frozen_after_minutes") }}' minute {%- endset -%}
+    {%- set enough_before = foss_platform.values_of('select ' ~ foss_platform.instant_text(enough_before))[0] -%}
+    {%- set context_from = foss_platform.last_before(polls, 'polled_at', enough_before, accepted) -%}
+    {%- set time_before = foss_platform.last_before(polls, 'newest_data_time', since, accepted) -%}
 {%- endif %}
 
 with attempts as (
     select
-        cast({{ on_clock_of('polled_at', 'Europe/Oslo') }} as date) as local_day,
+        cast({{ foss_platform.on_clock_of('polled_at', 'Europe/Oslo') }} as date) as local_day,
         count(*) as polls,
         count(case when status <> 'accepted' then 1 end) as polls_failed,
         cast(sum(records_rejected) as bigint) as rejected_records
     from {{ polls }}
     where {{ ours }}
-        {%- if since %} and polled_at >= {{ instant(since) }}{% endif %}
+        {%- if since %} and polled_at >= {{ foss_platform.instant(since) }}{% endif %}
         {%- if nothing_new %} and false{% endif %}
     group by 1
 ),
@@ -43,12 +43,12 @@ with attempts as (
 -- new readings, by the first poll with each reading
 carried as (
     select
-        cast({{ on_clock_of('polled_at', 'Europe/Oslo') }} as date) as local_day,
+        cast({{ foss_platform.on_clock_of('polled_at', 'Europe/Oslo') }} as date) as local_day,
         count(*) as readings,
         count(distinct batch_id) as polls_with_new_readings
     from {{ readings }}
     {%- if since %}
-    where polled_at >= {{ instant(since) }}
+    where polled_at >= {{ foss_platform.instant(since) }}
     {%- endif %}
     group by 1
 ),
@@ -58,7 +58,7 @@ accepted as (
     select polled_at, newest_data_time
     from {{ polls }}
     where {{ accepted }}
-        {%- if context_from %} and polled_at >= {{ instant(context_from) }}{% endif %}
+        {%- if context_from %} and polled_at >= {{ foss_platform.instant(context_from) }}{% endif %}
 ),
 
 pairs as (
@@ -80,9 +80,9 @@ marked as (
 
 intervals as (
     select
-        cast({{ on_clock_of('polled_at', 'Europe/Oslo') }} as date) as local_day,
-        {{ minutes_between('previous_polled_at', 'polled_at') }} as minutes,
-        {{ minutes_between('min(polled_at) over (partition by standstill)', 'polled_at') }} as minutes_standing_still
+        cast({{ foss_platform.on_clock_of('polled_at', 'Europe/Oslo') }} as date) as local_day,
+        {{ foss_platform.minutes_between('previous_polled_at', 'polled_at') }} as minutes,
+        {{ foss_platform.minutes_between('min(polled_at) over (partition by standstill)', 'polled_at') }} as minutes_standing_still
     from marked
 ),
 
@@ -103,14 +103,14 @@ data_times as (
     from {{ polls }}
     where {{ accepted }}
         {%- if since %}
-        and (newest_data_time >= {{ instant(since) }}{% if time_before %} or newest_data_time = {{ instant(time_before) }}{% endif %})
+        and (newest_data_time >= {{ foss_platform.instant(since) }}{% if time_before %} or newest_data_time = {{ foss_platform.instant(time_before) }}{% endif %})
         {%- endif %}
 ),
 
 gaps as (
     select
-        cast({{ on_clock_of('newest_data_time', 'Europe/Oslo') }} as date) as local_day,
-        {{ minutes_between('lag(newest_data_time) over (order by newest_data_time)', 'newest_data_time') }} as minutes
+        cast({{ foss_platform.on_clock_of('newest_data_time', 'Europe/Oslo') }} as date) as local_day,
+        {{ foss_platform.minutes_between('lag(newest_data_time) over (order by newest_data_time)', 'newest_data_time') }} as minutes
     from data_times
 ),
 

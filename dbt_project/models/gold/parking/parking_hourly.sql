@@ -1,6 +1,6 @@
 {{ config(materialized='incremental', unique_key=['site', 'hour'], prune_by='hour', delete_when='readings = 0') }}
 
-{%- set step = is_step() -%}
+{%- set step = foss_platform.is_step() -%}
 {%- if step -%}
     {%- set changed = changed_parking_readings() -%}
 {%- endif %}
@@ -9,7 +9,7 @@ with readings as (
     select *, date_trunc('hour', observed_at) as hour
     from {{ ref('parking_readings') }}
     {%- if step %}
-    where {{ on_days_of('observed_at', 'select observed_at from (' ~ changed ~ ') as changed') }}
+    where {{ foss_platform.on_days_of('observed_at', 'select observed_at from (' ~ changed ~ ') as changed') }}
     {%- endif %}
 ),
 
@@ -30,7 +30,7 @@ hours as (
 select
     hours.site,
     hours.hour,
-    {{ on_clock_of('hours.hour', 'Europe/Oslo') }} as local_hour,
+    {{ foss_platform.on_clock_of('hours.hour', 'Europe/Oslo') }} as local_hour,
     count(usable.site) as readings,
     avg(usable.free_spaces) as free_avg,
     min(usable.free_spaces) as free_min,

@@ -1,13 +1,13 @@
 {{ config(materialized='incremental', unique_key=['site', 'observed_at'], prune_by='observed_at') }}
 
-{%- set step = is_step() -%}
+{%- set step = foss_platform.is_step() -%}
 {%- set bronze = source('bronze', 'stavanger_parking') -%}
-{%- set readable = readable('bronze.stavanger_parking') -%}
+{%- set readable = foss_platform.readable('bronze.stavanger_parking') -%}
 {%- if step -%}
-    {%- set unread = unread('bronze.stavanger_parking') -%}
+    {%- set unread = foss_platform.unread('bronze.stavanger_parking') -%}
     {#- all rows of each batch with new rows: within a batch the record's index decides, and silver does not store it -#}
     {%- set batches_with_news = readable
-        ~ ' and ' ~ on_days_of('_polled_at', 'select _polled_at from ' ~ bronze ~ ' where ' ~ unread)
+        ~ ' and ' ~ foss_platform.on_days_of('_polled_at', 'select _polled_at from ' ~ bronze ~ ' where ' ~ unread)
         ~ ' and _batch_id in (select _batch_id from ' ~ bronze ~ ' where ' ~ unread ~ ')' -%}
     {%- set observations = parking_observations(batches_with_news) -%}
 {%- else -%}
@@ -25,7 +25,7 @@ candidates as (
     union all
     select site, observed_at, raw_value, latitude, longitude, polled_at, batch_id, 0 as record_index, false as is_new
     from {{ this }}
-    where {{ on_days_of('observed_at', 'select observed_at from (' ~ observations ~ ') as observations') }}
+    where {{ foss_platform.on_days_of('observed_at', 'select observed_at from (' ~ observations ~ ') as observations') }}
         and batch_id not in (select batch_id from observations)
     {%- endif %}
 ),
@@ -42,7 +42,7 @@ ranked as (
 ),
 
 firsts as (
-    select *, {{ trimmed('raw_value') }} as value_text
+    select *, {{ foss_platform.trimmed('raw_value') }} as value_text
     from ranked
     where place = 1 and is_new
 ),
@@ -51,7 +51,7 @@ typed as (
     select
         *,
         case
-            when {{ matches('value_text', '^[0-9]{1,9}([.,]0+)?$') }} then 'counted'
+            when {{ foss_platform.matches('value_text', '^[0-9]{1,9}([.,]0+)?$') }} then 'counted'
             when value_text = 'Fullt' then 'full'
             when value_text = 'Open' then 'open'
             else 'unreadable'

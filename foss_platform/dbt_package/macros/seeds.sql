@@ -5,7 +5,7 @@
     {%- set columns = [] -%}
     {%- set quoted = [] -%}
     {%- for column in loaded.column_names -%}
-        {%- set type = column_type(config.get('column_types', {}).get(column, 'varchar')) -%}
+        {%- set type = foss_platform.column_type(config.get('column_types', {}).get(column, 'varchar')) -%}
         {%- do columns.append('cast(nullif(' ~ adapter.quote(column) ~ ", '') as " ~ type ~ ') as ' ~ adapter.quote(column)) -%}
         {%- do quoted.append(adapter.quote(column)) -%}
     {%- endfor -%}

@@ -3,7 +3,7 @@
 {% test unique_key(model, columns, recent_by=none, days=2) %}
     select {{ columns | join(', ') }}, count(*) as times
     from {{ model }}
-    where {{ of_newest_days(model, recent_by, days) }}
+    where {{ foss_platform.of_newest_days(model, recent_by, days) }}
     group by {{ columns | join(', ') }}
     having count(*) > 1 {% for column in columns %} or {{ column }} is null {% endfor %}
 {% endtest %}

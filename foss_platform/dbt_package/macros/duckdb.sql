@@ -4,30 +4,21 @@
   condition on new rows: if it is true, the row with the same key is deleted).
 #}
 
-{% materialization table, adapter='duckdb' %}
-    {{ return(lake_build(sql, none)) }}
-{% endmaterialization %}
+{% macro duckdb__build_table(sql) %}{{ return(foss_platform.lake_build(sql, none)) }}{% endmacro %}
 
-{# A view is built as a table, because the lake contains only tables. `transform/supported/supported_dbt.py` reports this. #}
-{% materialization view, adapter='duckdb' %}
-    {{ return(lake_build(sql, none)) }}
-{% endmaterialization %}
+{% macro duckdb__build_seed() %}{{ return(foss_platform.lake_build(foss_platform.seed_query(), none)) }}{% endmacro %}
 
-{% materialization incremental, adapter='duckdb' %}
+{% macro duckdb__build_incremental(sql) %}
     {%- set merge = none -%}
-    {%- if is_step() -%}
+    {%- if foss_platform.is_step() -%}
         {%- set merge = {
             'unique_key': config.require('unique_key'),
             'prune_by': config.get('prune_by'),
             'delete_when': config.get('delete_when')
         } -%}
     {%- endif -%}
-    {{ return(lake_build(sql, merge)) }}
-{% endmaterialization %}
-
-{% materialization seed, adapter='duckdb' %}
-    {{ return(lake_build(seed_query(), none)) }}
-{% endmaterialization %}
+    {{ return(foss_platform.lake_build(sql, merge)) }}
+{% endmacro %}
 
 {# Runs the query and passes its rows to the plugin, which commits them and updates the view. #}
 {% macro lake_build(query, merge) %}
@@ -44,10 +35,10 @@
     {%- endcall -%}
     {%- do adapter.store_relation('lake', incoming, [], '', '', {
         'table': [this.schema, this.identifier],
-        'upstream': upstream_tables(),
+        'upstream': foss_platform.upstream_tables(),
         'merge': merge,
         'layout': {'unique_key': config.get('unique_key'), 'prune_by': config.get('prune_by'), 'meta': config.get('meta', {})},
-        'docs': column_docs(),
+        'docs': foss_platform.column_docs(),
         'description': model.description,
         'unique_id': model.unique_id,
         'only_when_changed': model.resource_type == 'seed'

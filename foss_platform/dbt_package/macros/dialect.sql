@@ -7,7 +7,7 @@
    instant. Any other text becomes null. The format is checked first, because each engine alone accepts more, and their zones
    differ by minutes before 1900. #}
 {% macro local_text_to_instant(text, zone) -%}
-    case when {{ matches(text, '^[0-9]{1,2}[.][0-9]{1,2}[.](19|20|21)[0-9]{2} [0-9]{1,2}:[0-9]{1,2}$') }}
+    case when {{ foss_platform.matches(text, '^[0-9]{1,2}[.][0-9]{1,2}[.](19|20|21)[0-9]{2} [0-9]{1,2}:[0-9]{1,2}$') }}
         then {{ adapter.dispatch('local_text_to_instant', 'foss_platform')(text, zone) }} end
 {%- endmacro %}
 {% macro duckdb__local_text_to_instant(text, zone) -%}
@@ -57,7 +57,7 @@
 {# Converts the text of a number to a double. Any other text becomes null. Each engine alone accepts more, such as 1_000, 1d,
    infinity and blanks. #}
 {% macro text_to_double(text) -%}
-    case when {{ matches(text, '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$') }} then try_cast({{ text }} as double) end
+    case when {{ foss_platform.matches(text, '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$') }} then try_cast({{ text }} as double) end
 {%- endmacro %}
 
 {# The percentile of a value: the smallest value with at least that share of all values at or below it. #}

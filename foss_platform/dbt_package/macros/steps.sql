@@ -12,7 +12,7 @@
     {%- for unique_id in node.depends_on.nodes -%}
         {%- set upstream = graph.sources.get(unique_id) or graph.nodes.get(unique_id) -%}
         {%- if upstream and upstream.resource_type != 'source' and upstream.config.materialized == 'ephemeral' -%}
-            {%- do names.extend(upstream_tables(upstream)) -%}
+            {%- do names.extend(foss_platform.upstream_tables(upstream)) -%}
         {%- elif upstream -%}
             {%- do names.append(upstream.schema ~ '.' ~ (upstream.identifier or upstream.alias or upstream.name)) -%}
         {%- endif -%}
@@ -27,7 +27,7 @@
 {% endmacro %}
 
 {% macro duckdb__source_positions() %}
-    {%- set upstream = "'" ~ upstream_tables() | join("', '") ~ "'" -%}
+    {%- set upstream = "'" ~ foss_platform.upstream_tables() | join("', '") ~ "'" -%}
     {%- set query -%}
         with available as (
             select source_name, min(sequence_number) as sequence_number
@@ -55,7 +55,7 @@
 {% endmacro %}
 
 {# Trino cannot find out how far a table has been read, so the platform passes the positions to the run. #}
-{% macro trino__source_positions() %}{{ return(handed_over('sources').get(model.unique_id, {})) }}{% endmacro %}
+{% macro trino__source_positions() %}{{ return(foss_platform.handed_over('sources').get(model.unique_id, {})) }}{% endmacro %}
 
 {# A part of the platform's input to a dbt run on Trino (`transform/trino/run.py`). Empty if dbt was started by hand. #}
 {% macro handed_over(part) %}
@@ -67,23 +67,19 @@
     {%- if not execute or model.config.materialized != 'incremental' or should_full_refresh() -%}
         {{ return(false) }}
     {%- endif -%}
-    {%- set positions = source_positions().values() | list -%}
+    {%- set positions = foss_platform.source_positions().values() | list -%}
     {{ return(positions | length > 0 and positions | selectattr('consumed', 'none') | list | length == 0) }}
 {% endmacro %}
 
-{# Replaces dbt's macro of this name. dbt's answer could be true in a full build, which would then replace the table with only
-   the new rows. #}
-{% macro is_incremental() %}{{ return(is_step()) }}{% endmacro %}
-
 {# The condition for the rows of a source that this build may read: up to the positions of the upstream models. #}
 {% macro readable(source_name) %}
-    {%- set position = source_positions().get(source_name) if execute else none -%}
+    {%- set position = foss_platform.source_positions().get(source_name) if execute else none -%}
     {{ return('_sequence_number <= ' ~ position.available if position else 'true') }}
 {% endmacro %}
 
 {# The condition for the rows of a source that this model has not read yet. #}
 {% macro unread(source_name) %}
-    {%- set position = source_positions().get(source_name) if execute else none -%}
+    {%- set position = foss_platform.source_positions().get(source_name) if execute else none -%}
     {%- if position and position.consumed is not none -%}
         {{ return('_sequence_number > ' ~ position.consumed ~ ' and _sequence_number <= ' ~ position.available) }}
     {%- endif -%}
@@ -99,16 +95,16 @@
 {# The condition that `column` is within the UTC days of the instants that `query` returns in its one column. The days are
    constants, so that files are pruned, and a list of spans, so that one old value does not read all days since. #}
 {% macro on_days_of(column, query) %}
-    {%- set days = values_of(
+    {%- set days = foss_platform.values_of(
         "with days as (select distinct date_trunc('day', moment) as day from (" ~ query ~ ") as moments (moment)), "
         ~ "islands as (select day, day - row_number() over (order by day) * interval '1' day as island from days where day is not null) "
-        ~ "select " ~ instant_text('min(day)') ~ " || '|' || " ~ instant_text("max(day) + interval '1' day") ~ " from islands group by island order by 1"
+        ~ "select " ~ foss_platform.instant_text('min(day)') ~ " || '|' || " ~ foss_platform.instant_text("max(day) + interval '1' day") ~ " from islands group by island order by 1"
     ) -%}
     {%- if days | length == 0 -%}{{ return('false') }}{%- endif -%}
     {%- set spans = [] -%}
     {%- for day in days -%}
         {%- set bounds = day.split('|') -%}
-        {%- do spans.append('(' ~ column ~ ' >= ' ~ instant(bounds[0]) ~ ' and ' ~ column ~ ' < ' ~ instant(bounds[1]) ~ ')') -%}
+        {%- do spans.append('(' ~ column ~ ' >= ' ~ foss_platform.instant(bounds[0]) ~ ' and ' ~ column ~ ' < ' ~ foss_platform.instant(bounds[1]) ~ ')') -%}
     {%- endfor -%}
     {{ return('(' ~ spans | join(' or ') ~ ')') }}
 {% endmacro %}
@@ -116,19 +112,19 @@
 {# The last value of `column` before an instant, as text. None if there is no such value. It reads two days first, because
    `max` over a whole column reads all of it. #}
 {% macro last_before(relation, column, moment, condition) %}
-    {%- set query = 'select ' ~ instant_text('max(' ~ column ~ ')') ~ ' from ' ~ relation ~ ' where ' ~ condition
-        ~ ' and ' ~ column ~ ' < ' ~ instant(moment) -%}
-    {%- set near = values_of(query ~ ' and ' ~ column ~ ' >= ' ~ instant(moment) ~ " - interval '2' day") -%}
-    {{ return(near[0] if near and near[0] else (values_of(query) or [none])[0]) }}
+    {%- set query = 'select ' ~ foss_platform.instant_text('max(' ~ column ~ ')') ~ ' from ' ~ relation ~ ' where ' ~ condition
+        ~ ' and ' ~ column ~ ' < ' ~ foss_platform.instant(moment) -%}
+    {%- set near = foss_platform.values_of(query ~ ' and ' ~ column ~ ' >= ' ~ foss_platform.instant(moment) ~ " - interval '2' day") -%}
+    {{ return(near[0] if near and near[0] else (foss_platform.values_of(query) or [none])[0]) }}
 {% endmacro %}
 
 {# The condition for the rows of a model's newest days. It is a constant, so that files are pruned and a test does not read
    the whole history. #}
 {% macro of_newest_days(model, column, days) %}
     {%- if column and execute -%}
-        {%- set newest = values_of('select ' ~ instant_text(newest_instant(model, column) ~ " - interval '" ~ days ~ "' day")) -%}
+        {%- set newest = foss_platform.values_of('select ' ~ foss_platform.instant_text(foss_platform.newest_instant(model, column) ~ " - interval '" ~ days ~ "' day")) -%}
         {%- if newest and newest[0] -%}
-            {{ return(column ~ ' >= ' ~ instant(newest[0])) }}
+            {{ return(column ~ ' >= ' ~ foss_platform.instant(newest[0])) }}
         {%- endif -%}
     {%- endif -%}
     {{ return('true') }}

@@ -6,45 +6,40 @@
   crash between the two, the next increment reads the same rows again, which changes nothing.
 #}
 
-{% materialization table, adapter='trino', supported_languages=['sql'] %}
-    {{ return(trino_build(sql, false)) }}
-{% endmaterialization %}
+{% macro trino__build_table(sql) %}{{ return(foss_platform.trino_build(sql, false)) }}{% endmacro %}
 
-{# A view is built as a table, as on DuckDB, so that both engines build a project alike. #}
-{% materialization view, adapter='trino', supported_languages=['sql'] %}
-    {{ return(trino_build(sql, false)) }}
-{% endmaterialization %}
+{% macro trino__build_incremental(sql) %}
+    {{ return(foss_platform.trino_build(sql, foss_platform.is_step())) }}
+{% endmacro %}
 
-{% materialization incremental, adapter='trino', supported_languages=['sql'] %}
-    {{ return(trino_build(sql, is_step())) }}
-{% endmaterialization %}
-
-{% materialization seed, adapter='trino' %}
-    {%- set query = seed_query() -%}
-    {%- if handed_over('built_with').get(this.schema ~ '.' ~ this.identifier) == handed_over('logic').get(model.unique_id, '') -%}
+{% macro trino__build_seed() %}
+    {%- set query = foss_platform.seed_query() -%}
+    {%- set table = this.schema ~ '.' ~ this.identifier -%}
+    {%- set logic = foss_platform.handed_over('logic').get(model.unique_id, '') -%}
+    {%- if foss_platform.handed_over('built_with').get(table) == logic -%}
         {%- do store_raw_result('main', 'unchanged', 'unchanged', 0) -%}
         {{ return({'relations': [this.incorporate(type='table')]}) }}
     {%- endif -%}
-    {{ return(trino_build(query, false)) }}
-{% endmaterialization %}
+    {{ return(foss_platform.trino_build(query, false)) }}
+{% endmacro %}
 
 {% macro trino_build(query, step) %}
     {{ run_hooks(pre_hooks) }}
-    {%- set columns = trino_columns(query) -%}
+    {%- set columns = foss_platform.trino_columns(query) -%}
     {%- set rows -%}
         select {% for column in columns -%}
             cast({{ adapter.quote(column.name) }} as {{ column.type }}) as {{ adapter.quote(column.name) }}{{ ', ' if not loop.last }}
         {%- endfor %} from ({{ query }}) as model
     {%- endset -%}
     {%- call statement('main') -%}
-        {{ trino_merge(rows, columns | map(attribute='name') | list) if step else trino_replace(rows) }}
+        {{ foss_platform.trino_merge(rows, columns | map(attribute='name') | list) if step else foss_platform.trino_replace(rows) }}
     {%- endcall -%}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [this.incorporate(type='table')]}) }}
 {% endmacro %}
 
 {% macro trino_replace(rows) %}
-    {%- set properties = built_properties() %}
+    {%- set properties = foss_platform.built_properties() %}
     create or replace table {{ this }}
     with (
         format_version = 2
@@ -90,7 +85,7 @@
             ) -%}
         {%- endif -%}
         {%- for name, column in model.columns.items() -%}
-            {%- do columns.append({'name': name, 'type': column_type(column.data_type)}) -%}
+            {%- do columns.append({'name': name, 'type': foss_platform.column_type(column.data_type)}) -%}
         {%- endfor -%}
     {%- else -%}
         {%- for column in get_column_schema_from_query(query) -%}
@@ -103,10 +98,10 @@
 {# Keys and values of the table properties with the positions of a full build and the hash of its logic. #}
 {% macro built_properties() %}
     {%- set properties = {} -%}
-    {%- for source_name, position in source_positions().items() -%}
+    {%- for source_name, position in foss_platform.source_positions().items() -%}
         {%- do properties.update({'foss.position.' ~ source_name: position.uuid ~ ':' ~ position.available}) -%}
     {%- endfor -%}
-    {%- set logic = handed_over('logic').get(model.unique_id) -%}
+    {%- set logic = foss_platform.handed_over('logic').get(model.unique_id) -%}
     {%- if logic -%}{%- do properties.update({'foss.logic': logic}) -%}{%- endif -%}
     {{ return(properties) }}
 {% endmacro %}
