@@ -80,7 +80,7 @@ def test_a_project_works_with_the_installed_wheel(wheel: Path, tmp_path: Path) -
 
     run("foss", "init", "city lake", folder=tmp_path)
     project = tmp_path / "city lake"
-    assert "4 pages, no problem" in run("foss", "check", folder=project / "defs")
+    assert "4 pages without a problem" in run("foss", "check", folder=project / "defs")
     assert "OK" in run("make", "test", folder=project)
     # the tests' lakes are elsewhere, and nothing else is left beside the sources
     ignored = (project / ".gitignore").read_text().splitlines()

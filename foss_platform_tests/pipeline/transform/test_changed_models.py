@@ -102,7 +102,7 @@ class _SeedRun:
             "layout": {},
             "docs": {},
             "description": "",
-            "unique_id": "seed.foss_platform.parking_sites",
+            "unique_id": "seed.lakehouse.parking_sites",
             "only_when_changed": True,
         }
         self.plugin.store(TargetConfig("foss_state.incoming", [], options))

@@ -67,4 +67,4 @@ def test_a_model_named_like_a_folder_is_built_alone(settings: Settings, tmp_path
     project = project_with(tmp_path, gold__inner_sql=one)
     (project / "models" / "gold" / "added.sql").write_text(one)
     results = build(settings.model_copy(update={"dbt_project": project}), ["foss_platform.gold.added"])
-    assert [(result.unique_id, result.status.value) for result in results] == [("model.foss_platform.added", "success")]
+    assert [(result.unique_id, result.status.value) for result in results] == [("model.lakehouse.added", "success")]

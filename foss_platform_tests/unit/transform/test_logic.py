@@ -17,7 +17,8 @@ SITES = "seed.lakehouse.parking_sites"
 
 @pytest.fixture(scope="module")
 def manifest(parsed_project: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((parsed_project / "manifest.json").read_text())
+    (file,) = parsed_project.glob("*/manifest.json")
+    found: dict[str, Any] = json.loads(file.read_text())
     return found
 
 
