@@ -20,7 +20,7 @@ _DEFAULTS = {
     "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
     "s3.connect-timeout": "3",
     "s3.request-timeout": "8",
-    "s3.retry-strategy-impl": "foss_platform.lake.store.store_access.OneTry",
+    "s3.retry-strategy-impl": "foss_platform.lake.store.store_access.NoRetries",
 }
 # the same tables as schema V1 of the Java catalog, so that Trino can share the catalog
 _SQL_DEFAULTS = {"schema_version": "v1"}

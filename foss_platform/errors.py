@@ -52,13 +52,13 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [led_to] if led_to is not None else []
 
 
-class LastingError(FossError):
+class PermanentError(FossError):
     """A permanent error, never retried: it repeats until somebody changes something."""
 
 
-class PassingError(FossError):
+class TransientError(FossError):
     """A transient error, retried a limited number of times: a time-out, 429, 5xx, an unreachable store or catalog."""
 
 
-class ConfigurationError(LastingError):
+class ConfigurationError(PermanentError):
     """A missing or invalid setting, page or other file of the user."""

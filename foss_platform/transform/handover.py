@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings, load_settings
 
@@ -54,11 +54,11 @@ class Stop:
 
         Raises
         ------
-        PassingError
+        TransientError
             If the run was stopped.
         """
         if self._is_set:
-            raise PassingError("The run was stopped.")
+            raise TransientError("The run was stopped.")
 
     def watch(self, cursor: "duckdb.DuckDBPyConnection") -> None:
         """Interrupt this cursor too if the run is stopped."""

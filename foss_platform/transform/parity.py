@@ -13,7 +13,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError
 from pyiceberg.table import Table
 
 from foss_platform.engine import Engine
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.store.failures import lake_failures
@@ -56,7 +56,7 @@ def built_by_both(settings: Settings) -> Iterator[list[Built]]:
 
     Raises
     ------
-    LastingError
+    PermanentError
         If a model fails on an engine. The error names both.
     """
     refuse_without_trino(settings)
@@ -91,7 +91,7 @@ def _build(settings: Settings, engine: Engine, stop_at: Mapping[str, int]) -> tu
         results = list(build(own, names, full_refresh=True, stop_at=stop_at))
     if failed := [result for result in results if result.status.is_failure]:
         said = "; ".join(f"{result.unique_id}: {result.message.splitlines()[0]}" for result in failed if result.message)
-        raise LastingError(f"{engine} cannot build the tables for the comparison: {said}.")
+        raise PermanentError(f"{engine} cannot build the tables for the comparison: {said}.")
     return manifest, {result.unique_id: result.seconds for result in results}
 
 
@@ -115,7 +115,7 @@ def _names(manifest: Mapping[str, Any]) -> dict[TableName, tuple[str, Any]]:
 def _tolerances(node: Mapping[str, Any]) -> dict[str, float]:
     said = ((node["config"].get("meta") or {}).get("foss") or {}).get("parity") or {}
     if unfounded := sorted(column for column, rule in said.items() if not str(rule.get("reason", "")).strip()):
-        raise LastingError(f"meta.foss.parity of {node['name']} gives no reason for {', '.join(unfounded)}.")
+        raise PermanentError(f"meta.foss.parity of {node['name']} gives no reason for {', '.join(unfounded)}.")
     return {column: float(rule["tolerance"]) for column, rule in said.items()}
 
 

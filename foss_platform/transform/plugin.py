@@ -17,7 +17,7 @@ from dbt.adapters.duckdb.utils import TargetConfig
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.lake.build.derived import (
     DerivedRows,
     Merge,
@@ -27,7 +27,7 @@ from foss_platform.lake.build.derived import (
     derived_spec,
     documented,
 )
-from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.lake.commit.commit_with_retry import sync_properties
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.duckdb_views import connection_config, create_view, pin, prepare
 from foss_platform.lake.query.reference_tables import attach_reference
@@ -119,7 +119,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         is_seed = options["only_when_changed"]
         try:
             self._pin(name, self._committed(spec, rows, found, logic if is_seed else ""))
-        except PassingError:
+        except TransientError:
             # each pipeline's run builds a changed seed, so another run may have committed the same rows meanwhile
             current = find_table(self._catalog, name) if is_seed else None
             if current is None or not _is_built_with(current, logic):
@@ -135,9 +135,9 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         if found is None:
             # an increment merges into a table that this run has read: if it is missing now, it was dropped meanwhile
             if rows.merge is not None:
-                raise PassingError(f"{name} was dropped while this run was building it.", "Run again.")
+                raise TransientError(f"{name} was dropped while this run was building it.", "Run again.")
             return create_derived(self._catalog, spec, self._connection, rows)
-        table = follow_properties(self._catalog, name, found, spec.all_properties())
+        table = sync_properties(self._catalog, name, found, spec.all_properties())
         if unless_built_with and _is_built_with(table, unless_built_with):
             return table
         if rows.merge is None:

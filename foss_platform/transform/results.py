@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from foss_platform.engine import Engine
-from foss_platform.errors import FossError, LastingError
+from foss_platform.errors import FossError, PermanentError
 from foss_platform.settings import Settings
 
 
@@ -36,7 +36,7 @@ class NodeResult:
         Rows that a test found. None for other nodes, and for a test that did not run.
     message
         dbt's message for tests and errors, or the platform's own message if it recognizes the error.
-    is_lasting
+    is_permanent
         Whether another try would end the same way.
     query_id
         Trino's id of the statement that built the table. Empty for DuckDB.
@@ -49,7 +49,7 @@ class NodeResult:
     seconds: float
     failures: int | None
     message: str
-    is_lasting: bool = False
+    is_permanent: bool = False
     query_id: str = ""
     is_step: bool = False
 
@@ -67,7 +67,7 @@ def node_result(settings: Settings, data: Any) -> NodeResult:
         failures=int(run.num_failures) if has_run else None,
         message=message if error is None else str(error),
         # a test would find the same rows again
-        is_lasting=status is NodeStatus.FAIL or isinstance(error, LastingError),
+        is_permanent=status is NodeStatus.FAIL or isinstance(error, PermanentError),
         query_id=str(dict(run.adapter_response).get("query_id", "")),
         is_step=message.startswith("MERGE"),
     )

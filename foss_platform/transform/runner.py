@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from foss_platform.engine import Engine
-from foss_platform.errors import FossError, LastingError, own_error
+from foss_platform.errors import FossError, PermanentError, own_error
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.settings import Settings
@@ -54,7 +54,7 @@ def build(
     ------
     ForeignLakeError
         If the lake belongs to another catalog.
-    LastingError
+    PermanentError
         If dbt itself failed, rather than one of its nodes.
     """
     # before dbt starts, because Trino commits without the guard of our catalog
@@ -124,5 +124,5 @@ def build(
         raise (
             own
             or failure_of_engine(settings, str(error))
-            or LastingError(f"dbt could not run: {first_lines(error)}", "See <home>/dbt/logs/dbt.log.")
+            or PermanentError(f"dbt could not run: {first_lines(error)}", "See <home>/dbt/logs/dbt.log.")
         )

@@ -46,7 +46,7 @@ def failure_in(settings: Settings, text: str) -> FossError | None:
 
 
 @contextmanager
-def noticed_in_time() -> Iterator[None]:
+def request_timeouts() -> Iterator[None]:
     """Limit the time of each request from dbt to Trino. Once Trino is unreachable, the remaining models do not wait."""
     import trino.dbapi
 

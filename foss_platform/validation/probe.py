@@ -47,7 +47,7 @@ class Probe:
 
     def make(self) -> "Table":
         """Create the table with its rows in one commit."""
-        from foss_platform.lake.commit.changes import Change, apply_change
+        from foss_platform.lake.commit.commit_with_retry import Change, apply_change
         from foss_platform.lake.connect.catalog import open_catalog
         from foss_platform.lake.store.failures import lake_failures
         from foss_platform.lake.table.tables import DEFAULT_PROPERTIES

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyiceberg.catalog import Catalog
 
 from foss_platform.cli.shared.pages import find_feed
-from foss_platform.cli.shared.recorded import take_in
+from foss_platform.cli.shared.recorded import ingest
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform.transform.project.parsed import prepare_project
@@ -34,7 +34,7 @@ def make_month(settings: Settings, recording: Path) -> Month:
     prepare_project(settings)
     moments = []
     for part in _halves(recording, settings.home):
-        take_in(settings, feed, part)
+        ingest(settings, feed, part)
         if failed := [result for result in build(settings) if result.status.is_failure]:
             raise RuntimeError(f"The month cannot be built: {failed}")
         moments.append(datetime.now(UTC))

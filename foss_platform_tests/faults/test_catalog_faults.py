@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import ConfigurationError, FossError, PassingError
-from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
+from foss_platform.errors import ConfigurationError, FossError, TransientError
+from foss_platform.ingest.bronze.poll_once import IngestedPoll, ingest_poll
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.poll import Poll
 from foss_platform.lake.connect import catalog as catalog_module
@@ -34,9 +34,9 @@ def poll_of(feed: Feed, tick: int) -> Poll:
     return live_poll(feed, tick, f"[{record('A', str(tick))},null]")
 
 
-def take_in(catalog: Catalog, feed: Feed, tick: int) -> TakenIn:
+def ingest(catalog: Catalog, feed: Feed, tick: int) -> IngestedPoll:
     poll = poll_of(feed, tick)
-    return take_in_poll(catalog, feed, poll.cause, lambda _: poll, {})
+    return ingest_poll(catalog, feed, poll.cause, lambda _: poll, {})
 
 
 def hold_lock(database: Path, connection: Connection) -> None:
@@ -52,7 +52,7 @@ def hold_lock(database: Path, connection: Connection) -> None:
 def test_locked_by_another_process(
     settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch, patience: float
 ) -> None:
-    take_in(open_catalog(settings), feed, 0)
+    ingest(open_catalog(settings), feed, 0)
     monkeypatch.setattr(catalog_module, "_SQLITE_TIMEOUT", patience)
     catalog = open_catalog(settings)
     ours, its = server().Pipe()
@@ -61,14 +61,14 @@ def test_locked_by_another_process(
     try:
         assert ours.recv() == "locked"
         if patience < 1:
-            with pytest.raises(PassingError, match="locked"):
-                take_in(catalog, feed, 1)
+            with pytest.raises(TransientError, match="locked"):
+                ingest(catalog, feed, 1)
             ours.send("release")
         else:
             began = time.monotonic()
             release = server().Process(target=send_later, args=(ours, 0.5))
             release.start()
-            take_in(catalog, feed, 1)
+            ingest(catalog, feed, 1)
             assert time.monotonic() - began >= 0.4
             release.join()
     finally:
@@ -76,7 +76,7 @@ def test_locked_by_another_process(
         if other.is_alive():
             other.kill()
             other.join()
-    take_in(catalog, feed, 1)
+    ingest(catalog, feed, 1)
     assert [len(rows) for rows in content(settings, TABLES).values()] == [2, 2, 2]
 
 
@@ -96,19 +96,19 @@ def die_in_commit(database: Path) -> None:
 
 
 def test_killed_while_the_catalog_is_written(settings: Settings, feed: Feed) -> None:
-    take_in(open_catalog(settings), feed, 0)
+    ingest(open_catalog(settings), feed, 0)
     database = catalog_database(settings)
     other = server().Process(target=die_in_commit, args=(database,))
     other.start()
     other.join(30)
     assert other.exitcode == -signal.SIGKILL
     assert database.with_name("catalog.db-journal").stat().st_size > 0
-    take_in(open_catalog(settings), feed, 1)
+    ingest(open_catalog(settings), feed, 1)
     assert [len(rows) for rows in content(settings, TABLES).values()] == [2, 2, 2]
 
 
 def test_truncated_at_any_length(settings: Settings, feed: Feed, measured: Measured, *, full: bool) -> None:
-    take_in(open_catalog(settings), feed, 0)
+    ingest(open_catalog(settings), feed, 0)
     database = catalog_database(settings)
     whole, tables = database.read_bytes(), content(settings, TABLES)
     lengths = [n + more for n in range(0, len(whole), _PAGE) for more in ((0, 1, 100, 2000) if full else (0, 100))]
@@ -117,8 +117,8 @@ def test_truncated_at_any_length(settings: Settings, feed: Feed, measured: Measu
         database.write_bytes(whole[:length])
         files = {path for path in settings.home.rglob("*") if not path.name.startswith("catalog.db-")}
         with pytest.raises(FossError) as caught:
-            take_in(open_catalog(settings), feed, 1)
-        assert isinstance(caught.value, ConfigurationError | PassingError)
+            ingest(open_catalog(settings), feed, 1)
+        assert isinstance(caught.value, ConfigurationError | TransientError)
         assert "catalog" in str(caught.value)
         assert caught.value.remedy
         assert database.read_bytes() == whole[:length]
@@ -127,24 +127,24 @@ def test_truncated_at_any_length(settings: Settings, feed: Feed, measured: Measu
         errors[kind] = errors.get(kind, 0) + 1
     database.write_bytes(whole)
     assert content(settings, TABLES) == tables
-    take_in(open_catalog(settings), feed, 1)
+    ingest(open_catalog(settings), feed, 1)
     measured("lengths", errors)
 
 
 def test_deleted_while_a_process_has_it_open(settings: Settings, feed: Feed) -> None:
     catalog = open_catalog(settings)
-    take_in(catalog, feed, 0)
+    ingest(catalog, feed, 0)
     database = catalog_database(settings)
     kept = database.rename(settings.home / "elsewhere.db")
     metadata = sorted(warehouse_folder(settings).rglob("*.metadata.json"))
     with pytest.raises(FossError) as caught:
-        take_in(catalog, feed, 1)
+        ingest(catalog, feed, 1)
     assert "catalog" in str(caught.value)
     assert not database.exists()
     with pytest.raises(ConfigurationError, match="still holds tables"):
-        take_in(open_catalog(settings), feed, 1)
+        ingest(open_catalog(settings), feed, 1)
     assert not database.exists()
     kept.rename(database)
     assert set(metadata) <= set(warehouse_folder(settings).rglob("*.metadata.json"))
-    take_in(open_catalog(settings), feed, 1)
+    ingest(open_catalog(settings), feed, 1)
     assert [len(rows) for rows in content(settings, TABLES).values()] == [2, 2, 2]

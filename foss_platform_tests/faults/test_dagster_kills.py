@@ -19,7 +19,7 @@ from foss_platform_tests.faults.injection.dev_stack import DevStack, dev_stack, 
 
 _SECONDS = 120.0
 _EVERYTHING = "everything"
-_TARGETS = (_EVERYTHING, "code server", "run", "daemon", "webserver", "parent", "keeper")
+_TARGETS = (_EVERYTHING, "code server", "run", "daemon", "webserver", "parent", "supervisor")
 _ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 
 
@@ -58,7 +58,7 @@ def kill(stack: DevStack, target: str) -> None:
         stack.kill()
     else:
         stack.kill(target)
-    if target in (_EVERYTHING, "parent", "keeper"):
+    if target in (_EVERYTHING, "parent", "supervisor"):
         gone(stack)
         stack.start()
 

@@ -18,7 +18,14 @@ from foss_platform_tests.faults.conftest import Measured
 from foss_platform_tests.faults.injection.building import FINISHED, build_models
 from foss_platform_tests.faults.injection.contention import compact, expire
 from foss_platform_tests.faults.injection.trial import attempt
-from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import (
+    GOLD,
+    SILVER,
+    Pipeline,
+    compare,
+    expected,
+    made_up_polls,
+)
 from foss_platform_tests.tables import content
 
 _MODELS = (SILVER, *GOLD)
@@ -37,12 +44,12 @@ def test_killed_at_a_model_and_rebuilt(pipeline: Pipeline, measured: Measured, *
     kills = [f"{table}: {what}" for table in _MODELS for what in _EACH_TIME] + _ROWS if full else _SHORT
     polls = made_up_polls(11, 12 + 4 * len(kills))
     seen = polls[:12]
-    pipeline.take_in(seen)
+    pipeline.ingest(seen)
     # the first build creates the tables, and is killed as well
     assert attempt(build_models, pipeline.settings, f"{SILVER}: after the commit").killed
     attempt(build_models, pipeline.settings)
     for start, kill_at in zip(count(12, 4), kills, strict=False):
-        pipeline.take_in(polls[start : start + 4])
+        pipeline.ingest(polls[start : start + 4])
         seen = polls[: start + 4]
         assert attempt(build_models, pipeline.settings, kill_at).killed, kill_at
         attempt(build_models, pipeline.settings)
@@ -54,16 +61,16 @@ def test_killed_at_a_model_and_rebuilt(pipeline: Pipeline, measured: Measured, *
 def test_compacted_and_expired_between_two_builds(pipeline: Pipeline) -> None:
     polls = made_up_polls(5, 43)
     for poll in polls[:8]:
-        pipeline.take_in([poll])
-    pipeline.take_in(polls[8:40])
+        pipeline.ingest([poll])
+    pipeline.ingest(polls[8:40])
     attempt(build_models, pipeline.settings)
     for table in (pipeline.feed.bronze, POLLS):
         compact(pipeline.catalog, table)
         expire(pipeline.catalog, table, kept=1)
         assert len(pipeline.catalog.load_table(table.identifier).snapshots()) == 1
-    pipeline.take_in(polls[40:42])
+    pipeline.ingest(polls[40:42])
     compact(pipeline.catalog, pipeline.feed.bronze)
-    pipeline.take_in(polls[42:])
+    pipeline.ingest(polls[42:])
     before = pipeline.snapshots()
     attempt(build_models, pipeline.settings)
     built = dict(kinds_of_build(pipeline))

@@ -54,7 +54,7 @@ def leave(disk: Path, pages: int) -> Path:
     return filler
 
 
-def take_in(home: Path, feed: Ticking, tick: int) -> str:
+def ingest(home: Path, feed: Ticking, tick: int) -> str:
     """Poll the given tick. Return the error if the poll failed."""
     feed.tick(tick)
     try:
@@ -71,22 +71,22 @@ def test_a_full_disk_is_reported_and_no_data_is_missing_afterwards(
     rooms = range(90) if full else (0, 3, 12, 80)
     errors = []
     with ticking(feed, ["mixed"] * (len(rooms) + 1)) as served:
-        assert take_in(small_disk / "home", served, 0) == ""
+        assert ingest(small_disk / "home", served, 0) == ""
         for tick, pages in enumerate(rooms, start=1):
             before = without_durations(small_disk / "home")
             filler = leave(small_disk, pages)
-            error = take_in(small_disk / "home", served, tick)
+            error = ingest(small_disk / "home", served, tick)
             standing = without_durations(small_disk / "home")
             if error:
-                assert error.startswith("PassingError: "), error
+                assert error.startswith("TransientError: "), error
                 assert "space" in error, error
                 errors.append(error)
                 assert all(row in standing[table] for table in TABLES for row in before[table])
                 assert len(standing[BRONZE]) - len(before[BRONZE]) in (0, 2)
             filler.unlink()
-            assert take_in(small_disk / "home", served, tick) == ""
+            assert ingest(small_disk / "home", served, tick) == ""
         for tick in range(len(rooms) + 1):
-            assert take_in(tmp_path / "without", served, tick) == ""
+            assert ingest(tmp_path / "without", served, tick) == ""
     assert without_durations(small_disk / "home") == without_durations(tmp_path / "without")
     assert 0 < len(errors) < len(rooms)
     measured("polls on a full disk", len(errors))

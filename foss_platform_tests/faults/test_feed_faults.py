@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.http.fetch import fetch
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll import poll as poll_module
@@ -41,7 +41,7 @@ def poll_many(home: Path, feed: Feed, timeouts: Sequence[float]) -> tuple[int, i
             here = feed.model_copy(update={"source": source})
             poller = FeedPoller(here, session, partial(moment, tick))
             cause = scheduled(feed.name, moment(tick))
-            take_in_poll(catalog, feed, cause, poller.poll, {})
+            ingest_poll(catalog, feed, cause, poller.poll, {})
             first = first or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return first, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

@@ -39,9 +39,7 @@ _FIRST = (
 _PASSED: dict[str, list[str]] = {}
 
 
-def take_in(
-    home: Path, feed: Ticking, tick: int, kill_at: int | str | None = None, after: float | None = None
-) -> Trial:
+def ingest(home: Path, feed: Ticking, tick: int, kill_at: int | str | None = None, after: float | None = None) -> Trial:
     feed.tick(tick)
     return attempt(take_in_tick, home, feed.feed, tick, kill_at, kill_after=after)
 
@@ -52,7 +50,7 @@ def points(tmp_path: Path, feed: Feed) -> dict[str, list[str]]:
     if not _PASSED:
         with ticking(feed, ("mixed", *KINDS)) as served:
             for tick, kind in enumerate((SET_UP, *KINDS)):
-                _PASSED[kind] = take_in(tmp_path / "explored", served, tick).result
+                _PASSED[kind] = ingest(tmp_path / "explored", served, tick).result
     return _PASSED
 
 
@@ -71,8 +69,8 @@ def test_killed_at_every_point_and_retried(
     kills = constructed(points, 140 if full else 8)
     with ticking(feed, [kind for kind, _ in kills]) as served:
         for tick, (kind, name) in enumerate(kills):
-            assert take_in(tmp_path / "killed", served, tick, name).killed, (kind, name)
-            assert not take_in(tmp_path / "killed", served, tick).killed
+            assert ingest(tmp_path / "killed", served, tick, name).killed, (kind, name)
+            assert not ingest(tmp_path / "killed", served, tick).killed
         compare_without_kills(tmp_path, served, range(len(kills)))
     measured("kills", len(kills))
     measured("points", len(set(kills)))
@@ -83,12 +81,12 @@ def test_killed_at_random_moments_and_retried(tmp_path: Path, feed: Feed, measur
     wanted = 50 if full else 2
     killed = tick = 0
     with ticking(feed, [dice.choice(KINDS) for _ in range(4 * wanted)]) as served:
-        usual = statistics.median(take_in(tmp_path / "timed", served, tick).seconds for tick in range(3))
+        usual = statistics.median(ingest(tmp_path / "timed", served, tick).seconds for tick in range(3))
         while killed < wanted:
             # a retry can be killed as well, and every attempt uses another moment
-            while take_in(tmp_path / "killed", served, tick, after=dice.uniform(0, usual)).killed:
+            while ingest(tmp_path / "killed", served, tick, after=dice.uniform(0, usual)).killed:
                 killed += 1
-            take_in(tmp_path / "killed", served, tick)
+            ingest(tmp_path / "killed", served, tick)
             tick += 1
         compare_without_kills(tmp_path, served, range(tick))
     measured("kills", killed)
@@ -100,11 +98,11 @@ def test_killed_while_the_lake_is_created(
     making = [place for place, name in enumerate(points[SET_UP]) if name.startswith(SET_UP)]
     places = making if full else [making[0], making[len(making) // 2]]
     with ticking(feed, ["mixed"]) as served:
-        take_in(tmp_path / "without", served, 0)
+        ingest(tmp_path / "without", served, 0)
         for place in places:
             home = tmp_path / f"killed-{place}"
-            assert take_in(home, served, 0, place).killed
-            assert not take_in(home, served, 0).killed
+            assert ingest(home, served, 0, place).killed
+            assert not ingest(home, served, 0).killed
             assert without_durations(home) == without_durations(tmp_path / "without")
     measured("kills", len(places))
 
@@ -114,8 +112,8 @@ def test_killed_while_the_lake_is_created(
 )
 def test_the_feed_has_changed_before_the_retry(tmp_path: Path, feed: Feed, place: str) -> None:
     with ticking(feed, ["good", "mixed"]) as served:
-        take_in(tmp_path, served, 0)
-        assert take_in(tmp_path, served, 1, place).killed
+        ingest(tmp_path, served, 0)
+        assert ingest(tmp_path, served, 1, place).killed
         served.tick(1.5)
         attempt(take_in_tick, tmp_path, served.feed, 1)
     tables = without_durations(tmp_path)
@@ -138,7 +136,7 @@ def test_the_feed_has_changed_before_the_retry(tmp_path: Path, feed: Feed, place
 def compare_without_kills(folder: Path, served: Ticking, ticks: Sequence[int]) -> None:
     """Poll the same ticks without a kill, and compare all three tables."""
     for tick in ticks:
-        take_in(folder / "without", served, tick)
+        ingest(folder / "without", served, tick)
     assert without_durations(folder / "killed") == without_durations(folder / "without")
     kept = {row["batch_id"] for row in without_durations(folder / "killed")[POLLS]}
     assert len(kept) == len(ticks)

@@ -14,8 +14,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import CommitTableResponse, Table
 
-from foss_platform.errors import LastingError, PassingError
-from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
+from foss_platform.errors import PermanentError, TransientError
+from foss_platform.ingest.bronze.poll_once import IngestedPoll, ingest_poll
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
@@ -25,10 +25,10 @@ from foss_platform_tests.pipeline.ingest.writers import live_poll, record
 from foss_platform_tests.tables import Row, read
 
 
-def take_in(catalog: Catalog, feed: Feed, tick: int, *, late: float = 0.5) -> TakenIn:
+def ingest(catalog: Catalog, feed: Feed, tick: int, *, late: float = 0.5) -> IngestedPoll:
     """Poll the n-th minute. A later attempt gets a different answer."""
     poll = live_poll(feed, tick, f"[{record('A', str(tick + late))},{record('B')},null]", late=late)
-    return take_in_poll(catalog, feed, poll.cause, lambda _: poll, {})
+    return ingest_poll(catalog, feed, poll.cause, lambda _: poll, {})
 
 
 class StandingStill:
@@ -73,17 +73,17 @@ class StandingStill:
 def test_at_any_moment_of_the_retry(
     settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch, measured: Measured, table: str
 ) -> None:
-    take_in(open_catalog(settings), feed, 0)
+    ingest(open_catalog(settings), feed, 0)
     tick, lands_within = 0, True
     while lands_within:
         tick += 1
         with monkeypatch.context() as patched:
             catalog = open_catalog(settings)
             still = StandingStill(catalog, table, patched)
-            with pytest.raises(PassingError, match="did not answer"):
-                take_in(catalog, feed, tick)
+            with pytest.raises(TransientError, match="did not answer"):
+                ingest(catalog, feed, tick)
             still.loads = tick - 1
-            taken = take_in(catalog, feed, tick, late=9)
+            taken = ingest(catalog, feed, tick, late=9)
             lands_within = still.land is None
             if still.land is not None:
                 still.land()
@@ -92,7 +92,7 @@ def test_at_any_moment_of_the_retry(
     measured("moments", tick)
 
 
-def is_in_once(settings: Settings, taken: TakenIn, tick: int) -> None:
+def is_in_once(settings: Settings, taken: IngestedPoll, tick: int) -> None:
     """Assert that a batch comes from one attempt, is complete, and is logged and reported as that attempt."""
 
     def of_batch(table: str, column: str) -> list[Row]:
@@ -110,13 +110,13 @@ def is_in_once(settings: Settings, taken: TakenIn, tick: int) -> None:
 
 def test_a_batch_without_any_record_of_its_attempt(settings: Settings, feed: Feed) -> None:
     catalog = open_catalog(settings)
-    take_in(catalog, feed, 0)
+    ingest(catalog, feed, 0)
     catalog.drop_table(POLLS)
     # the row is stored in bronze's snapshot, so the log is repaired automatically
-    assert take_in(catalog, feed, 0).healed == 1
+    assert ingest(catalog, feed, 0).healed == 1
     catalog.drop_table(POLLS)
     bronze = catalog.load_table(BRONZE)
     bronze.append(bronze.scan().to_arrow().slice(0, 0))
     bronze.maintenance.expire_snapshots().by_id(bronze.snapshots()[0].snapshot_id).commit()
-    with pytest.raises(LastingError, match=r"neither in ops\.polls"):
-        take_in(catalog, feed, 0)
+    with pytest.raises(PermanentError, match=r"neither in ops\.polls"):
+        ingest(catalog, feed, 0)

@@ -25,7 +25,7 @@ from foss_platform_tests.faults.injection.building import build_models
 from foss_platform_tests.faults.injection.command import Foss
 from foss_platform_tests.faults.injection.polling import BRONZE, POLLS, TABLES
 from foss_platform_tests.faults.injection.trial import attempt
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, GOLD, SILVER
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import EXCERPT, GOLD, SILVER
 from foss_platform_tests.tables import Row, content, read
 
 _MODELS = (SILVER, *GOLD)

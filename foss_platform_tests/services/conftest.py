@@ -103,4 +103,4 @@ def store(lake: Lake) -> Iterator[Minio]:
     """The lake's object store, which is revived after the test."""
     assert lake.store_server is not None
     yield lake.store_server
-    lake.store_server.revive()
+    lake.store_server.ensure_running()

@@ -115,10 +115,10 @@ def made_lake(kind: Kind, home: Path, postgres: Postgres | None, minio: Minio | 
         if isinstance(catalog_server, RestCatalog):
             catalog_server.close()
         if postgres is not None:
-            postgres.revive()
+            postgres.ensure_running()
             postgres.drop_database(name)
         if minio is not None:
-            minio.revive()
+            minio.ensure_running()
             if minio.files.exists(name):
                 minio.files.rm(name, recursive=True)
 

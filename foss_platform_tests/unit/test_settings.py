@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from foss_platform.engine import Engine
-from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.errors import ConfigurationError, PermanentError
 from foss_platform.settings import Environment, FeedMode, Switch, load_settings
 
 
@@ -65,7 +65,7 @@ def test_all_problems_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     wrong = {"FOSS_ENVIRONMENT": "prod", "FOSS_ENGINE": "spark", "FOSS_DUCKDB_THREADS": "-1", "FOSS_FEED": "x"}
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(LastingError) as caught:
+    with pytest.raises(PermanentError) as caught:
         load_settings()
     assert [name for name in wrong if name not in caught.value.problem] == []
     assert caught.value.remedy

@@ -69,7 +69,7 @@ def tables(
 
     settings = load_settings()
     catalog = open_catalog(settings, create=False)
-    known = _makers(settings, quick=quick)
+    known = _producers(settings, quick=quick)
     failures: list[FossError] = []
     lines: list[TableLine] = []
     for name in _watched(list_tables(catalog)):
@@ -87,27 +87,27 @@ def tables(
     raise typer.Exit(1 if failures else 0)
 
 
-def _makers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | None":
+def _producers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | None":
     """Return what makes each table. None if that is not known, for example without permission to parse the project."""
-    from foss_platform.transform.makers import makers
+    from foss_platform.transform.producers import producers
     from foss_platform.transform.project.parsed import is_prepared
 
     try:
         if quick and not is_prepared(settings):
             # parsing takes seconds
             return None
-        return makers(settings, feeds().values())
+        return producers(settings, feeds().values())
     except (FossError, OSError) as error:
         messages().print(f"Tables without a model or page are not marked: {escape(str(error))}", soft_wrap=True)
         return None
 
 
 def _made(line: TableLine, name: "TableName", known: "Mapping[TableName, str] | None") -> TableLine:
-    from foss_platform.transform.makers import maker_of
+    from foss_platform.transform.producers import producer_of
 
     if known is None:
         return line
-    maker = maker_of(name, known)
+    maker = producer_of(name, known)
     return replace(line, made_by=maker, is_left_over=maker is None)
 
 
@@ -138,7 +138,7 @@ def _look(catalog: "Catalog", name: "TableName", *, quick: bool) -> TableLine:
     reclaimable = None
     if not quick:
         removal = plan_removal(catalog, name, policy_of(table.properties, str(name)), datetime.now(UTC))
-        reclaimable = removal.bytes + removal.spared_bytes
+        reclaimable = removal.bytes + removal.kept_bytes
     return TableLine(
         table=str(name),
         rows=health.rows,

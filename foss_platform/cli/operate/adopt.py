@@ -35,7 +35,7 @@ def adopt(
     if plan.owner is None:
         output().print("The lake is already this home's own. There is nothing to adopt.")
         return
-    output().print(escape(plan.standing.problem), soft_wrap=True)
+    output().print(escape(plan.ownership.problem), soft_wrap=True)
     _show(plan)
     if dry_run:
         messages().print("nothing was written")
@@ -44,7 +44,7 @@ def adopt(
     with _bar(plan) as progress:
         carry_out(catalog, plan, progress)
     output().print("The lake is this home's own now.")
-    if not plan.takes_over and not plan.standing.is_gone:
+    if not plan.takes_over and not plan.ownership.is_gone:
         output().print("The original lake was not changed. From now on, each lake contains only its own new polls.")
 
 

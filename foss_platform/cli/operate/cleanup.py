@@ -50,22 +50,22 @@ def cleanup(
     from foss_platform.lake.table.tables import list_tables
     from foss_platform.settings import load_settings
 
-    spare = parse_duration(older_than) if older_than is not None else None
+    keep = parse_duration(older_than) if older_than is not None else None
     catalog = open_catalog(load_settings(), create=False, judge=dry_run)
     if not dry_run:
         require_own(catalog)
     names = list(dict.fromkeys(find_named(catalog, name) for name in table)) if table else list_tables(catalog)
-    if spare is not None and spare < _RISKY and not dry_run:
+    if keep is not None and keep < _RISKY and not dry_run:
         messages().print(
             f"[bold yellow]warning:[/] --older-than {escape(str(older_than))} retains unreferenced files for less than "
             "an hour: running readers and writers may still need them, and would fail.",
             soft_wrap=True,
         )
         confirm("Delete them?", yes=yes)
-    done, failures = _maintain(catalog, names, spare, dry_run=dry_run)
+    done, failures = _maintain(catalog, names, keep, dry_run=dry_run)
     if dry_run:
         _list_files(done)
-    _summarize(catalog, done, spare, dry_run=dry_run)
+    _summarize(catalog, done, keep, dry_run=dry_run)
     if not table:
         _remove_dropped(catalog, dry_run=dry_run)
     for failure in failures:
@@ -74,7 +74,7 @@ def cleanup(
 
 
 def _maintain(
-    catalog: "Catalog", names: "Sequence[TableName]", spare: timedelta | None, *, dry_run: bool
+    catalog: "Catalog", names: "Sequence[TableName]", keep: timedelta | None, *, dry_run: bool
 ) -> "tuple[list[TableMaintenance], list[FossError]]":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -99,7 +99,7 @@ def _maintain(
                     _heal(catalog, name)
                 now = datetime.now(UTC)
                 done.append(
-                    maintain(catalog, name, now, trigger="command", spare=spare, dry_run=dry_run, progress=count)
+                    maintain(catalog, name, now, trigger="command", older_than=keep, dry_run=dry_run, progress=count)
                 )
             except Exception as error:
                 # a table with damaged files fails in many ways, and must not stop the maintenance of the other tables
@@ -122,11 +122,11 @@ def _heal(catalog: "Catalog", name: "TableName") -> None:
     """Repair the poll log before bronze is maintained: expired snapshots may hold entries that the log still lacks."""
     from importlib.metadata import version
 
-    from foss_platform.ingest.bronze.poll_log import heal_poll_log
+    from foss_platform.ingest.bronze.poll_log import repair_poll_log
 
     for feed in feeds().values():
         if feed.bronze == name:
-            heal_poll_log(catalog, feed, {"foss.version": version("foss-platform")})
+            repair_poll_log(catalog, feed, {"foss.version": version("foss-platform")})
 
 
 def _list_files(done: "Sequence[TableMaintenance]") -> None:
@@ -138,11 +138,11 @@ def _list_files(done: "Sequence[TableMaintenance]") -> None:
 
 
 def _summarize(
-    catalog: "Catalog", done: "Sequence[TableMaintenance]", spare: timedelta | None, *, dry_run: bool
+    catalog: "Catalog", done: "Sequence[TableMaintenance]", keep: timedelta | None, *, dry_run: bool
 ) -> None:
     columns = ["table", "points", "deleted", "freed", "retained", "until"]
     columns[1:1] = [] if dry_run else ["compacted"]
-    rows = [_line(catalog, maintenance, spare, dry_run=dry_run) for maintenance in done]
+    rows = [_line(catalog, maintenance, keep, dry_run=dry_run) for maintenance in done]
     show_table(columns, rows, right=columns[1:-1])
     freed = sum(maintenance.removal.bytes for maintenance in done)
     files = sum(len(maintenance.removal.files) for maintenance in done)
@@ -152,7 +152,7 @@ def _summarize(
         messages().print(f"{files:,} files deleted, {size_text(freed)} freed")
 
 
-def _line(catalog: "Catalog", maintenance: "TableMaintenance", spare: timedelta | None, *, dry_run: bool) -> list[str]:
+def _line(catalog: "Catalog", maintenance: "TableMaintenance", keep: timedelta | None, *, dry_run: bool) -> list[str]:
     from foss_platform.lake.snapshots.points import PINNED_PREFIX
 
     removal, merged = maintenance.removal, maintenance.compaction
@@ -163,6 +163,6 @@ def _line(catalog: "Catalog", maintenance: "TableMaintenance", spare: timedelta 
         f"{points:,}",
         f"{len(removal.files):,}",
         size_text(removal.bytes),
-        f"{len(removal.spared):,}, {size_text(removal.spared_bytes)}" if removal.spared else "",
+        f"{len(removal.kept):,}, {size_text(removal.kept_bytes)}" if removal.kept else "",
         minute_text(removal.next_at),
     ]

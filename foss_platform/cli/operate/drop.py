@@ -118,16 +118,16 @@ def _list(catalog: "Catalog", *, as_json: bool) -> None:
 
 
 def _refuse_made(settings: Settings, names: list[TableName]) -> None:
-    from foss_platform.transform.makers import maker_of, makers
+    from foss_platform.transform.producers import producer_of, producers
 
     try:
-        known = makers(settings, feeds().values())
+        known = producers(settings, feeds().values())
     except (FossError, OSError) as error:
         raise ConfigurationError(
             f"It is not known whether a model or page makes {', '.join(map(str, names))}: {error}",
             "Correct that first, or add --force.",
         ) from None
-    made = {name: maker for name in names if (maker := maker_of(name, known)) is not None}
+    made = {name: maker for name in names if (maker := producer_of(name, known)) is not None}
     if made:
         said = "; ".join(f"{name} is made by {maker}" for name, maker in made.items())
         raise ConfigurationError(

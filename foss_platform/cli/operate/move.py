@@ -37,7 +37,7 @@ def move(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Copy the lake's current state into another catalog and store, to continue polling there. Run again to resume."""
-    from foss_platform.ingest.bronze.moved_poll_log import owed_to_the_log
+    from foss_platform.ingest.bronze.moved_poll_log import pending_log_rows
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.move.move_lake import move_tables
     from foss_platform.lake.move.plan import plan_move
@@ -60,7 +60,7 @@ def move(
     destination = open_target(target)
     assert destination is not None
     with _bar(plan) as progress:
-        verified = move_tables(plan, source, destination, owed_to_the_log(plan.sources), progress)
+        verified = move_tables(plan, source, destination, pending_log_rows(plan.sources), progress)
     rows = [(escape(str(name)), f"{found.rows:,}", found.hash) for name, found in verified.items()]
     if rows:
         title = "Copied: row count and hash are the same on both sides"
@@ -78,7 +78,7 @@ def _show_plan(plan: "MovePlan", target: "MoveTarget") -> None:
             f"{move.size.rows:,}",
             f"{move.size.data_files:,}",
             size_text(move.size.data_bytes),
-            move.standing,
+            move.status,
         )
         for move in plan.tables
     ]

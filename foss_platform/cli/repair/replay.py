@@ -17,12 +17,12 @@ def replay(
     """Load the polls of FILE (.jsonl, .jsonl.gz or .csv) as if polled then. Polls loaded before are skipped."""
     from foss_platform.cli.shared.graph import run_job
     from foss_platform.cli.shared.models import fed_models
-    from foss_platform.cli.shared.recorded import take_in
+    from foss_platform.cli.shared.recorded import ingest
     from foss_platform.cli.shared.summary import show_verdicts, show_waiting
     from foss_platform.settings import load_settings
 
     settings = load_settings()
-    totals = take_in(settings, find_feed(pipeline), file)
+    totals = ingest(settings, find_feed(pipeline), file)
     console = output()
     console.print(
         f"[bold]{pipeline}[/]: {totals.polls:,} polls: {totals.new_polls:,} new with {totals.rows:,} rows, "

@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from foss_platform.cli.run.feed import EXCERPT
-from foss_platform.cli.run.keeper import ENDING_SECONDS
+from foss_platform.cli.run.supervisor import ENDING_SECONDS
 from foss_platform.cli.shared.terminal import messages, output
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import FeedMode
@@ -98,29 +98,29 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def _dagster(port: int, project: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start Dagster's processes and their keeper, which ends them when this process has ended, even by SIGKILL.
+    """Start Dagster's processes and their supervisor, which ends them when this process has ended, even by SIGKILL.
 
-    They run in their own session, so Ctrl-C does not reach them and processes that the keeper left can be found.
+    They run in their own session, so Ctrl-C does not reach them and processes that the supervisor left can be found.
     """
-    command = [sys.executable, "-m", "foss_platform.cli.run.keeper", str(port)]
-    keeper = subprocess.Popen(command, cwd=project, start_new_session=True, stdin=subprocess.PIPE)
-    assert keeper.stdin is not None
+    command = [sys.executable, "-m", "foss_platform.cli.run.supervisor", str(port)]
+    supervisor = subprocess.Popen(command, cwd=project, start_new_session=True, stdin=subprocess.PIPE)
+    assert supervisor.stdin is not None
     try:
-        yield keeper
+        yield supervisor
     finally:
-        keeper.stdin.close()
+        supervisor.stdin.close()
         with suppress(subprocess.TimeoutExpired):
-            keeper.wait(2 * ENDING_SECONDS)
-        # if the keeper was killed, nothing else ends these processes
+            supervisor.wait(2 * ENDING_SECONDS)
+        # if the supervisor was killed, nothing else ends these processes
         with suppress(ProcessLookupError):
-            os.killpg(keeper.pid, signal.SIGKILL)
-        keeper.wait()
+            os.killpg(supervisor.pid, signal.SIGKILL)
+        supervisor.wait()
 
 
 def _serve_excerpt(stack: ExitStack, speed: float) -> str:
     """Load the excerpt's first hours, unless they are loaded, and serve the rest. Returns the URL."""
     from foss_platform.cli.shared.pages import find_feed
-    from foss_platform.cli.shared.recorded import take_in
+    from foss_platform.cli.shared.recorded import ingest
     from foss_platform.ingest.recording.feed_server import FeedServer
     from foss_platform.ingest.recording.recording import read_recording
     from foss_platform.settings import load_settings
@@ -128,6 +128,6 @@ def _serve_excerpt(stack: ExitStack, speed: float) -> str:
     polls = list(read_recording(EXCERPT))
     start = polls[0].polled_at + _TAKEN_IN
     earlier = [poll for poll in polls if poll.polled_at < start]
-    totals = take_in(load_settings(), find_feed("stavanger_parking"), EXCERPT, earlier)
+    totals = ingest(load_settings(), find_feed("stavanger_parking"), EXCERPT, earlier)
     output().print(f"{totals.new_polls} recorded polls loaded. The feed continues from {start:%d %B %Y, %H:%M} UTC.")
     return stack.enter_context(FeedServer(polls, pace=speed, start=start)).url

@@ -109,12 +109,12 @@ def run_poll(settings: Settings, feed: "Feed") -> GraphRun:
 
 
 def _execute(settings: Settings, job: "dg.JobDefinition", selection: "list[dg.AssetKey] | None") -> GraphRun:
-    from foss_platform.components.shared.dead_runs import PROCESS_TAG, settle_dead_runs
+    from foss_platform.components.shared.dead_runs import PROCESS_TAG, fail_dead_runs
     from foss_platform.process_marks import marks_of
 
     with open_instance(settings) as instance:
         marks = marks_of(settings)
-        if dead := settle_dead_runs(instance, marks):
+        if dead := fail_dead_runs(instance, marks):
             messages().print(
                 f"{len(dead)} earlier run{'s' if len(dead) > 1 else ''} had been killed, now marked as failed."
             )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foss_platform.dagster_yaml import write_configuration
-from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.errors import ConfigurationError, TransientError
 from foss_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def open_instance(settings: Settings) -> "DagsterInstance":
     ------
     ConfigurationError
         If its folder cannot be written. Dagster also stores files there on its own.
-    PassingError
+    TransientError
         If its storage cannot be opened.
     """
     from dagster import DagsterInstance
@@ -47,10 +47,10 @@ def open_instance(settings: Settings) -> "DagsterInstance":
         raise storage_failure(folder, error) from error
 
 
-def storage_failure(folder: Path, error: Exception) -> PassingError:
+def storage_failure(folder: Path, error: Exception) -> TransientError:
     """Return the error for a Dagster storage that cannot be opened."""
     first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    return PassingError(
+    return TransientError(
         f"Dagster's storage ({folder}) cannot be opened: {type(error).__name__}: {first}.",
         "Check that the storage named in its dagster.yaml is running, or that its files are not damaged.",
     )

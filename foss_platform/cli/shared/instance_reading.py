@@ -57,7 +57,7 @@ def open_for_reading(settings: Settings) -> Iterator[ReadInstance | None]:
 
     Raises
     ------
-    PassingError
+    TransientError
         If its storage cannot be opened.
     """
     folder = dagster_folder(settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich import filesize
 
-from foss_platform.errors import ConfigurationError, FossError, LastingError
+from foss_platform.errors import ConfigurationError, FossError, PermanentError
 from foss_platform.lake.table.names import TableName
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def trouble(name: TableName, error: Exception) -> FossError:
     """Return the error of one table among many, as one line that names the table."""
     if not isinstance(error, FossError):
         first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-        return LastingError(
+        return PermanentError(
             f"{name}: {type(error).__name__}: {first}.", "A file may be missing or damaged. Restore it from a backup."
         )
     if str(name) in error.problem:

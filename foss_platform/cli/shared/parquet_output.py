@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from foss_platform.cli.shared.text_output import ENDLESS, field_names, texts
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 
 _WIDE = pa.decimal128(38, 0)
 _MOST = 10**38 - 1
 
 
-class UnstorableError(LastingError):
+class UnstorableError(PermanentError):
     """Parquet cannot store a column."""
 
 

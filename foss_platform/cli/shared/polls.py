@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from foss_platform.cli.shared.pages import find_feed
 from foss_platform.cli.shared.terminal import messages
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.settings import FeedMode, Settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def poll_many(settings: Settings, pipeline: str, served: Callable[[], int], want
 
     Raises
     ------
-    PassingError
+    TransientError
         If polls do not reach the server, or take too long. Nothing is committed then.
     """
     import requests
@@ -61,7 +61,7 @@ def poll_many(settings: Settings, pipeline: str, served: Callable[[], int], want
     return totals
 
 
-def _stuck(served: int, wanted: int, last: "Poll") -> PassingError:
+def _stuck(served: int, wanted: int, last: "Poll") -> TransientError:
     why = f"{last.error.problem} " if last.error is not None else ""
     remedy = last.error.remedy if last.error is not None else ""
-    return PassingError(f"Polling stopped after {served} of {wanted} polls. {why}".strip(), remedy)
+    return TransientError(f"Polling stopped after {served} of {wanted} polls. {why}".strip(), remedy)

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from foss_platform.ingest.recording.replay import ReplayTotals
 
 
-def take_in(
-    settings: Settings, feed: Feed, file: Path, polls: "Iterable[RecordedPoll] | None" = None
-) -> "ReplayTotals":
+def ingest(settings: Settings, feed: Feed, file: Path, polls: "Iterable[RecordedPoll] | None" = None) -> "ReplayTotals":
     """Replay `file` into bronze, or only the given `polls` of it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -15,7 +15,7 @@ from foss_platform.components.shared.table_health import health_evaluation, heal
 from foss_platform.components.shared.table_preview import asset_key, table_metadata
 from foss_platform.errors import FossError
 from foss_platform.ingest.bronze.poll_log import standing_since
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.bronze.unknown_fields import field_drift
 from foss_platform.ingest.page.feed import Feed
@@ -55,7 +55,7 @@ def _poll_feed(
     catalog = open_catalog(platform.settings)
     summary = {"foss.run": context.run.run_id, "foss.version": version("foss-platform")}
     cause = _cause(context, feed, tick)
-    taken = take_in_poll(catalog, feed, cause, lambda cause: _poll(platform, feed, cause), summary)
+    taken = ingest_poll(catalog, feed, cause, lambda cause: _poll(platform, feed, cause), summary)
     if taken.healed:
         context.log.warning(
             "An earlier run ended between its commits. %s missing polls were added to ops.polls.", taken.healed

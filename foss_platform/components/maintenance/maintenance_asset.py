@@ -32,7 +32,7 @@ class MaintenanceConfig(dg.Config):
         default=[], description="Tables to maintain, such as bronze.stavanger_parking. Empty: all."
     )
     dry_run: bool = Field(default=False, description="Change nothing. Report what would be deleted.")
-    spare_hours: float | None = Field(
+    keep_unreferenced_hours: float | None = Field(
         default=None, ge=0, description="How long an unreferenced file is retained, instead of each table's policy."
     )
 
@@ -56,8 +56,8 @@ def maintenance_asset(platform: Platform, feeds: Sequence[Feed], owners: Sequenc
 
     @dg.multi_asset(name=_STEP, specs=[spec], check_specs=[health_check_spec(log)], pool=MAINTENANCE)
     def maintenance(context: dg.AssetExecutionContext, config: MaintenanceConfig) -> Any:
-        spare = None if config.spare_hours is None else timedelta(hours=config.spare_hours)
-        yield from maintain_lake(context, platform, feeds, Round(config.tables, config.dry_run, spare))
+        older_than = None if config.keep_unreferenced_hours is None else timedelta(hours=config.keep_unreferenced_hours)
+        yield from maintain_lake(context, platform, feeds, Round(config.tables, config.dry_run, older_than))
 
     return maintenance
 

@@ -17,8 +17,8 @@ from foss_platform.components.shared.failures import failure
 from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.table_health import TABLE_HEALTHY, health_verdict, look_at
 from foss_platform.components.shared.table_preview import asset_key, table_metadata
-from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
-from foss_platform.ingest.bronze.poll_log import heal_poll_log
+from foss_platform.errors import ConfigurationError, FossError, PermanentError, TransientError
+from foss_platform.ingest.bronze.poll_log import repair_poll_log
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.dropped_files import remove_for_good
@@ -35,7 +35,7 @@ class Round:
 
     tables: Sequence[str] = ()
     dry_run: bool = False
-    spare: timedelta | None = None
+    older_than: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,11 @@ def _maintain(
     try:
         # first, because maintenance of bronze expires snapshots that may hold entries which the poll log still lacks
         if feed is not None and not asked.dry_run:
-            healed = heal_poll_log(catalog, feed, {"foss.run": context.run.run_id})
+            healed = repair_poll_log(catalog, feed, {"foss.run": context.run.run_id})
             if healed.added:
                 context.log.warning("%s polls of %s were missing in the poll log.", healed.added, feed.name)
         maintenance = maintain(
-            catalog, name, platform.clock(), trigger="maintenance", spare=asked.spare, dry_run=asked.dry_run
+            catalog, name, platform.clock(), trigger="maintenance", older_than=asked.older_than, dry_run=asked.dry_run
         )
     except FossError as error:
         context.log.error("%s: %s", name, error)
@@ -109,7 +109,7 @@ def _maintain(
     except Exception as error:
         # a damaged table may make a library raise anything, and the other tables are maintained anyway
         context.log.exception("%s: unexpected error", name)
-        unexpected = PassingError(f"{type(error).__name__}: {error}")
+        unexpected = TransientError(f"{type(error).__name__}: {error}")
         return TableOutcome(name, time.monotonic() - began, error=unexpected)
     if maintenance.compaction.files_before or maintenance.removal.files:
         context.log.info("%s: %s", name, _in_words(maintenance, asked))
@@ -122,7 +122,7 @@ def _in_words(maintenance: TableMaintenance, asked: Round) -> str:
     return (
         f"{compaction.files_before} files compacted into {compaction.files_after}, "
         f"{len(removal.files)} files of {removal.bytes:,} bytes {gone}, "
-        f"{len(removal.spared)} unreferenced files retained for now"
+        f"{len(removal.kept)} unreferenced files retained for now"
     )
 
 
@@ -147,14 +147,14 @@ def _shown(
 def round_metadata(done: Sequence[TableOutcome], asked: Round) -> dict[str, Any]:
     """Return one row per table, and totals as plain numbers, which Dagster plots over the runs."""
     removals = [one.maintenance.removal for one in done if one.maintenance is not None]
-    due, spared = sum(removal.bytes for removal in removals), sum(removal.spared_bytes for removal in removals)
+    due, kept = sum(removal.bytes for removal in removals), sum(removal.kept_bytes for removal in removals)
     return {
         "maintenance": dg.MetadataValue.table([dg.TableRecord(_line(one)) for one in done], schema=_LINES),
         "dry_run": asked.dry_run,
         "tables": len(done),
         "tables_failed": sum(one.error is not None for one in done),
         "bytes_freed": 0 if asked.dry_run else due,
-        "bytes_reclaimable": spared + due if asked.dry_run else spared,
+        "bytes_reclaimable": kept + due if asked.dry_run else kept,
         "bytes_referenced": sum(removal.referenced_bytes for removal in removals),
         "maintenance_seconds": round(sum(one.seconds for one in done), 3),
     }
@@ -163,11 +163,11 @@ def round_metadata(done: Sequence[TableOutcome], asked: Round) -> dict[str, Any]
 _LINES = dg.TableSchema(
     columns=[
         dg.TableColumn("table", "string"),
-        dg.TableColumn("merged", "int", description="small files that were compacted"),
+        dg.TableColumn("compacted", "int", description="small files that were compacted"),
         dg.TableColumn("into", "int", description="files that replaced them"),
-        dg.TableColumn("removed", "int", description="deleted files; in a dry run, files that would be deleted"),
+        dg.TableColumn("deleted", "int", description="deleted files; in a dry run, files that would be deleted"),
         dg.TableColumn("bytes_freed", "int", description="size of the deleted files"),
-        dg.TableColumn("spared", "int", description="unreferenced files that a later run deletes"),
+        dg.TableColumn("kept", "int", description="unreferenced files that a later run deletes"),
         dg.TableColumn("seconds", "float"),
         dg.TableColumn("problem", "string", description="why the table could not be maintained"),
     ]
@@ -177,16 +177,16 @@ _LINES = dg.TableSchema(
 def _line(one: TableOutcome) -> dict[str, str | int | float | bool | None]:
     line: dict[str, str | int | float | bool | None] = {"table": str(one.table), "seconds": round(one.seconds, 3)}
     if one.maintenance is None:
-        return {**line, "merged": 0, "into": 0, "removed": 0, "bytes_freed": 0, "spared": 0, "problem": str(one.error)}
+        return {**line, "compacted": 0, "into": 0, "deleted": 0, "bytes_freed": 0, "kept": 0, "problem": str(one.error)}
     removal, compaction = one.maintenance.removal, one.maintenance.compaction
-    merged = {"merged": compaction.files_before, "into": compaction.files_after}
-    freed = {"removed": len(removal.files), "bytes_freed": removal.bytes, "spared": len(removal.spared)}
-    return {**line, **merged, **freed, "problem": ""}
+    compacted = {"compacted": compaction.files_before, "into": compaction.files_after}
+    freed = {"deleted": len(removal.files), "bytes_freed": removal.bytes, "kept": len(removal.kept)}
+    return {**line, **compacted, **freed, "problem": ""}
 
 
 def _failure_of(failed: Sequence[TableOutcome], maintained: int) -> FossError:
     """Return one error for the run. It is lasting only if all are: a retry is worthwhile if it helps one table."""
-    lasting = all(isinstance(one.error, LastingError) for one in failed)
-    kind = LastingError if lasting else PassingError
+    lasting = all(isinstance(one.error, PermanentError) for one in failed)
+    kind = PermanentError if lasting else TransientError
     reasons = " ".join(f"{one.table}: {one.error}" for one in failed)
     return kind(f"{len(failed)} of {maintained} tables could not be maintained. {reasons}")

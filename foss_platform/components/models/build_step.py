@@ -15,7 +15,7 @@ from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.plots import LinePlot, plot_metadata
 from foss_platform.components.shared.table_health import look_at
 from foss_platform.components.shared.table_preview import table_metadata
-from foss_platform.errors import FossError, LastingError
+from foss_platform.errors import FossError, PermanentError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.tables import load_table
 from foss_platform.transform.plan.stale_nodes import attached_tests, stale_nodes
@@ -71,15 +71,15 @@ def build_nodes(
                     metadata = _metadata(platform, catalog, manifest, result)
                 except FossError as error:
                     # dbt builds the downstream models in any case
-                    lasting = isinstance(error, LastingError)
-                    failed.append(replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting))
+                    lasting = isinstance(error, PermanentError)
+                    failed.append(replace(result, status=NodeStatus.ERROR, message=str(error), is_permanent=lasting))
                     continue
                 if result.unique_id in assets:
                     yield dg.MaterializeResult(asset_key=key, metadata=metadata)
                 else:
                     context.log_event(dg.AssetMaterialization(key, metadata=metadata))
     if failed:
-        if all(result.is_lasting for result in failed):
+        if all(result.is_permanent for result in failed):
             forbid_retries(context)
         raise dg.Failure(description="dbt: " + "\n".join(f"{r.unique_id}: {r.message}" for r in failed))
     if waiting:

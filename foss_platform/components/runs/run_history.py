@@ -37,7 +37,7 @@ class Pruned:
 
     successful: int = 0
     failed: int = 0
-    spared: int = 0
+    kept: int = 0
     more: bool = False
 
 
@@ -107,16 +107,16 @@ def prune_history(
 
 def _oldest_first(instance: dg.DagsterInstance, old: dg.RunsFilter, latest: _Latest, pruned: Pruned) -> Iterator[str]:
     """Yield deletable runs. Each query starts at the beginning, because a cursor at a deleted run finds nothing."""
-    spared: set[str] = set()
+    kept: set[str] = set()
     while True:
-        records = instance.get_run_records(old, limit=_BATCH + len(spared), ascending=True)
-        fresh = [record.dagster_run.run_id for record in records if record.dagster_run.run_id not in spared]
+        records = instance.get_run_records(old, limit=_BATCH + len(kept), ascending=True)
+        fresh = [record.dagster_run.run_id for record in records if record.dagster_run.run_id not in kept]
         if not fresh:
             return
         for run_id in fresh:
             if latest.is_in(run_id):
-                spared.add(run_id)
-                pruned.spared += 1
+                kept.add(run_id)
+                pruned.kept += 1
             else:
                 yield run_id
 

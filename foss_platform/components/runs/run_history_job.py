@@ -26,7 +26,7 @@ def history_job(platform: Platform, keep_successful_days: int, keep_failed_days:
             "%s successful and %s failed runs deleted. %s retained, as the latest runs of an asset.%s",
             pruned.successful,
             pruned.failed,
-            pruned.spared,
+            pruned.kept,
             " The next run deletes more." if pruned.more else "",
         )
 

@@ -1,11 +1,11 @@
-"""The sensor that watches runs: it settles dead runs, ends hanging runs, and checks the queue."""
+"""The sensor that watches runs: it marks dead runs as failed, ends hanging runs, and checks the queue."""
 
 import json
 
 import dagster as dg
 
 from foss_platform.components.platform_health import PLATFORM_HEALTH_ASSET, verdict
-from foss_platform.components.shared.dead_runs import end_finished_runs, settle_dead_runs
+from foss_platform.components.shared.dead_runs import end_finished_runs, fail_dead_runs
 from foss_platform.components.shared.loading import Platform
 from foss_platform.process_marks import marks_of
 from foss_platform.validation.checks.dagster_queue import QUEUE_MOVES, judge_queue
@@ -21,7 +21,7 @@ def run_sensor(platform: Platform) -> dg.SensorDefinition:
     """
 
     @dg.sensor(
-        name="settle_dead_runs",
+        name="fail_dead_runs",
         target=None,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -30,7 +30,7 @@ def run_sensor(platform: Platform) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         instance, marks = context.instance, marks_of(platform.settings)
         origin = context.code_location_origin
-        dead = settle_dead_runs(instance, marks, None if origin is None else origin.location_name)
+        dead = fail_dead_runs(instance, marks, None if origin is None else origin.location_name)
         ended = list(end_finished_runs(instance, marks))
         for words, runs in (
             ("its process had ended", dead),

@@ -23,7 +23,7 @@ _REASON = "The process of this run was killed, or its host went down. Its pool s
 _ENDING_SECONDS = 30.0
 
 
-def settle_dead_runs(instance: dg.DagsterInstance, marks: Marks, location: str | None = None) -> list[str]:
+def fail_dead_runs(instance: dg.DagsterInstance, marks: Marks, location: str | None = None) -> list[str]:
     """Mark the runs whose process has ended as failed and free their slots. Returns their ids.
 
     Parameters

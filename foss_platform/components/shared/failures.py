@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from foss_platform.errors import FossError, LastingError
+from foss_platform.errors import FossError, PermanentError
 
 
 def failure(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, error: FossError) -> dg.Failure:
     """Return the failure that a step raises for one of the platform's errors."""
-    lasting = isinstance(error, LastingError)
+    lasting = isinstance(error, PermanentError)
     if lasting:
         forbid_retries(context)
     return dg.Failure(description=str(error), allow_retries=not lasting)

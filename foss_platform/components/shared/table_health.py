@@ -17,7 +17,7 @@ def look_at(table: Table) -> TableHealth:
 
     Raises
     ------
-    PassingError
+    TransientError
         If the store does not answer, or a manifest is missing.
     """
     with lake_failures():

@@ -9,7 +9,7 @@ A commit cannot span several tables, so the order of the three commits is import
 A crash after the first commit leaves rejected records of a poll that is not committed. The retry adds its own rejected
 records, which differ in `_polled_at`. A crash after the second commit leaves a batch without its row in the log. The
 summary of bronze's snapshot contains this row, and the next run of the pipeline copies it to the log
-(`poll_log.heal_poll_log`).
+(`poll_log.repair_poll_log`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.ingest.bronze.evolution import follow_contract
+from foss_platform.ingest.bronze.evolution import evolve_schema
 from foss_platform.ingest.bronze.poll_log import SUMMARY_LOG, log_polls, log_to_json
 from foss_platform.ingest.bronze.present_batches import batches_in, distinct, present_batches, within
 from foss_platform.ingest.bronze.schemas import bronze_schema, bronze_spec, polls_spec, rejected_spec
@@ -29,7 +29,7 @@ from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import CauseKind
 from foss_platform.ingest.poll.poll import Poll
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.lake.commit.commit_with_retry import sync_properties
 from foss_platform.lake.table.tables import ensure_table, find_table
 
 # Only small commits contain their log rows in the snapshot's summary. The log rows of a bulk commit would add megabytes
@@ -64,9 +64,9 @@ def ensure_feed_tables(catalog: Catalog, feed: Feed) -> None:
         If the contract has changed in a way that bronze cannot follow. Nothing is written then.
     """
     for spec in (rejected_spec(feed), polls_spec()):
-        follow_properties(catalog, spec.name, ensure_table(catalog, spec), spec.all_properties())
-    bronze = follow_contract(catalog, feed)
-    follow_properties(catalog, feed.bronze, bronze, bronze_spec(feed).all_properties())
+        sync_properties(catalog, spec.name, ensure_table(catalog, spec), spec.all_properties())
+    bronze = evolve_schema(catalog, feed)
+    sync_properties(catalog, feed.bronze, bronze, bronze_spec(feed).all_properties())
 
 
 def commit_polls(
@@ -81,11 +81,11 @@ def commit_polls(
     Parameters
     ----------
     logged_until
-        The table properties that `heal_poll_log` returned. They are set in the commit of the log's rows.
+        The table properties that `repair_poll_log` returned. They are set in the commit of the log's rows.
 
     Raises
     ------
-    PassingError
+    TransientError
         If the store or catalog failed. Commits made before the failure remain. Calling this function again makes the
         others.
     """

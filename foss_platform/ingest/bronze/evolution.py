@@ -41,7 +41,7 @@ class ContractChange:
     refused: list[str] = field(default_factory=list)
 
 
-def follow_contract(catalog: Catalog, feed: Feed) -> Table:
+def evolve_schema(catalog: Catalog, feed: Feed) -> Table:
     """Return the feed's bronze table with the columns of its contract. Create or change it if necessary.
 
     Raises

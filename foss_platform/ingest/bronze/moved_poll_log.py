@@ -11,7 +11,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import consumed_positions
 
 
-def owed_to_the_log(tables: Mapping[TableName, Table]) -> dict[TableName, dict[str, str]]:
+def pending_log_rows(tables: Mapping[TableName, Table]) -> dict[TableName, dict[str, str]]:
     """Return, by bronze table, the log rows in the summaries of snapshots that are newer than the last complete log.
 
     The move writes these rows to the summary of the snapshot with the copied rows. The first poll in the new lake adds

@@ -32,7 +32,7 @@ _LOOK_BACK = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Healed:
+class RepairedLog:
     """The result of a repair of the poll log.
 
     Attributes
@@ -78,7 +78,7 @@ def log_polls(
     return added
 
 
-def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> Healed:
+def repair_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> RepairedLog:
     """Add the rows of batches that are in bronze but not in `ops.polls`, because a run crashed between the two commits.
 
     Reads all snapshots of bronze that are newer than the last complete log. The newest log row is not enough, because
@@ -86,14 +86,14 @@ def heal_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> H
     """
     bronze, polls = find_table(catalog, feed.bronze), find_table(catalog, POLLS)
     if bronze is None or polls is None:
-        return Healed()
+        return RepairedLog()
     source, uuid = str(feed.bronze), str(bronze.metadata.table_uuid)
     known_uuid, whole_until = consumed_positions(polls).get(source, (uuid, 0))
     owed = [s for s in bronze.snapshots() if known_uuid != uuid or (s.sequence_number or 0) > whole_until]
     noted = [s.summary.additional_properties.get(SUMMARY_LOG, "[]") for s in owed if s.summary]
     rows = [_log_row(row) for text in noted for row in json.loads(text)]
     added = log_polls(catalog, rows, {**summary, "foss.healed": "true"})
-    return Healed(added, position_properties({source: (uuid, own_position(bronze))}))
+    return RepairedLog(added, position_properties({source: (uuid, own_position(bronze))}))
 
 
 def log_to_json(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import FossError, LastingError
+from foss_platform.errors import FossError, PermanentError
 from foss_platform.ingest.bronze.commit_polls import Written, commit_polls, ensure_feed_tables, is_in_bronze
-from foss_platform.ingest.bronze.poll_log import find_accepted, heal_poll_log, rejection_reasons
+from foss_platform.ingest.bronze.poll_log import find_accepted, rejection_reasons, repair_poll_log
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import Cause
@@ -22,7 +22,7 @@ from foss_platform.lake.ownership.require_own import require_own
 
 
 @dataclass(frozen=True)
-class TakenIn:
+class IngestedPoll:
     """The result of polling for one cause.
 
     Attributes
@@ -46,9 +46,9 @@ class TakenIn:
     healed: int
 
 
-def take_in_poll(
+def ingest_poll(
     catalog: Catalog, feed: Feed, cause: Cause, poll: Callable[[Cause], Poll], summary: Mapping[str, str]
-) -> TakenIn:
+) -> IngestedPoll:
     """Poll for a cause and commit the result, unless the batch is already committed.
 
     Parameters
@@ -60,37 +60,37 @@ def take_in_poll(
 
     Raises
     ------
-    PassingError
+    TransientError
         If the store or catalog failed. Calling this function again makes the missing commits.
     ForeignLakeError
         If the lake belongs to another catalog.
-    LastingError
+    PermanentError
         If the batch is committed, but neither the log nor bronze's snapshots contain its poll.
     """
     # refuse before the feed is polled
     require_own(catalog)
     ensure_feed_tables(catalog, feed)
-    healed = heal_poll_log(catalog, feed, summary)
+    healed = repair_poll_log(catalog, feed, summary)
     if not is_in_bronze(catalog, feed, cause.batch_id):
         polled = poll(cause)
         written = commit_polls(catalog, feed, [polled], summary, healed.logged_until)
         if cause.batch_id not in written.known_batches:
             reasons = [verdict.reason for _, verdict in polled.rejected]
-            return TakenIn(polled.log, reasons, written, polled.error, healed.added)
+            return IngestedPoll(polled.log, reasons, written, polled.error, healed.added)
     return _taken_in_by_another(catalog, feed, cause.batch_id, summary, healed.added)
 
 
 def _taken_in_by_another(
     catalog: Catalog, feed: Feed, batch_id: str, summary: Mapping[str, str], healed: int
-) -> TakenIn:
+) -> IngestedPoll:
     log = find_accepted(catalog, batch_id)
     if log is None:
         # the batch was committed after the repair by the caller, and its try may have crashed before logging it
-        healed += heal_poll_log(catalog, feed, summary).added
+        healed += repair_poll_log(catalog, feed, summary).added
         log = find_accepted(catalog, batch_id)
     if log is None:
-        raise LastingError(
+        raise PermanentError(
             f"The batch {batch_id} is in {feed.bronze}, but its row is neither in {POLLS} nor in a live snapshot.",
             f"Restore {POLLS} from a backup. The records are not lost, and other batches are not affected.",
         )
-    return TakenIn(log, rejection_reasons(catalog, feed, batch_id, log["polled_at"]), None, None, healed)
+    return IngestedPoll(log, rejection_reasons(catalog, feed, batch_id, log["polled_at"]), None, None, healed)

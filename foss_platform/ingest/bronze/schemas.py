@@ -78,7 +78,7 @@ POLL_COLUMNS: tuple[_Column, ...] = (
     ("records_rejected", LongType(), True, "number of records in quarantine"),
     ("newest_data_time", TimestamptzType(), False, "the newest data time of the accepted records"),
     ("error", StringType(), False, "why the attempt failed"),
-    ("error_class", StringType(), False, "passing (transient) or lasting (permanent)"),
+    ("error_class", StringType(), False, "transient or permanent"),
     ("body", BinaryType(), False, "the beginning of a body that could not be read"),
 )
 

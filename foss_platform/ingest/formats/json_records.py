@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 
 #: The largest nesting depth of arrays and objects. Python's own limit is not used, because it depends on the version of
 #: Python and on the caller's stack, and because reading allows deeper nesting than hashing and writing.
@@ -21,7 +21,7 @@ MAX_DEPTH = 100
 MAX_DIGITS = 4_300
 
 
-class UnreadableBodyError(LastingError):
+class UnreadableBodyError(PermanentError):
     """The body is not as the page describes it: it is not JSON, has another structure, or has no records."""
 
 

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from foss_platform.errors import FossError, LastingError, PassingError
+from foss_platform.errors import FossError, PermanentError, TransientError
 from foss_platform.ingest.http.addresses import RefusedPlaceError, redirect_target, refuse_private_address, safe_url
 from foss_platform.ingest.http.clock import Clock
 from foss_platform.ingest.page.feed import Source
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MAX_REDIRECTS = 3
 _MAX_RETRY_AFTER_SECONDS = 60.0
 _CHUNK_BYTES = 65_536
-_PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class FetchError(FossError):
         self.retry_after = retry_after
 
 
-class PassingFetchError(FetchError, PassingError):
+class PassingFetchError(FetchError, TransientError):
     """A transient error of a fetch."""
 
 
-class LastingFetchError(FetchError, LastingError):
+class LastingFetchError(FetchError, PermanentError):
     """A permanent error of a fetch: a retry would fail in the same way."""
 
 
@@ -157,7 +157,7 @@ def _get(
     if status == 200:
         return answer()
     problem = f"{safe_url(url)} answered HTTP {status}{by_way}."
-    if status is None or status in _PASSING_STATUS or status >= 500:
+    if status is None or status in _TRANSIENT_STATUS or status >= 500:
         retry_after = _retry_after(headers, clock)
         remedy = remedy or "The next poll may succeed."
         raise PassingFetchError(problem, remedy, answer=answer(), retry_after=retry_after)

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from foss_platform.errors import FossError, LastingError, PassingError
+from foss_platform.errors import FossError, PermanentError, TransientError
 from foss_platform.ingest.formats.json_records import UnreadableBodyError, content_hash, find_records, parse_body
 from foss_platform.ingest.http.addresses import safe_url
 from foss_platform.ingest.http.clock import Clock
@@ -84,7 +84,7 @@ def judge_recorded(feed: Feed, judge: Judge, source: str, polled_at: datetime, b
         return recorded(feed.name, polled_at, digest)
 
     if http_status != 200:
-        error = LastingError(f"The recording has a response with HTTP {http_status}.")
+        error = PermanentError(f"The recording has a response with HTTP {http_status}.")
         return _failed(feed, cause(hashlib.sha256(body).hexdigest()), source, answer, error)
     return judge_answer(feed, judge, cause, source, answer)
 
@@ -113,7 +113,7 @@ def judge_answer(feed: Feed, judge: Judge, cause_of: Callable[[str], Cause], sou
     refusal: FossError | None = None
     if not accepted:
         first = rejected[0][1].reason
-        refusal = LastingError(
+        refusal = PermanentError(
             f"All {len(rejected)} records of the poll break the contract. The first: {first}.",
             f"See {feed.rejected}, then correct the contract on the page, or wait until the feed is correct again.",
         )
@@ -152,6 +152,6 @@ def _log_row(
         "records_rejected": 0,
         "newest_data_time": None,
         "error": None if error is None else str(error),
-        "error_class": None if error is None else ("passing" if isinstance(error, PassingError) else "lasting"),
+        "error_class": None if error is None else ("transient" if isinstance(error, TransientError) else "permanent"),
         "body": None,
     }

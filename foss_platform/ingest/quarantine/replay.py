@@ -15,7 +15,7 @@ from pyiceberg.expressions import And, BooleanExpression
 from pyiceberg.table import Table
 
 from foss_platform.ingest.bronze.commit_polls import bronze_rows, commit_polls, ensure_feed_tables
-from foss_platform.ingest.bronze.poll_log import heal_poll_log, log_polls
+from foss_platform.ingest.bronze.poll_log import log_polls, repair_poll_log
 from foss_platform.ingest.bronze.present_batches import distinct
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.formats.json_records import UnreadableBodyError, parse_body
@@ -62,7 +62,7 @@ def replay_quarantine(
     """Replay the quarantined records and the unreadable bodies that the current contract accepts."""
     if not dry_run:
         ensure_feed_tables(catalog, feed)
-        heal_poll_log(catalog, feed, summary)
+        repair_poll_log(catalog, feed, summary)
     result = QuarantineReplay()
     judge = contract_judge(feed)
     accepted: dict[tuple[str, datetime, str], list[tuple[int, Accepted]]] = {}

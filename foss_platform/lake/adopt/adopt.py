@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import clear_manifest_cache
 
-from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.errors import ConfigurationError, TransientError
 from foss_platform.lake.adopt.relocation import Relocation
 from foss_platform.lake.maintenance.dropped_tables import RECORDS, read_record
 from foss_platform.lake.ownership.locations import table_location, table_locations
 from foss_platform.lake.ownership.mark import Mark, read_mark, write_mark
-from foss_platform.lake.ownership.owner import Standing, standing_of
+from foss_platform.lake.ownership.owner import Ownership, ownership_of
 from foss_platform.lake.ownership.require_own import adopting
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.store.warehouse import Place
@@ -62,7 +62,7 @@ class Adoption:
         The owner's warehouse.
     """
 
-    standing: Standing
+    ownership: Ownership
     owner: Mark | None
     tables: tuple[Adopted, ...] = ()
     former: Place | None = None
@@ -85,26 +85,26 @@ def plan_adoption(catalog: Catalog, *, take_over: bool = False) -> Adoption:
     ------
     ConfigurationError
         If this catalog uses the original's warehouse and the original is or may be in use.
-    PassingError
+    TransientError
         If the store or catalog does not answer.
     """
-    standing = standing_of(catalog)
-    if standing.owner is None:
-        return Adoption(standing, None)
-    assert standing.warehouse is not None
-    assert standing.place is not None
-    is_gone = take_over or bool(standing.is_gone)
+    ownership = ownership_of(catalog)
+    if ownership.owner is None:
+        return Adoption(ownership, None)
+    assert ownership.warehouse is not None
+    assert ownership.place is not None
+    is_gone = take_over or bool(ownership.is_gone)
     with lake_failures():
-        here = standing.warehouse
-        there = Place(standing.owner.warehouse or standing.place.location, catalog.properties)
+        here = ownership.warehouse
+        there = Place(ownership.owner.warehouse or ownership.place.location, catalog.properties)
         if there.is_same(here) and not is_gone:
-            raise _same_warehouse(standing)
-        listed = {**_journal(here, standing), **dict(table_locations(catalog))}
+            raise _same_warehouse(ownership)
+        listed = {**_journal(here, ownership), **dict(table_locations(catalog))}
         tables = [
             Adopted(identifier, metadata, _places(identifier, metadata, there, here, is_gone=is_gone))
             for identifier, metadata in sorted(listed.items())
         ]
-    return Adoption(standing, standing.owner, tuple(tables), there)
+    return Adoption(ownership, ownership.owner, tuple(tables), there)
 
 
 def adopt(catalog: Catalog, plan: Adoption, progress: Callable[[str, int], None] = lambda name, files: None) -> None:
@@ -117,28 +117,28 @@ def adopt(catalog: Catalog, plan: Adoption, progress: Callable[[str, int], None]
 
     Raises
     ------
-    LastingError
+    PermanentError
         If a file that a table needs is missing.
-    PassingError
+    TransientError
         If a store or catalog failed, or another process adopted the lake meanwhile. The adoption can be run again.
     """
-    standing, owner = plan.standing, plan.owner
+    ownership, owner = plan.ownership, plan.owner
     assert owner is not None
-    assert standing.warehouse is not None
-    assert standing.identity is not None
+    assert ownership.warehouse is not None
+    assert ownership.identity is not None
     with lake_failures(), adopting(catalog):
         moved = [(table, _relocate(catalog, table, progress)) for table in plan.tables]
         journal = {table.name: metadata for table, metadata in moved if metadata != table.metadata}
         if journal:
-            content = {"catalog": standing.identity.name, "tables": journal}
-            standing.warehouse.write(_JOURNAL, json.dumps(content, indent=1).encode())
+            content = {"catalog": ownership.identity.name, "tables": journal}
+            ownership.warehouse.write(_JOURNAL, json.dumps(content, indent=1).encode())
         listed = dict(table_locations(catalog))
         for table, metadata in moved:
             _point_at(catalog, listed, table, metadata)
         _bring_dropped(catalog, plan)
         clear_manifest_cache()
         _take(catalog, plan, owner)
-        standing.warehouse.delete(_JOURNAL)
+        ownership.warehouse.delete(_JOURNAL)
 
 
 def _relocate(catalog: Catalog, table: Adopted, progress: Callable[[str, int], None]) -> str:
@@ -167,7 +167,7 @@ def _point_at(catalog: Catalog, listed: Mapping[Identifier, str], table: Adopted
 
 def _bring_dropped(catalog: Catalog, plan: Adoption) -> None:
     """Make dropped tables restorable at their new location."""
-    here, there = plan.standing.warehouse, plan.former
+    here, there = plan.ownership.warehouse, plan.former
     assert here is not None
     assert there is not None
     for name in sorted({*here.names(RECORDS), *there.names(RECORDS)}):
@@ -184,20 +184,20 @@ def _bring_dropped(catalog: Catalog, plan: Adoption) -> None:
 
 def _take(catalog: Catalog, plan: Adoption, owner: Mark) -> None:
     """Write this catalog's mark to all places of its tables, and to the warehouse last."""
-    standing = plan.standing
-    assert standing.warehouse is not None
-    assert standing.identity is not None
-    assert standing.place is not None
-    found = read_mark(standing.place)
+    ownership = plan.ownership
+    assert ownership.warehouse is not None
+    assert ownership.identity is not None
+    assert ownership.place is not None
+    found = read_mark(ownership.place)
     if found is not None and found != owner:
-        raise PassingError(
-            f"Another process changed the mark of {standing.place.location} meanwhile.", "Run `foss adopt` again."
+        raise TransientError(
+            f"Another process changed the mark of {ownership.place.location} meanwhile.", "Run `foss adopt` again."
         )
     # A moved lake keeps its id. A copy is a new lake.
-    lake = owner.lake if plan.takes_over or standing.is_gone else None
-    if plan.takes_over and not standing.place.is_same(standing.warehouse):
-        write_mark(standing.place, standing.identity, lake)
-    write_mark(standing.warehouse, standing.identity, lake)
+    lake = owner.lake if plan.takes_over or ownership.is_gone else None
+    if plan.takes_over and not ownership.place.is_same(ownership.warehouse):
+        write_mark(ownership.place, ownership.identity, lake)
+    write_mark(ownership.warehouse, ownership.identity, lake)
 
 
 def _places(identifier: Identifier, metadata: str, there: Place, here: Place, *, is_gone: bool) -> dict[str, str]:
@@ -217,23 +217,23 @@ def _is_below(location: str, place: Place) -> bool:
     return f"{table.real}/".startswith(f"{place.real}/") or f"{table.root}/".startswith(f"{place.root}/")
 
 
-def _journal(here: Place, standing: Standing) -> dict[Identifier, str]:
+def _journal(here: Place, ownership: Ownership) -> dict[Identifier, str]:
     """Return tables that an interrupted adoption had dropped from the catalog but not registered again."""
     content = here.read(_JOURNAL)
-    if content is None or standing.identity is None:
+    if content is None or ownership.identity is None:
         return {}
     found = json.loads(content)
-    if found["catalog"] != standing.identity.name:
+    if found["catalog"] != ownership.identity.name:
         # The journal belongs to another home, which was copied during its own adoption.
         return {}
     return {tuple(name.split(".")): metadata for name, metadata in found["tables"].items()}
 
 
-def _same_warehouse(standing: Standing) -> ConfigurationError:
-    assert standing.owner is not None
-    assert standing.warehouse is not None
-    place, other = standing.warehouse.location, standing.owner.catalog
-    known = "is still there" if standing.is_gone is False else "may be in use: this cannot be determined from here"
+def _same_warehouse(ownership: Ownership) -> ConfigurationError:
+    assert ownership.owner is not None
+    assert ownership.warehouse is not None
+    place, other = ownership.warehouse.location, ownership.owner.catalog
+    known = "is still there" if ownership.is_gone is False else "may be in use: this cannot be determined from here"
     return ConfigurationError(
         f"The warehouse {place} belongs to the catalog {other}, which {known}.",
         "If that catalog uses these files, set the warehouse of catalog 'lake' to a new, empty location and "

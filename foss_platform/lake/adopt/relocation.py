@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 from foss_platform.lake.adopt.avro_text import rewritten
 from foss_platform.lake.snapshots.points import PINNED_PREFIX
 from foss_platform.lake.store.warehouse import Place, is_same_file
@@ -62,7 +62,7 @@ class Relocation:
 
         Raises
         ------
-        LastingError
+        PermanentError
             If a file that the table needs is at neither location.
         OSError
             If a store refuses.
@@ -187,7 +187,7 @@ class Relocation:
     def _require_whole(self, location: str, size: int, wanted: int) -> None:
         """Copy a file again if it is incomplete, e.g. because the home was copied during a write."""
         if size != wanted and (found := self._bring(location, anew=True)[1]) != wanted:
-            raise LastingError(
+            raise PermanentError(
                 f"{self.table} cannot be adopted: {self.moved(location)} has {found} bytes, but should have {wanted}.",
                 "Restore the file from a backup, or copy the home again, and run `foss adopt` again.",
             )
@@ -204,7 +204,7 @@ class Relocation:
             return target, int(info.size)
         if target == location or source.get_file_info(former).type != fs.FileType.File:
             both = "" if target == location else f", and so is {location}"
-            raise LastingError(
+            raise PermanentError(
                 f"{self.table} cannot be adopted: {target} is missing{both}.",
                 "Restore the file from a backup, or copy the home again, and run `foss adopt` again.",
             )
@@ -222,14 +222,14 @@ class Relocation:
 
         Raises
         ------
-        LastingError
+        PermanentError
             If there is such a link.
         """
         here, there = (posixpath.dirname(_plain(found)) for found in (target, location))
         if target == location or here in self._apart:
             return
         if here.startswith("/") and is_same_file(here, there):
-            raise LastingError(
+            raise PermanentError(
                 f"{self.table} cannot be adopted: {here} is a link to {os.path.realpath(there)}, the folder of the "
                 "original's files.",
                 "Replace the link by a copy of its target folder, and run `foss adopt` again.",

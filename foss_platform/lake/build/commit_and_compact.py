@@ -1,8 +1,8 @@
 """Committing to a table, including the compaction and expiry that become due with the commit.
 
-Every append of the platform uses `commit`. `keep_up` does the same maintenance after a commit of another engine. See
-`lake.commit.changes` for the change itself, and `lake.maintenance.maintain` for maintenance that takes long or deletes
-files.
+Every append of the platform uses `commit`. `maintain_after_commit` does the same maintenance after a commit of another
+engine. See `lake.commit.commit_with_retry` for the change itself, and `lake.maintenance.maintain` for maintenance that
+takes long or deletes files.
 """
 
 import logging
@@ -14,7 +14,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import FossError
-from foss_platform.lake.commit.changes import Change, alter, apply_change
+from foss_platform.lake.commit.commit_with_retry import Change, alter, apply_change
 from foss_platform.lake.maintenance.compaction import compact, is_due
 from foss_platform.lake.maintenance.expire import expire
 from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
@@ -23,7 +23,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.table.tables import find_table, load_table
 
-__all__ = ["Change", "alter", "commit", "keep_up"]
+__all__ = ["Change", "alter", "commit", "maintain_after_commit"]
 
 #: The largest number of rows that are merged after a commit, which takes 0.2 s. The maintenance job merges larger
 #: groups.
@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 
 def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
-    """Change the table as `lake.commit.changes.apply_change` does, and merge its small files if there are enough.
+    """Change the table as `commit_with_retry.apply_change` does, and merge its small files if there are enough.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | N
 
     Raises
     ------
-    PassingError
+    TransientError
         If other commits were first in every try, or the store or catalog failed. Nothing was committed then. If only
         the merge fails, no error is raised, and the next commit tries to merge again.
     """
@@ -65,7 +65,7 @@ def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | N
     return load_table(catalog, name)
 
 
-def keep_up(catalog: Catalog, name: TableName, table: Table) -> None:
+def maintain_after_commit(catalog: Catalog, name: TableName, table: Table) -> None:
     """After a commit by another engine, do the maintenance that a commit of the platform includes.
 
     Other engines expire no snapshots, and do not pin the state that they replace. Most calls make no commit. A failure

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.commit.create_filled import create_filled
 from foss_platform.lake.files.data_files import EVERY_ROW, Slices
@@ -141,7 +141,7 @@ def commit_derived(
 
     Raises
     ------
-    PassingError
+    TransientError
         If another run has changed the table since the rows were computed. Nothing is written then.
     """
     merge = rows.merge
@@ -149,7 +149,7 @@ def commit_derived(
 
     def plan(table: Table) -> Change:
         if not holds_rows_of(table, rows.base_snapshot):
-            raise PassingError(
+            raise TransientError(
                 f"Another run changed {name} while this run was building it. The rows of this run were dropped.",
                 "Run again. Only one run at a time should build a table.",
             )
@@ -165,7 +165,7 @@ def create_derived(
 
     Raises
     ------
-    PassingError
+    TransientError
         If another run has created the table since the rows were computed.
     """
     return create_filled(catalog, spec, _whole(connection, rows))

@@ -14,8 +14,8 @@ from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
 
-from foss_platform.errors import LastingError
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.errors import PermanentError
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.commit_order import not_before
 from foss_platform.lake.files.data_files import DataFiles, rows_of, write_data_files
 from foss_platform.lake.files.row_deletes import covering, refuse_equality_deletes
@@ -46,14 +46,14 @@ def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollba
 
     Raises
     ------
-    LastingError
+    PermanentError
         If the table is source data, or the state at `moment` is not retained, has other columns or has equality
         deletes.
     ConfigurationError
         If the table does not exist.
     """
     if name.namespace not in _DERIVED:
-        raise LastingError(
+        raise PermanentError(
             f"{name} cannot be rolled back: it is source data, and silver and gold are derived from it.",
             f"Only tables in {' and '.join(_DERIVED)} can. `foss sql --at` reads an earlier state of {name}.",
         )
@@ -63,7 +63,7 @@ def plan_rollback(catalog: Catalog, name: TableName, moment: datetime) -> Rollba
     policy = policy_of(table.properties, str(name))
     now = not_before(table.metadata, datetime.now(UTC))
     if point.is_pinned and point in surplus_points(pinned_points(table), policy, now):
-        raise LastingError(
+        raise PermanentError(
             f"The state of {name} at {moment.isoformat()} is about to be deleted.",
             "Choose a moment within the retention policy.",
         )
@@ -83,9 +83,9 @@ def roll_back(catalog: Catalog, rollback: Rollback) -> Table:
 
     Raises
     ------
-    LastingError
+    PermanentError
         If the earlier state can no longer be read, or has other columns.
-    PassingError
+    TransientError
         If the store or catalog failed, or other commits were first in every try. Nothing was changed then.
     """
     name, point = rollback.name, rollback.point
@@ -140,13 +140,13 @@ def _table_then(name: TableName, table: Table, point: Point) -> Table:
     then = point_table(table, point)
     snapshot = then.snapshot_by_id(point.snapshot_id)
     if snapshot is None:
-        raise LastingError(f"The state of {name} at {point.committed_at.isoformat()} has expired in the meantime.")
+        raise PermanentError(f"The state of {name} at {point.committed_at.isoformat()} has expired in the meantime.")
     refuse_equality_deletes(name, snapshot)
     schema = then.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else then.schema()
     if [(f.field_id, f.name, f.field_type) for f in schema.fields] != [
         (f.field_id, f.name, f.field_type) for f in table.schema().fields
     ]:
-        raise LastingError(
+        raise PermanentError(
             f"{name} had different columns at {point.committed_at.isoformat()}.",
             "`foss rebuild` builds the table with its current columns. `foss sql --at` reads the earlier state.",
         )

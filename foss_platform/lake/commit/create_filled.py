@@ -8,8 +8,8 @@ from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from foss_platform.errors import PassingError
-from foss_platform.lake.commit.changes import Change, full_rows_property
+from foss_platform.errors import TransientError
+from foss_platform.lake.commit.commit_with_retry import Change, full_rows_property
 from foss_platform.lake.files.data_files import written_files
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.positions import build_properties
@@ -28,7 +28,7 @@ def create_filled(catalog: Catalog, spec: TableSpec, change: Callable[[], Change
 
     Raises
     ------
-    PassingError
+    TransientError
         If another run created the table meanwhile, or the store or catalog failed.
     """
     written: list[DataFile] = []
@@ -55,7 +55,7 @@ def create_filled(catalog: Catalog, spec: TableSpec, change: Callable[[], Change
             transaction.commit_transaction()
         except (CommitFailedException, TableAlreadyExistsError) as error:
             _delete(staged, written)
-            raise PassingError(
+            raise TransientError(
                 f"Another run created {spec.name} while this run was building it. The rows of this run were dropped.",
                 "Run again. Only one run at a time should build a table.",
             ) from error

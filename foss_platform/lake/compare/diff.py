@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from foss_platform.errors import LastingError, PassingError
+from foss_platform.errors import PermanentError, TransientError
 from foss_platform.lake.query.duckdb_arrow import arrow_rows
 from foss_platform.lake.query.duckdb_views import Pin, connect, first_line
 from foss_platform.lake.table.quoting import quote_name
@@ -110,9 +110,9 @@ def compared(
 
     Raises
     ------
-    LastingError
+    PermanentError
         If the two states have no column in common.
-    PassingError
+    TransientError
         If DuckDB cannot read or compare them.
     """
     connection = connect(settings)
@@ -120,7 +120,7 @@ def compared(
         try:
             found = _compare(connection, earlier, later, tuple(key), ignored, tolerances or {})
         except duckdb.Error as error:
-            raise PassingError(
+            raise TransientError(
                 f"The states of {later.name} could not be compared: {first_line(error)}",
                 "More memory (FOSS_DUCKDB_MEMORY_LIMIT) or spill space may help. `foss sql --at` reads each "
                 "state alone.",
@@ -141,7 +141,7 @@ def _compare(
     before, after = _columns(connection, earlier), _columns(connection, later)
     common = [column for column in after if column in before and column not in ignored]
     if not common:
-        raise LastingError(f"The two states of {later.name} have no column in common.")
+        raise PermanentError(f"The two states of {later.name} have no column in common.")
     key = key if set(key) <= set(common) else ()
     columns = (*key, *(column for column in common if column not in key))
     alike = {column: _comparable(before[column], after[column]) for column in columns}

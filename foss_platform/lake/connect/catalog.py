@@ -16,8 +16,8 @@ from typing import Any
 from pyiceberg.catalog import Catalog, load_catalog
 
 from foss_platform.catalog_configuration import CATALOG_NAME, catalog_kind, catalog_properties
-from foss_platform.errors import ConfigurationError, PassingError
-from foss_platform.lake.connect.postgres import bound_waiting
+from foss_platform.errors import ConfigurationError, TransientError
+from foss_platform.lake.connect.postgres import set_timeouts
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.settings import Environment, Settings
 
@@ -48,7 +48,7 @@ def open_catalog(settings: Settings, *, create: bool = True, judge: bool = True)
         If no catalog is configured in production. If the home's name contains ? or #. If an embedded catalog is missing
         or damaged although its warehouse has tables. If there is no catalog and `create` is false. If the lake was
         moved here and its files are not where its catalog says.
-    PassingError
+    TransientError
         If the catalog is unreachable.
     """
     catalog = _open(settings, create=create)
@@ -63,18 +63,18 @@ def _tell_of_foreign_files(catalog: Catalog) -> None:
     from foss_platform.lake.ownership.require_own import judge
 
     try:
-        standing = judge(catalog)
-    except PassingError:
+        ownership = judge(catalog)
+    except TransientError:
         # The next read or write fails for the same reason and reports it.
         return
     except ForeignLakeError as error:
         _warn_once(str(error))
         return
-    if standing.is_own:
+    if ownership.is_own:
         return
-    if not standing.can_read:
-        raise ForeignLakeError(standing.problem, standing.remedy)
-    _warn_once(f"{standing.problem} {standing.remedy}")
+    if not ownership.can_read:
+        raise ForeignLakeError(ownership.problem, ownership.remedy)
+    _warn_once(f"{ownership.problem} {ownership.remedy}")
 
 
 @functools.cache
@@ -123,7 +123,7 @@ def open_configured(properties: Mapping[str, Any]) -> Catalog:
 
         return BoundedRestCatalog(CATALOG_NAME, **properties)
     if kind == "sql":
-        return bound_waiting(_sql_catalog(properties))
+        return set_timeouts(_sql_catalog(properties))
     return load_catalog(CATALOG_NAME, **properties)
 
 

@@ -4,7 +4,7 @@ Iceberg's Java, Rust and Go libraries refuse a table whose logs run backwards by
 would also return the wrong state. PyIceberg 0.12 takes a commit's time from the clock alone. While the clock is
 behind, a commit is stamped one millisecond after the previous commit.
 
-The rule is applied in `lake.connect.sql_catalog`, `lake.connect.rest` and `lake.commit.transaction`.
+The rule is applied in `lake.connect.sql_catalog`, `lake.connect.rest` and `lake.commit.cached_transaction`.
 """
 
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ from foss_platform.lake.connect.watchdog import watchdog_of
 ANSWER_SECONDS = 17.0
 
 
-def bound_waiting(catalog: Catalog) -> Catalog:
+def set_timeouts(catalog: Catalog) -> Catalog:
     """Return the same catalog with a time limit. On Postgres, a statement that takes longer raises
     `sqlalchemy.exc.OperationalError`.
 

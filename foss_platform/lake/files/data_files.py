@@ -108,7 +108,7 @@ def rows_outside(table: Table, replaced: Slices) -> tuple[pa.RecordBatchReader, 
 
     Raises
     ------
-    LastingError
+    PermanentError
         If the table has equality deletes.
     """
     is_covered = has_delete_files(table)

@@ -19,7 +19,7 @@ from pyiceberg.table.snapshots import Operation, Snapshot
 # exists considers data files only. `test_row_deletes.py` fails if either behavior changes.
 from pyiceberg.table.update.snapshot import _OverwriteFiles
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 
 
 def has_delete_files(table: Table) -> bool:
@@ -28,7 +28,7 @@ def has_delete_files(table: Table) -> bool:
 
     Raises
     ------
-    LastingError
+    PermanentError
         If there are equality deletes, which PyIceberg cannot apply.
     """
     snapshot = table.current_snapshot()
@@ -46,7 +46,7 @@ def refuse_equality_deletes(name: object, snapshot: Snapshot) -> None:
 
     Raises
     ------
-    LastingError
+    PermanentError
         With the remedy.
     """
     if int(_totals(snapshot).get("total-equality-deletes", 0)):
@@ -59,7 +59,7 @@ def all_delete_files(table: Table) -> list[DataFile]:
 
     Raises
     ------
-    LastingError
+    PermanentError
         If there are equality deletes, which PyIceberg cannot apply.
     """
     return [entry.data_file for entry in _entries(table)] if has_delete_files(table) else []
@@ -109,7 +109,7 @@ def replacement(
 
     Raises
     ------
-    LastingError
+    PermanentError
         If a data file with deleted rows would remain in the table. Without its delete files, these rows would reappear.
     """
     if not has_delete_files(table):
@@ -129,7 +129,7 @@ def replacement(
 def _refuse_revival(table: Table, removed: set[str]) -> None:
     staying = covering(table.scan().plan_files()).keys() - removed
     if staying:
-        raise LastingError(
+        raise PermanentError(
             f"The commit would restore deleted rows in {len(staying)} files of {'.'.join(table.name())}. "
             "Nothing was changed.",
             "Please report this.",
@@ -140,8 +140,8 @@ def _totals(snapshot: Snapshot) -> dict[str, str]:
     return snapshot.summary.additional_properties if snapshot.summary is not None else {}
 
 
-def _equality_deletes(name: object) -> LastingError:
-    return LastingError(
+def _equality_deletes(name: object) -> PermanentError:
+    return PermanentError(
         f"{name} has equality deletes, which another engine wrote and PyIceberg cannot apply.",
         "Let that engine, or Trino's `alter table … execute optimize`, rewrite the table first.",
     )

@@ -18,7 +18,13 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table
 
 from foss_platform.lake.ownership.require_own import require_own
-from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, open_s3, reaches_alike
+from foss_platform.lake.store.bulk_objects import (
+    BATCH,
+    BulkDeleteUnsupported,
+    delete_objects,
+    has_same_connection_settings,
+    open_s3,
+)
 
 #: Up to this number, files are deleted one by one. This takes as long as s3fs needs to prepare its first request.
 FEW = 20
@@ -58,7 +64,7 @@ class Storage:
         self.root = posixpath.normpath(path)
         self._catalog = table.catalog
         self._is_local = isinstance(self._files, fs.LocalFileSystem)
-        self._has_bulk = isinstance(self._files, fs.S3FileSystem) and reaches_alike(table.io.properties)
+        self._has_bulk = isinstance(self._files, fs.S3FileSystem) and has_same_connection_settings(table.io.properties)
 
     @property
     def place(self) -> str:
@@ -166,7 +172,7 @@ class Storage:
             batch = paths[start : start + BATCH]
             try:
                 deleted = delete_objects(self._bulk, batch)
-            except NotOffered:
+            except BulkDeleteUnsupported:
                 yield from self._delete_each(paths[start:])
                 return
             yield from deleted.gone

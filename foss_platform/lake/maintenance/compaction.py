@@ -23,8 +23,8 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.types import DateType, PrimitiveType
 
-from foss_platform.errors import LastingError, PassingError
-from foss_platform.lake.commit.changes import Change, apply_change, follow_properties
+from foss_platform.errors import PermanentError, TransientError
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change, sync_properties
 from foss_platform.lake.connect.duckdb_session import open_duckdb
 from foss_platform.lake.files.data_files import FULL_ROWS_PROPERTY, DataFiles, rows_of, write_data_files
 from foss_platform.lake.files.row_deletes import all_delete_files, covering
@@ -82,9 +82,9 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
 
     Raises
     ------
-    PassingError
+    TransientError
         If another commit removed files during the merge. Nothing is changed then.
-    LastingError
+    PermanentError
         If the table has equality deletes.
     """
     table = load_table(catalog, name)
@@ -102,7 +102,7 @@ def compact(catalog: Catalog, name: TableName, *, everything: bool = False, max_
         old = [] if is_barred else [task for group in cheap for task in group]
         if is_barred or not (old or deletes):
             # Record the number of files. Otherwise every later commit would look for files to merge again.
-            follow_properties(catalog, name, table, {COMPACTED_FILES_PROPERTY: str(len(tasks) + len(deletes))})
+            sync_properties(catalog, name, table, {COMPACTED_FILES_PROPERTY: str(len(tasks) + len(deletes))})
             return Compaction()
         written = [_rewrite(table, group) for group in cheap]
         new = [data_file for files in written for data_file in files]
@@ -126,7 +126,7 @@ def _refuse_other_rows(name: TableName, tasks: Sequence[FileScanTask], done: Com
     """Raise if the row counts differ. If files have row deletes, the result may have fewer rows."""
     held = sum(task.file.record_count for task in tasks)
     if done.rows > held or (done.rows < held and not any(task.delete_files for task in tasks)):
-        raise LastingError(
+        raise PermanentError(
             f"Merging files of {name} would change {held} rows to {done.rows}. Nothing was changed.",
             "Please report this. Until then, set foss.compact.at-files so high that no merge is tried.",
         )
@@ -143,7 +143,7 @@ def _swap(
         standing = {task.file.file_path: task.file for task in tasks}
         # If another engine has deleted rows meanwhile, the new files still contain them.
         if not paths <= standing.keys() or covering(tasks) != covered:
-            raise PassingError(
+            raise TransientError(
                 f"Another commit replaced files of {name} during the merge. Nothing was changed.",
                 "The next maintenance merges the remaining files.",
             )
@@ -231,7 +231,7 @@ def _sorted(table: Table, rows: pa.RecordBatchReader, order: Sequence[str], spil
         ordered = connection.execute(f"select * from merged_rows order by {columns}").to_arrow_reader(_BATCH_ROWS)
         return write_data_files(table, ordered)
     except duckdb.Error as error:
-        raise PassingError(
+        raise TransientError(
             f"Files of {'.'.join(table.name())} could not be merged: {_reason(error)}",
             "Nothing was changed, and the table is readable.",
         ) from error

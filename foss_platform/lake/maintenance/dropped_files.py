@@ -30,7 +30,7 @@ def remove_for_good(catalog: Catalog, now: datetime, *, dry_run: bool = False) -
 
     Raises
     ------
-    PassingError
+    TransientError
         If the store refuses. The next cleanup deletes the rest.
     """
     gone: list[StoredFile] = []

@@ -1,8 +1,8 @@
 """Dropping and restoring tables: a drop removes the table from the catalog and writes a record to the warehouse.
 
 The files are kept for as long as the table's policy retains its history. Then the cleanup deletes the files, and
-finally the record. See `lake.maintenance.dropped_files` for the files, and `transform.makers` for whether a table may
-be dropped.
+finally the record. See `lake.maintenance.dropped_files` for the files, and `transform.producers` for whether a
+table may be dropped.
 """
 
 import json
@@ -13,7 +13,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.errors import ConfigurationError, PermanentError
 from foss_platform.lake.ownership.locations import warehouse_of
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.store.failures import lake_failures
@@ -63,7 +63,7 @@ class Dropped:
 def keep_for(table: Table) -> timedelta:
     """Return how long a dropped table can be restored: as long as its policy retains its history."""
     policy = policy_of(table.properties, ".".join(table.name()))
-    return max(timedelta(days=policy.keep_days), timedelta(hours=policy.keep_hours), policy.spare)
+    return max(timedelta(days=policy.keep_days), timedelta(hours=policy.keep_hours), policy.keep_unreferenced)
 
 
 def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
@@ -73,7 +73,7 @@ def drop_table(catalog: Catalog, name: TableName, now: datetime) -> Dropped:
     ------
     ConfigurationError
         If the table does not exist, or the location of the warehouse is unknown.
-    PassingError
+    TransientError
         If the store or catalog fails.
     """
     require_own(catalog)
@@ -101,7 +101,7 @@ def restore_table(catalog: Catalog, name: TableName) -> Dropped:
     ------
     ConfigurationError
         If no dropped table has that name, or a table of that name exists.
-    LastingError
+    PermanentError
         If its files are gone.
     """
     require_own(catalog)
@@ -123,7 +123,7 @@ def restore_table(catalog: Catalog, name: TableName) -> Dropped:
                 f"Drop the existing table first: foss drop {name}.",
             ) from None
         except FileNotFoundError:
-            raise LastingError(
+            raise PermanentError(
                 f"{name} cannot be restored: its metadata {dropped.metadata} is gone.", "Restore it from a backup."
             ) from None
         warehouse(catalog).delete(dropped.file)
@@ -135,9 +135,9 @@ def dropped_tables(catalog: Catalog) -> list[Dropped]:
 
     Raises
     ------
-    LastingError
+    PermanentError
         If a record cannot be read.
-    PassingError
+    TransientError
         If the store does not answer.
     """
     return [dropped for dropped in _records(catalog) if not _is_in_catalog(catalog, dropped)]
@@ -168,7 +168,7 @@ def read_record(place: Place, name: str) -> Dropped | None:
 
     Raises
     ------
-    LastingError
+    PermanentError
         If the file is not a record.
     """
     content = place.read(f"{RECORDS}/{name}")
@@ -179,7 +179,7 @@ def read_record(place: Place, name: str) -> Dropped | None:
         dropped_at, keep_until = (datetime.fromisoformat(found.pop(key)) for key in ("dropped_at", "keep_until"))
         return Dropped(**found, dropped_at=dropped_at, keep_until=keep_until)
     except (ValueError, KeyError, TypeError):
-        raise LastingError(
+        raise PermanentError(
             f"The record of a dropped table, {place.location}/{RECORDS}/{name}, cannot be read.",
             "Restore it from a backup. Until then, no files of dropped tables are deleted.",
         ) from None

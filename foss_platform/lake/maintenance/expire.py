@@ -3,7 +3,7 @@
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table, Transaction
 
-from foss_platform.lake.commit.changes import alter
+from foss_platform.lake.commit.commit_with_retry import alter
 from foss_platform.lake.snapshots.expiry import expire_surplus, surplus_snapshots
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import load_table
@@ -14,7 +14,7 @@ def expire(catalog: Catalog, name: TableName) -> None:
 
     Raises
     ------
-    PassingError
+    TransientError
         If other commits were first in every try, or the store or catalog failed.
     """
 

@@ -71,9 +71,9 @@ def table_health(table: Table) -> TableHealth:
     ------
     ConfigurationError
         If its policy is invalid.
-    LastingError
+    PermanentError
         If its metadata is damaged.
-    PassingError
+    TransientError
         If the store does not answer.
     """
     with damage(".".join(table.name())), lake_failures():

@@ -10,7 +10,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.schema import Schema
 from pyiceberg.types import DoubleType, LongType, NestedField, StringType, TimestamptzType
 
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table
 
@@ -84,7 +84,7 @@ def log_maintenance(catalog: Catalog, done: Sequence[Maintenance]) -> None:
 
     Raises
     ------
-    PassingError
+    TransientError
         If the store or catalog failed.
     """
     if not done:

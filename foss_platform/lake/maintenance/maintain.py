@@ -44,7 +44,7 @@ def maintain(
     now: datetime,
     *,
     trigger: str,
-    spare: timedelta | None = None,
+    older_than: timedelta | None = None,
     dry_run: bool = False,
     progress: Callable[[StoredFile], None] = lambda _: None,
 ) -> TableMaintenance:
@@ -56,7 +56,7 @@ def maintain(
         The time from which retention is counted (UTC).
     trigger
         The origin of the request, for the log: `maintenance` or `command`.
-    spare
+    older_than
         How long an unreferenced file is retained, instead of the policy's value.
     dry_run
         Change nothing, and report what would be deleted.
@@ -65,14 +65,14 @@ def maintain(
 
     Raises
     ------
-    LastingError
+    PermanentError
         If maintaining the table would be unsafe. None of its files are deleted then.
-    PassingError
+    TransientError
         If the store or catalog failed, or another writer changed the same files. The next run does the remaining work.
     """
     policy = policy_of(load_table(catalog, name).properties, str(name))
     if dry_run:
-        return TableMaintenance(name, Compaction(), plan_removal(catalog, name, policy, now, spare))
+        return TableMaintenance(name, Compaction(), plan_removal(catalog, name, policy, now, older_than))
     require_own(catalog)
     began = time.monotonic()
     compaction = compact(catalog, name)
@@ -84,7 +84,7 @@ def maintain(
     # other engines change.
     expire(catalog, name)
     began = time.monotonic()
-    removal = plan_removal(catalog, name, policy, now, spare)
+    removal = plan_removal(catalog, name, policy, now, older_than)
     remove(catalog, name, removal, progress)
     if removal.files:
         points = sum(file.name.startswith(PINNED_PREFIX) for file in removal.files)

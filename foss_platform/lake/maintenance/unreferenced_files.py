@@ -22,7 +22,7 @@ from itertools import groupby
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 from foss_platform.lake.connect.commit_order import not_before
 from foss_platform.lake.files.table_files import Storage, StoredFile
 from foss_platform.lake.maintenance.dropped_files import tables_in_place
@@ -47,7 +47,7 @@ class Removal:
     ----------
     files
         Unreferenced files whose retention has ended, including pinned states outside the policy.
-    spared
+    kept
         Unreferenced files that a later run deletes.
     first_seen
         When each file was first found unreferenced, by path. Files that a writer may still be using are left out.
@@ -58,7 +58,7 @@ class Removal:
     """
 
     files: list[StoredFile] = field(default_factory=list)
-    spared: list[StoredFile] = field(default_factory=list)
+    kept: list[StoredFile] = field(default_factory=list)
     first_seen: Mapping[str, datetime] = field(default_factory=dict)
     next_at: datetime | None = None
     referenced_bytes: int = 0
@@ -69,29 +69,29 @@ class Removal:
         return sum(file.size for file in self.files)
 
     @property
-    def spared_bytes(self) -> int:
+    def kept_bytes(self) -> int:
         """The size of the retained files."""
-        return sum(file.size for file in self.spared)
+        return sum(file.size for file in self.kept)
 
 
 def plan_removal(
-    catalog: Catalog, name: TableName, policy: TablePolicy, now: datetime, spare: timedelta | None = None
+    catalog: Catalog, name: TableName, policy: TablePolicy, now: datetime, older_than: timedelta | None = None
 ) -> Removal:
     """Decide which files of a table to delete. Changes nothing.
 
     Parameters
     ----------
-    spare
+    older_than
         How long an unreferenced file is retained, instead of the policy's value.
 
     Raises
     ------
-    LastingError
+    PermanentError
         If a referenced file is missing or cannot be read, or another table's location is the same, inside or above.
-    PassingError
+    TransientError
         If the store or catalog does not answer.
     """
-    spare = policy.spare if spare is None else spare
+    older_than = policy.keep_unreferenced if older_than is None else older_than
     with damage(name), lake_failures():
         table = load_table(catalog, name)
         _refuse_shared_location(catalog, name, table)
@@ -103,29 +103,29 @@ def plan_removal(
         # files would appear to be old.
         promised_from = not_before(table.metadata, now)
         surplus = {point.metadata_location for point in surplus_points(points, policy, promised_from)}
-        kept = [point for point in points if point.metadata_location not in surplus]
-        references = references_of(table, kept, storage.path_of)
+        retained = [point for point in points if point.metadata_location not in surplus]
+        references = references_of(table, retained, storage.path_of)
         _refuse_damage(name, references, listed, storage)
         # A dropped table can still be restored, even if a new table was created in the same place.
         dropped = set[str]()
         for other in tables_in_place(catalog, storage):
             dropped |= references_of(other, pinned_points(other), storage.path_of).needed.keys()
         noted = _read_notes(name, storage)
-    # A state that was pinned after the files were listed is not in `listed`, but its files are referenced by `kept`.
+    # A state that was pinned after the files were listed is not in `listed`, but in `retained`.
     known = references.needed.keys() | references.past | dropped | {f"{storage.root}/{NOTES}"}
     # The ownership mark must never be deleted, even if a table's location is the root of the warehouse.
     loose = [file for path, file in listed.items() if path not in known and file.name != MARK]
     # A writer may still commit a new file. So the retention starts when the file is older than any write takes.
-    first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose if now - file.modified >= spare}
-    due = [file for file in loose if not spare or now - first_seen.get(file.path, now) >= spare]
+    first_seen = {file.path: min(noted.get(file.path, now), now) for file in loose if now - file.modified >= older_than}
+    due = [file for file in loose if not older_than or now - first_seen.get(file.path, now) >= older_than]
     gone = {file.path for file in due}
-    spared = [file for file in loose if file.path not in gone]
+    kept = [file for file in loose if file.path not in gone]
     return Removal(
         # Pinned states are deleted before their data files, so that every existing pinned state is readable.
         sorted(due, key=lambda file: (not file.name.startswith(PINNED_PREFIX), file.path)),
-        spared,
+        kept,
         first_seen,
-        min((first_seen.get(file.path, file.modified + spare) + spare for file in spared), default=None),
+        min((first_seen.get(file.path, file.modified + older_than) + older_than for file in kept), default=None),
         sum(listed[path].size for path in references.needed if path in listed),
     )
 
@@ -140,7 +140,7 @@ def remove(catalog: Catalog, name: TableName, removal: Removal, progress: Callab
 
     Raises
     ------
-    PassingError
+    TransientError
         If the store refuses. The next run deletes the rest.
     """
     with lake_failures():
@@ -219,8 +219,8 @@ def _read_notes(name: TableName, storage: Storage) -> dict[str, datetime]:
         return {}
 
 
-def _refusal(name: TableName, why: str) -> LastingError:
-    return LastingError(
+def _refusal(name: TableName, why: str) -> PermanentError:
+    return PermanentError(
         f"No file of {name} was deleted: {why}.",
         "Restore missing files from a backup, or move foreign files out of the table's folder. Then run again.",
     )

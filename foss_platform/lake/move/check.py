@@ -6,7 +6,7 @@ import duckdb
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.table import Table
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.lake.connect.duckdb_session import open_duckdb
 from foss_platform.lake.files.data_files import rows_of
 from foss_platform.lake.query.duckdb_views import first_line
@@ -49,7 +49,7 @@ def fingerprint(table: Table) -> Fingerprint:
 
     Raises
     ------
-    PassingError
+    TransientError
         If the rows cannot be read.
     """
     columns = ", ".join(quote_name(field.name) for field in table.schema().fields)
@@ -64,7 +64,7 @@ def fingerprint(table: Table) -> Fingerprint:
                 f"select count(*), coalesce(sum(hash({columns})::hugeint), 0) from all_rows"
             ).fetchone()
     except duckdb.Error as error:
-        raise PassingError(f"{'.'.join(table.name())} could not be compared: {first_line(error)}") from error
+        raise TransientError(f"{'.'.join(table.name())} could not be compared: {first_line(error)}") from error
     finally:
         connection.close()
     assert found is not None

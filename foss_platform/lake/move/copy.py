@@ -22,8 +22,8 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError, PassingError
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.errors import ConfigurationError, TransientError
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.files.data_files import DataFiles, rows_of, write_data_files
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.names import TableName
@@ -73,7 +73,7 @@ def make_table(catalog: Catalog, name: TableName, source: Table) -> None:
     ------
     ConfigurationError
         If its files would be stored among the source's files.
-    PassingError
+    TransientError
         If the store or catalog fails, or another move created the table meanwhile.
     """
     with lake_failures():
@@ -119,7 +119,7 @@ def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[s
 
     Raises
     ------
-    PassingError
+    TransientError
         If a store or catalog fails, or another move committed first. Nothing was committed then.
     """
     added = []
@@ -135,9 +135,9 @@ def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[s
             progress(Step(name, Phase.COPYING, number, rows))
     moved = {MOVED_PROPERTY: str(source.metadata.current_snapshot_id)}
 
-    def plan(standing: Table) -> Change:
-        ours = standing.properties.get(SOURCE_PROPERTY) == source.metadata_location
-        if not ours or standing.current_snapshot() is not None or MOVED_PROPERTY in standing.properties:
+    def plan(copies: Table) -> Change:
+        ours = copies.properties.get(SOURCE_PROPERTY) == source.metadata_location
+        if not ours or copies.current_snapshot() is not None or MOVED_PROPERTY in copies.properties:
             raise disturbed(name)
         return Change(
             files=DataFiles(added),
@@ -148,9 +148,9 @@ def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[s
     apply_change(catalog, name, plan)
 
 
-def disturbed(name: TableName) -> PassingError:
+def disturbed(name: TableName) -> TransientError:
     """Return the error for a table of the target that another process is changing."""
-    return PassingError(
+    return TransientError(
         f"Another process created or changed {name} at the target. Nothing was overwritten.",
         "Run only one move at a time, and nothing else at the target. Then run the move again.",
     )

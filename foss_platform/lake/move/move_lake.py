@@ -10,11 +10,11 @@ from datetime import datetime
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import LastingError, PassingError
-from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.errors import PermanentError, TransientError
+from foss_platform.lake.commit.commit_with_retry import sync_properties
 from foss_platform.lake.move.check import Fingerprint, fingerprint, mismatch
 from foss_platform.lake.move.copy import VERIFIED_PROPERTY, Phase, Progress, Step, copy_rows, disturbed, make_table
-from foss_platform.lake.move.plan import MovePlan, Standing, TableMove, went_on
+from foss_platform.lake.move.plan import MovePlan, MoveStatus, TableMove, has_later_commits
 from foss_platform.lake.snapshots.points import live_points, pinned_points
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.names import TableName
@@ -47,30 +47,30 @@ def move_tables(
 
     Raises
     ------
-    LastingError
+    PermanentError
         If a copy differs from its source. The error names the table, and the copy is dropped from the target's catalog.
-    PassingError
+    TransientError
         If the source was changed meanwhile, or a catalog or store failed. Complete tables remain. A call
         with a new plan moves the others.
     """
     verified = {}
     for move in plan.tables:
         name = move.name
-        if move.standing is Standing.COMPLETE:
+        if move.status is MoveStatus.COMPLETE:
             progress(Step(name, Phase.VERIFIED, move.size.data_files, move.size.rows))
             continue
-        if move.standing is Standing.STALE:
+        if move.status is MoveStatus.STALE:
             _drop_copy(target, name)
-        if move.standing in (Standing.MISSING, Standing.STALE):
+        if move.status in (MoveStatus.MISSING, MoveStatus.STALE):
             make_table(target, name, move.source)
             progress(Step(name, Phase.MADE))
-        if move.standing is not Standing.UNVERIFIED:
+        if move.status is not MoveStatus.UNVERIFIED:
             copy_rows(target, name, move.source, notes.get(name, {}), progress)
             progress(Step(name, Phase.COPIED, move.size.data_files, move.size.rows))
         verified[name] = _verify(target, move)
         progress(Step(name, Phase.VERIFIED, move.size.data_files, move.size.rows))
     if changed := [str(move.name) for move in plan.tables if _has_changed(source, move)]:
-        raise PassingError(
+        raise TransientError(
             f"The source was written to during the move: {', '.join(changed)}.",
             "Stop polls and builds of the source, then run the move again: it copies these tables again.",
         )
@@ -92,22 +92,22 @@ def _verify(target: Catalog, move: TableMove) -> Fingerprint:
     wanted, found = fingerprint(move.source), fingerprint(copy)
     if difference := mismatch(copy, move.source, found, wanted):
         _drop_copy(target, move.name)
-        raise LastingError(
+        raise PermanentError(
             f"The copy of {move.name} is not the same as the source: {difference}. It was dropped from the target.",
             "Run the move again. If this happens again, check both stores for damaged files.",
         )
-    follow_properties(target, move.name, copy, {VERIFIED_PROPERTY: str(found)})
+    sync_properties(target, move.name, copy, {VERIFIED_PROPERTY: str(found)})
     return found
 
 
 def _drop_copy(target: Catalog, name: TableName) -> None:
     # Check again, because the plan may be minutes old.
-    if went_on(load_table(target, name)):
+    if has_later_commits(load_table(target, name)):
         raise disturbed(name)
     with lake_failures():
         target.drop_table(name.identifier)
 
 
 def _has_changed(source: Catalog, move: TableMove) -> bool:
-    standing = find_table(source, move.name)
-    return standing is None or standing.metadata_location != move.source.metadata_location
+    copies = find_table(source, move.name)
+    return copies is None or copies.metadata_location != move.source.metadata_location

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError, LastingError, PassingError
+from foss_platform.errors import ConfigurationError, PermanentError, TransientError
 from foss_platform.lake.move.copy import MOVED_PROPERTY, SOURCE_PROPERTY, VERIFIED_PROPERTY
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.statistics import TableSize, table_size
@@ -20,7 +20,7 @@ from foss_platform.lake.table.tables import list_tables, load_table
 _TRIES = 3
 
 
-class Standing(StrEnum):
+class MoveStatus(StrEnum):
     """The state of a table at the target."""
 
     MISSING = "to copy"
@@ -37,7 +37,7 @@ class TableMove:
     name: TableName
     source: Table
     size: TableSize
-    standing: Standing
+    status: MoveStatus
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def plan_move(source: Catalog, target: Catalog | None, only: Collection[TableNam
     ------
     ConfigurationError
         If there is nothing to move, or the target is the source itself or has tables that no move created.
-    LastingError
+    PermanentError
         If both the target and the source have changed since an earlier move, or a table is partitioned.
-    PassingError
+    TransientError
         If the source is being written to, or a catalog or store does not answer.
     """
     sources = _one_state(source)
@@ -85,20 +85,20 @@ def plan_move(source: Catalog, target: Catalog | None, only: Collection[TableNam
         for name, table in sources.items()
         if (not only or name in only) and not table.spec().is_unpartitioned()
     ]:
-        raise LastingError(
+        raise PermanentError(
             f"Partitioned tables cannot be moved: {', '.join(partitioned)}.",
             "No model or feed creates partitioned tables. Select the other tables with --table.",
         )
-    standing = {name: load_table(target, name) for name in list_tables(target)} if target is not None else {}
-    _refuse_foreign(sources, standing)
+    copies = {name: load_table(target, name) for name in list_tables(target)} if target is not None else {}
+    _refuse_foreign(sources, copies)
     moves = [
-        TableMove(name, table, table_size(table), _standing(name, table, standing.get(name)))
+        TableMove(name, table, table_size(table), _status(name, table, copies.get(name)))
         for name, table in sources.items()
     ]
     return MovePlan(tuple(move for move in moves if not only or move.name in only), sources)
 
 
-def went_on(copy: Table) -> bool:
+def has_later_commits(copy: Table) -> bool:
     """Whether the copy has a commit that is not from a move, even if that commit only set a property."""
     commits = (MOVED_PROPERTY in copy.properties) + (VERIFIED_PROPERTY in copy.properties)
     return len(copy.metadata.metadata_log) > commits or any(
@@ -114,17 +114,17 @@ def _one_state(catalog: Catalog) -> dict[TableName, Table]:
         again = {name: load_table(catalog, name).metadata_location for name in list_tables(catalog)}
         if again == {name: table.metadata_location for name, table in tables.items()}:
             return tables
-    raise PassingError(
+    raise TransientError(
         "The lake changes constantly, so there is no consistent state to move.", "Stop polls and builds."
     )
 
 
-def _refuse_foreign(sources: Mapping[TableName, Table], standing: Mapping[TableName, Table]) -> None:
-    if any(name in sources and sources[name].metadata_location == t.metadata_location for name, t in standing.items()):
+def _refuse_foreign(sources: Mapping[TableName, Table], copies: Mapping[TableName, Table]) -> None:
+    if any(name in sources and sources[name].metadata_location == t.metadata_location for name, t in copies.items()):
         raise ConfigurationError("The target is the lake itself.", "Name another catalog and warehouse.")
     foreign = [
         str(name)
-        for name, table in standing.items()
+        for name, table in copies.items()
         if SOURCE_PROPERTY not in table.properties
         or name not in sources
         or table.metadata.table_uuid != sources[name].metadata.table_uuid
@@ -137,18 +137,18 @@ def _refuse_foreign(sources: Mapping[TableName, Table], standing: Mapping[TableN
         )
 
 
-def _standing(name: TableName, source: Table, copy: Table | None) -> Standing:
+def _status(name: TableName, source: Table, copy: Table | None) -> MoveStatus:
     if copy is None:
-        return Standing.MISSING
+        return MoveStatus.MISSING
     of_this_state = copy.properties[SOURCE_PROPERTY] == source.metadata_location
     if of_this_state and VERIFIED_PROPERTY in copy.properties:
-        return Standing.COMPLETE
-    if went_on(copy):
-        raise LastingError(
+        return MoveStatus.COMPLETE
+    if has_later_commits(copy):
+        raise PermanentError(
             f"{name} was written to both here and at the target since it was moved. Nothing was changed.",
             "Let only one of the two lakes poll. To move again, drop the target's tables first. Data that only "
             "the target received is then lost.",
         )
     if not of_this_state:
-        return Standing.STALE
-    return Standing.UNVERIFIED if MOVED_PROPERTY in copy.properties else Standing.EMPTY
+        return MoveStatus.STALE
+    return MoveStatus.UNVERIFIED if MOVED_PROPERTY in copy.properties else MoveStatus.EMPTY

@@ -21,7 +21,7 @@ from pyiceberg.catalog import (
 from pyiceberg.exceptions import NotInstalledError
 
 from foss_platform.catalog_configuration import CATALOG_NAME, with_defaults
-from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.errors import ConfigurationError, TransientError
 from foss_platform.lake.connect.catalog import open_configured
 from foss_platform.lake.store.failures import lake_failures
 
@@ -112,7 +112,7 @@ def open_target(target: MoveTarget, *, create: bool = True) -> Catalog | None:
     ------
     ConfigurationError
         If it cannot be opened as configured.
-    PassingError
+    TransientError
         If it does not answer.
     """
     properties = dict(target.properties)
@@ -129,8 +129,8 @@ def open_target(target: MoveTarget, *, create: bool = True) -> Catalog | None:
         with lake_failures():
             catalog = open_configured({TYPE: target.kind.value, **with_defaults(properties)})
             return catalog if create or _has_tables(catalog) else None
-    except PassingError as error:
-        raise PassingError(
+    except TransientError as error:
+        raise TransientError(
             f"The target, {target}, does not answer: {error.problem}",
             "Check the file that describes it, and that its servers are up.",
         ) from error

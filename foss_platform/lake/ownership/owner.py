@@ -18,7 +18,7 @@ _EMBEDDED_CATALOG = "catalog.db"
 
 
 @dataclass(frozen=True)
-class Standing:
+class Ownership:
     """The relation of a catalog to the files of its tables.
 
     Attributes
@@ -85,38 +85,38 @@ class Standing:
         )
 
 
-def standing_of(catalog: Catalog) -> Standing:
+def ownership_of(catalog: Catalog) -> Ownership:
     """Determine the relation from the marks of the warehouse and of all other places that hold tables. Writes nothing.
 
     Raises
     ------
     ForeignLakeError
         If a mark cannot be read.
-    PassingError
+    TransientError
         If the store or catalog does not answer.
     """
     with lake_failures():
         identity = identity_of(catalog)
         warehouse = warehouse_of(catalog) if identity is not None else None
         if identity is None or warehouse is None:
-            return Standing(identity, warehouse, is_marked=True)
+            return Ownership(identity, warehouse, is_marked=True)
         mark = read_mark(warehouse)
-        standing = Standing(identity, warehouse, is_marked=mark is not None and mark.catalog.is_same(identity))
+        ownership = Ownership(identity, warehouse, is_marked=mark is not None and mark.catalog.is_same(identity))
         is_cheap = hasattr(catalog, "engine")
         # Without a database, finding the places takes a request per table, so it is done only if the mark does not
         # decide.
-        places = places_of_tables(catalog, warehouse) if is_cheap or not standing.is_marked else []
+        places = places_of_tables(catalog, warehouse) if is_cheap or not ownership.is_marked else []
         outside = [place for place in places if not place.is_same(warehouse)]
-        if mark is not None and not standing.is_marked:
-            return _foreign(catalog, standing, mark, warehouse)
+        if mark is not None and not ownership.is_marked:
+            return _foreign(catalog, ownership, mark, warehouse)
         strange = [place for place in outside if not _is_ours(place, identity)]
         for place in strange:
             owner = read_mark(place) or _unmarked_owner(place, identity)
             if owner is not None:
-                return _foreign(catalog, standing, owner, place)
-        if strange and not standing.is_marked and not any(_is_ours(place, identity) for place in outside):
-            return _first_seen(catalog, standing, strange, identity)
-        return standing
+                return _foreign(catalog, ownership, owner, place)
+        if strange and not ownership.is_marked and not any(_is_ours(place, identity) for place in outside):
+            return _first_seen(catalog, ownership, strange, identity)
+        return ownership
 
 
 def _is_ours(place: Place, identity: CatalogIdentity) -> bool:
@@ -124,10 +124,10 @@ def _is_ours(place: Place, identity: CatalogIdentity) -> bool:
     return mark is not None and mark.catalog.is_same(identity)
 
 
-def _foreign(catalog: Catalog, standing: Standing, owner: Mark, place: Place) -> Standing:
+def _foreign(catalog: Catalog, ownership: Ownership, owner: Mark, place: Place) -> Ownership:
     first = next(table_locations(catalog), None)
     return replace(
-        standing,
+        ownership,
         owner=owner,
         place=place,
         is_gone=_is_replaced(catalog, owner) or is_gone(owner.catalog, catalog),
@@ -156,13 +156,13 @@ def _unmarked_owner(place: Place, identity: CatalogIdentity) -> Mark | None:
     return None if beside.is_same(identity) else Mark("", beside, place.location, "")
 
 
-def _first_seen(catalog: Catalog, standing: Standing, strange: list[Place], identity: CatalogIdentity) -> Standing:
+def _first_seen(catalog: Catalog, ownership: Ownership, strange: list[Place], identity: CatalogIdentity) -> Ownership:
     """Judge an unmarked SQLite catalog whose tables are all elsewhere: the catalog file has probably been moved."""
-    assert standing.warehouse is not None
-    inside = any(place.is_same(standing.warehouse) for place in places_of_tables(catalog, standing.warehouse))
+    assert ownership.warehouse is not None
+    inside = any(place.is_same(ownership.warehouse) for place in places_of_tables(catalog, ownership.warehouse))
     place, above = strange[0], strange[0].above()
     if inside or identity.kind != "sqlite" or place.has() or above is None:
         # The location is configured on purpose, and nobody else claims the files.
-        return standing
+        return ownership
     beside = CatalogIdentity("sqlite", f"{above.root}/{_EMBEDDED_CATALOG}")
-    return _foreign(catalog, standing, Mark("", beside, place.location, ""), place)
+    return _foreign(catalog, ownership, Mark("", beside, place.location, ""), place)

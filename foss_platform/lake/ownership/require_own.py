@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.lake.ownership.mark import MARK, ForeignLakeError, new_mark, read_mark
-from foss_platform.lake.ownership.owner import Standing, standing_of
+from foss_platform.lake.ownership.owner import Ownership, ownership_of
 from foss_platform.lake.store.failures import lake_failures
 
 
@@ -34,35 +34,35 @@ def require_own(catalog: Catalog) -> None:
     ------
     ForeignLakeError
         If the files belong to another catalog.
-    PassingError
+    TransientError
         If the store or catalog does not answer.
     """
     known = _known(catalog)
     with known.lock:
         if known.is_own or known.is_being_adopted:
             return
-        standing = standing_of(catalog)
-        if not standing.is_own:
-            raise ForeignLakeError(standing.problem, standing.remedy)
-        if not standing.is_marked:
-            _mark_first(standing)
+        ownership = ownership_of(catalog)
+        if not ownership.is_own:
+            raise ForeignLakeError(ownership.problem, ownership.remedy)
+        if not ownership.is_marked:
+            _mark_first(ownership)
         known.is_own = True
 
 
-def judge(catalog: Catalog) -> Standing:
-    """As `standing_of`, but if the catalog owns the lake, this is remembered, and `require_own` does not check again.
+def judge(catalog: Catalog) -> Ownership:
+    """As `ownership_of`, but if the catalog owns the lake, this is remembered, and `require_own` does not check again.
 
     Raises
     ------
     ForeignLakeError
         If a mark cannot be read.
-    PassingError
+    TransientError
         If the store or catalog does not answer.
     """
-    standing = standing_of(catalog)
-    if standing.is_own and standing.is_marked:
+    ownership = ownership_of(catalog)
+    if ownership.is_own and ownership.is_marked:
         _known(catalog).is_own = True
-    return standing
+    return ownership
 
 
 @contextmanager
@@ -76,17 +76,17 @@ def adopting(catalog: Catalog) -> Iterator[None]:
         known.is_being_adopted = False
 
 
-def _mark_first(standing: Standing) -> None:
-    assert standing.warehouse is not None
-    assert standing.identity is not None
+def _mark_first(ownership: Ownership) -> None:
+    assert ownership.warehouse is not None
+    assert ownership.identity is not None
     with lake_failures():
-        standing.warehouse.create(MARK, new_mark(standing.warehouse, standing.identity).content())
+        ownership.warehouse.create(MARK, new_mark(ownership.warehouse, ownership.identity).content())
         # Read the mark back: another process may have written one first, for this catalog or for another.
-        mark = read_mark(standing.warehouse)
+        mark = read_mark(ownership.warehouse)
     if mark is None:
-        raise PassingError(f"The mark {MARK} of {standing.warehouse.location} was missing after it was written.")
-    if not mark.catalog.is_same(standing.identity):
-        taken = replace(standing, owner=mark, place=standing.warehouse)
+        raise TransientError(f"The mark {MARK} of {ownership.warehouse.location} was missing after it was written.")
+    if not mark.catalog.is_same(ownership.identity):
+        taken = replace(ownership, owner=mark, place=ownership.warehouse)
         raise ForeignLakeError(taken.problem, taken.remedy)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foss_platform.lake.query.reference_tables import REFERENCE
-from foss_platform.lake.store.store_access import lies_in_a_store
+from foss_platform.lake.store.store_access import is_object_store_location
 from foss_platform.lake.table.names import TableName
 
 
@@ -45,7 +45,7 @@ def names_in(parsed: Any) -> Named:
             for node in tables
             if node["schema_name"] and node["catalog_name"] != REFERENCE
         ),
-        frozenset(node for node in nodes if isinstance(node, str) and lies_in_a_store(node)),
+        frozenset(node for node in nodes if isinstance(node, str) and is_object_store_location(node)),
         any(node["catalog_name"] == REFERENCE for node in tables),
     )
 

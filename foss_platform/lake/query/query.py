@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import LastingError, PassingError
+from foss_platform.errors import PermanentError, TransientError
 from foss_platform.lake.query.duckdb_arrow import arrow_rows
 from foss_platform.lake.query.duckdb_views import connect, create_view, first_line, pin, reach
 from foss_platform.lake.query.named_tables import NOTHING, Named, names_in
@@ -34,7 +34,7 @@ _OF_THE_STORE = re.compile(r"^HTTP Error|error for HTTP (HEAD|GET)")
 _NOT_THERE = re.compile(r"HTTP 404|No files found")
 
 
-class QueryError(LastingError):
+class QueryError(PermanentError):
     """The SQL has an error: a name, a type or the syntax."""
 
 
@@ -66,7 +66,7 @@ def ask(settings: Settings, catalog: Catalog, query: str, at: datetime | None = 
     ------
     QueryError
         If a name is wrong or the syntax has an error. The message is one line.
-    LastingError
+    PermanentError
         If the state of a table at `at` is no longer retained.
     """
     connection = connect(settings)
@@ -117,11 +117,11 @@ def _named_tables(catalog: Catalog, named: Named) -> Sequence[tuple[TableName, T
         if table is not None:
             found.append((name, table))
         elif name.namespace in NAMESPACES:
-            raise QueryError(f"The table {name} does not exist.", what_there_is(catalog, str(name)))
+            raise QueryError(f"The table {name} does not exist.", known_names(catalog, str(name)))
     return found
 
 
-def what_there_is(catalog: Catalog, wanted: str) -> str:
+def known_names(catalog: Catalog, wanted: str) -> str:
     """Return the remedy for an unknown name: the nearest name, or all names."""
     names = [str(name) for name in list_tables(catalog)]
     if near := difflib.get_close_matches(wanted, names, n=1):
@@ -149,9 +149,9 @@ def _refuse(error: Exception, catalog: Catalog, named: Named) -> NoReturn:
             "Check the bucket and the path. A * stands for any name.",
         ) from None
     if _OF_THE_STORE.search(line):
-        raise store_failure(line) or PassingError(
+        raise store_failure(line) or TransientError(
             f"The warehouse could not be read: {line}.", "Check that the object store is up."
         ) from None
     missing = re.search(r"Table with name \"?([\w.]+)\"? does not exist", line)
-    remedy = what_there_is(catalog, missing[1]) if missing else ""
+    remedy = known_names(catalog, missing[1]) if missing else ""
     raise QueryError(line if line.endswith((".", "!", "?")) else f"{line}.", remedy) from None

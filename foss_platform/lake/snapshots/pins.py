@@ -20,7 +20,7 @@ from foss_platform.lake.snapshots.points import (
     Point,
     full_hour,
     live_points,
-    promised_moments,
+    retained_moments,
     short_uuid,
 )
 from foss_platform.lake.table.policy import TablePolicy
@@ -74,7 +74,7 @@ def pin_past_states(table: Table, snapshot_ids: Collection[int], policy: TablePo
     ]
     if not ending:
         return
-    promised, storage = promised_moments(policy, now), Storage(table)
+    promised, storage = retained_moments(policy, now), Storage(table)
     for point, hour in ending:
         snapshot = table.snapshot_by_id(point.snapshot_id)
         assert snapshot is not None

@@ -17,7 +17,7 @@ from itertools import zip_longest
 from pyiceberg.table import StaticTable, Table
 from pyiceberg.table.snapshots import Snapshot
 
-from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.errors import ConfigurationError, PermanentError
 from foss_platform.lake.connect.commit_order import moment_of
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.store.failures import damage, lake_failures
@@ -123,25 +123,27 @@ def point_at(table: Table, moment: datetime) -> Point:
     ------
     ConfigurationError
         If the moment is in the future.
-    LastingError
+    PermanentError
         If that state is not retained, or the table had no rows yet. The error names the nearest readable moments. The
         moment is never rounded.
     """
     points = all_points(table)
     name = ".".join(table.name())
     if not points:
-        raise LastingError(f"{name} has never held a row, so no state can be read.")
+        raise PermanentError(f"{name} has never held a row, so no state can be read.")
     # If the clock was set back, the newest commit may be later than now.
     refuse_future(moment, points[-1].committed_at)
     holding = [point for point in points if point.holds(moment)]
     if holding:
         return holding[-1]
     if points[0].sequence_number == 1 and moment < points[0].committed_at:
-        raise LastingError(
+        raise PermanentError(
             f"{name} held no rows yet at {moment.isoformat()}.",
             f"The oldest readable moment is {points[0].committed_at.isoformat()}.",
         )
-    raise LastingError(f"The state of {name} at {moment.isoformat()} is no longer retained.", _nearest(points, moment))
+    raise PermanentError(
+        f"The state of {name} at {moment.isoformat()} is no longer retained.", _nearest(points, moment)
+    )
 
 
 def refuse_future(moment: datetime, newest: datetime | None = None) -> None:
@@ -164,7 +166,7 @@ def point_table(table: Table, point: Point) -> Table:
 
     Raises
     ------
-    LastingError
+    PermanentError
         If the pinned file cannot be read.
     """
     if not point.is_pinned:
@@ -173,7 +175,7 @@ def point_table(table: Table, point: Point) -> Table:
         return StaticTable.from_metadata(point.metadata_location, dict(table.io.properties))
 
 
-def promised_moments(policy: TablePolicy, now: datetime) -> list[datetime]:
+def retained_moments(policy: TablePolicy, now: datetime) -> list[datetime]:
     """Return the moments that a policy retains beyond the newest commits: full hours and midnights (UTC), oldest
     first.
     """
@@ -187,7 +189,7 @@ def promised_moments(policy: TablePolicy, now: datetime) -> list[datetime]:
 def surplus_points(points: Sequence[Point], policy: TablePolicy, now: datetime) -> list[Point]:
     """Return the pinned states that the policy no longer retains."""
     needed: set[str] = set()
-    for moment in promised_moments(policy, now):
+    for moment in retained_moments(policy, now):
         holding = [point for point in points if point.holds(moment)]
         if holding:
             # If a state has two pins, keep the one with the later end, which covers more moments.

@@ -30,7 +30,7 @@ _KNOWN = {
 _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "MissingContentMD5", "501", "405"}
 
 
-class NotOffered(Exception):  # noqa: N818  # a result, not a failure
+class BulkDeleteUnsupported(Exception):  # noqa: N818  # a result, not a failure
     """The store cannot delete several objects in one request."""
 
 
@@ -77,7 +77,7 @@ def open_s3(properties: Mapping[str, Any]) -> Any:
     return files
 
 
-def reaches_alike(properties: Mapping[str, Any]) -> bool:
+def has_same_connection_settings(properties: Mapping[str, Any]) -> bool:
     """Whether s3fs would reach the same store as PyArrow, with the same access rights. False if the catalog has a
     property that this module cannot pass on.
     """
@@ -89,7 +89,7 @@ def delete_objects(files: Any, paths: Sequence[str]) -> Deleted:
 
     Raises
     ------
-    NotOffered
+    BulkDeleteUnsupported
         If the store does not support such a request. Nothing is deleted then.
     OSError
         If the store does not answer or refuses the whole request.
@@ -103,7 +103,7 @@ def delete_objects(files: Any, paths: Sequence[str]) -> Deleted:
         # store's error code.
         said = getattr(error.__cause__, "response", {}).get("Error", {})
         if said.get("Code") in _NOT_OFFERED:
-            raise NotOffered from error
+            raise BulkDeleteUnsupported from error
         told = f"{said.get('Code', type(error).__name__)}: {said.get('Message', error)}"
         raise OSError(f"deleting {len(paths)} objects in bucket '{bucket}': {told}") from error
     errors = {found["Key"]: found for found in answer.get("Errors", [])}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.errors import ConfigurationError, FossError, PermanentError, TransientError
 from foss_platform.proxies import REMEDY, through
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def lake_failures() -> Iterator[None]:
 
     Raises
     ------
-    PassingError
+    TransientError
         If a disk is full, a store is unreachable, or a catalog is locked or unreachable.
     ConfigurationError
         If a key or password is refused, or a bucket or database does not exist.
-    LastingError
+    PermanentError
         If a file is missing.
     """
     from pyiceberg.exceptions import (
@@ -65,7 +65,7 @@ def lake_failures() -> Iterator[None]:
     except RequestException as error:
         # RequestException is a subclass of OSError, and its text contains memory addresses of objects.
         by_way = through(str(error.request.url) if error.request is not None else "")
-        raise PassingError(
+        raise TransientError(
             f"The Iceberg REST catalog did not answer{by_way} ({type(error).__name__}).",
             f"Check that it is up and that its address is correct. {REMEDY if by_way else ''}".strip(),
         ) from error
@@ -79,7 +79,7 @@ def lake_failures() -> Iterator[None]:
             "Check the token or credential of catalog 'lake'.",
         ) from error
     except ValidationError as error:
-        raise LastingError(
+        raise PermanentError(
             f"A table's metadata cannot be read: {str(error).splitlines()[0]}.", "Restore the file from a backup."
         ) from error
     except RESTError as error:
@@ -125,7 +125,7 @@ def store_failure(said: str) -> FossError | None:
             "Check s3.access-key-id and s3.secret-access-key of catalog 'lake', and the permissions of that key.",
         )
     if _UPLOAD_LOST.search(said):
-        return PassingError(
+        return TransientError(
             f"The object store lost an upload to {bucket} during the write. Nothing was committed.",
             "MinIO does this when its disk is full: check the disk. The next run continues from here.",
         )
@@ -138,7 +138,7 @@ def damage(name: object) -> Iterator[None]:
 
     Raises
     ------
-    LastingError
+    PermanentError
         If a metadata file, manifest list or manifest cannot be parsed.
     """
     try:
@@ -148,7 +148,7 @@ def damage(name: object) -> Iterator[None]:
     except Exception as error:
         # Parsing damaged bytes raises many types of errors: EOFError, zlib.error and SystemError were observed.
         said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise LastingError(
+        raise PermanentError(
             f"The metadata of {name} is damaged ({said}).",
             "Restore the damaged file from a backup. Until then, the table is neither changed nor cleaned up.",
         ) from error
@@ -158,18 +158,18 @@ def _from_os_error(error: OSError) -> FossError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _no_space()
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return PassingError(f"The warehouse is not writable: {error}.", "Check its owner and permissions.")
+        return TransientError(f"The warehouse is not writable: {error}.", "Check its owner and permissions.")
     if known := store_failure(str(error)):
         return known
     if error.errno == errno.ENOENT:
         # A file missing here was not deleted by concurrent maintenance, which retains unreferenced files for hours. So
         # the error is permanent. PyArrow raises the same error if the whole bucket is missing.
-        return LastingError(
+        return PermanentError(
             f"A file of the lake is missing: {error.filename or _first_line(error)}.",
             "Check that the warehouse's bucket or folder exists. Restore the file from a backup, with the "
             "catalog of the same time.",
         )
-    return PassingError(f"The warehouse could not be read or written: {_first_line(error)}.", "Check its storage.")
+    return TransientError(f"The warehouse could not be read or written: {_first_line(error)}.", "Check its storage.")
 
 
 def _from_database_error(error: "DBAPIError") -> FossError:
@@ -182,7 +182,7 @@ def _from_database_error(error: "DBAPIError") -> FossError:
             f"The database of the Iceberg catalog refused access: {said}.",
             "Check user, password and database in the catalog's uri, and the user's permissions.",
         )
-    return PassingError(
+    return TransientError(
         f"The Iceberg catalog did not answer: {said}.",
         "Check that its database is up and not locked by another process. The next run continues from here.",
     )
@@ -192,7 +192,7 @@ def _from_rest_error(error: Exception) -> FossError:
     said = str(error)
     if known := store_failure(said):
         return known
-    return PassingError(f"The Iceberg REST catalog did not answer: {_first_line(error)}.", "Check that it is up.")
+    return TransientError(f"The Iceberg REST catalog did not answer: {_first_line(error)}.", "Check that it is up.")
 
 
 def _first_line(error: BaseException | None) -> str:
@@ -201,7 +201,7 @@ def _first_line(error: BaseException | None) -> str:
 
 
 def _no_space() -> FossError:
-    return PassingError(
+    return TransientError(
         "The disk of the warehouse or of its catalog is full. Nothing was committed.",
         "Free some space. The next run continues from here.",
     )

@@ -20,7 +20,7 @@ _SCHEMES = ("s3", "s3a", "s3n")
 _TIME_OUTS = ("set global http_timeout = 8", "set global http_retries = 1")
 
 
-class OneTry(AwsStandardS3RetryStrategy):
+class NoRetries(AwsStandardS3RetryStrategy):
     """A strategy for `s3.retry-strategy-impl` that makes one try, so a store that never answers costs one timeout.
 
     The platform retries each operation as a whole, in code that can tell whether the operation has already succeeded.
@@ -46,14 +46,18 @@ class Store:
     options: Mapping[str, str | bool] = field(repr=False, hash=False)
 
 
-def lies_in_a_store(address: str) -> bool:
+def is_object_store_location(address: str) -> bool:
     """Whether a text is an address in an object store."""
     return address.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES))
 
 
 def store_of(table: Table) -> Store | None:
     """Return the store that holds a table's current metadata, or None for a folder."""
-    return store_at(table.metadata_location, table.io.properties) if lies_in_a_store(table.metadata_location) else None
+    return (
+        store_at(table.metadata_location, table.io.properties)
+        if is_object_store_location(table.metadata_location)
+        else None
+    )
 
 
 def store_at(address: str, properties: Mapping[str, str]) -> Store:

@@ -15,7 +15,7 @@ from typing import Any
 from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
-from foss_platform.lake.store.bulk_objects import create_object, open_s3, reaches_alike
+from foss_platform.lake.store.bulk_objects import create_object, has_same_connection_settings, open_s3
 
 
 class Place:
@@ -92,7 +92,7 @@ class Place:
         """
         if self.is_local:
             return self._create_local(Path(self._path(name)), content)
-        if isinstance(self.files, fs.S3FileSystem) and reaches_alike(self.properties):
+        if isinstance(self.files, fs.S3FileSystem) and has_same_connection_settings(self.properties):
             made = create_object(open_s3(self.properties), self._path(name), content)
             if made is not None:
                 return made

@@ -34,7 +34,7 @@ class TablePolicy(BaseModel):
         which become 10 to 20 MB for the parking feed. So a larger target may not be reached.
     compact_at_files
         Number of small files of one day that triggers a compaction.
-    spare_hours
+    keep_unreferenced_hours
         How long an unreferenced file is retained. Must be longer than any read or write of the table takes.
     """
 
@@ -45,7 +45,7 @@ class TablePolicy(BaseModel):
     keep_days: int = Field(default=365, ge=0, le=3660)
     target_file_mb: int = Field(default=16, ge=1, le=2048)
     compact_at_files: int = Field(default=20, ge=2, le=10_000)
-    spare_hours: float = Field(default=6, ge=0, le=24 * 366)
+    keep_unreferenced_hours: float = Field(default=6, ge=0, le=24 * 366)
 
     @property
     def target_file_bytes(self) -> int:
@@ -58,9 +58,9 @@ class TablePolicy(BaseModel):
         return self.target_file_bytes // 2
 
     @property
-    def spare(self) -> timedelta:
+    def keep_unreferenced(self) -> timedelta:
         """How long an unreferenced file is retained."""
-        return timedelta(hours=self.spare_hours)
+        return timedelta(hours=self.keep_unreferenced_hours)
 
     def properties(self) -> dict[str, str]:
         """Return the policy as table properties."""
@@ -70,7 +70,7 @@ class TablePolicy(BaseModel):
             "write.target-file-size-bytes": str(self.target_file_bytes),
             "foss.points.hours": str(self.keep_hours),
             "foss.compact.at-files": str(self.compact_at_files),
-            "foss.unreferenced.spare-ms": str(round(self.spare_hours * 3_600_000)),
+            "foss.unreferenced.keep-ms": str(round(self.keep_unreferenced_hours * 3_600_000)),
         }
 
 
@@ -96,7 +96,7 @@ def policy_of(properties: Mapping[str, str], table: str) -> TablePolicy:
             target_file_mb=max(1, int(stated["write.target-file-size-bytes"]) // _MEGABYTE),
             keep_hours=int(stated["foss.points.hours"]),
             compact_at_files=int(stated["foss.compact.at-files"]),
-            spare_hours=int(stated["foss.unreferenced.spare-ms"]) / 3_600_000,
+            keep_unreferenced_hours=int(stated["foss.unreferenced.keep-ms"]) / 3_600_000,
         )
     except (ValueError, ValidationError) as error:
         wrong = {name: stated[name] for name in standard.properties() if stated[name] != standard.properties()[name]}

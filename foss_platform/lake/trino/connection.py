@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.errors import ConfigurationError, FossError, PermanentError, TransientError
 from foss_platform.proxies import REMEDY, through
 from foss_platform.settings import Settings, trino_problems
 
@@ -134,11 +134,11 @@ def trino_failures(settings: Settings) -> Iterator[None]:
 
     Raises
     ------
-    PassingError
+    TransientError
         If Trino does not answer, its queue is full, or it loses a worker or the catalog.
     ConfigurationError
         If Trino refuses access, or its certificate is not trusted.
-    LastingError
+    PermanentError
         If the query is wrong.
     """
     import requests
@@ -171,11 +171,11 @@ def untrusted(settings: Settings) -> ConfigurationError:
     )
 
 
-def away(settings: Settings) -> PassingError:
+def away(settings: Settings) -> TransientError:
     """Return the error for a coordinator that does not answer."""
     by_way = through(settings.trino_url or "")
     remedy = f" {REMEDY}" if by_way else ""
-    return PassingError(
+    return TransientError(
         f"Trino at {settings.trino_url} does not answer{by_way}.", f"Check that it is up, and FOSS_TRINO_URL.{remedy}"
     )
 
@@ -206,27 +206,27 @@ def query_failure(name: str, message: str) -> FossError:
     """
     line = message.strip().splitlines()[0] if message.strip() else name
     if name == "GENERIC_INTERNAL_ERROR" and _CATALOG_WORDS.search(line):
-        return PassingError(
+        return TransientError(
             f"Trino lost the lake's catalog: {line.partition(' [statement:')[0].rstrip('.')}.",
             "Check that the catalog is up, then run again.",
         )
     said = line if line.endswith((".", "!", "?")) else f"{line}."
     if _STORE_NAMES.fullmatch(name) and _STORE_WORDS.search(line):
-        return PassingError(f"Trino could not read from the store: {said}", "Check the store, then run again.")
+        return TransientError(f"Trino could not read from the store: {said}", "Check the store, then run again.")
     if name == "EXCEEDED_TIME_LIMIT":
-        return LastingError(
+        return PermanentError(
             f"Trino stopped the query because it took too long: {said}", "Raise the time limit, or query less data."
         )
     if _MEMORY_NAMES.search(name):
-        return LastingError(
+        return PermanentError(
             f"Trino ran out of memory for this query: {said}", "Give Trino more memory, or let it spill to disk."
         )
     if name == "PERMISSION_DENIED":
         return ConfigurationError(f"Trino refuses: {said}", "Ask for the permission, or use another user.")
     if _WORKER_NAMES.search(name):
-        return PassingError(
+        return TransientError(
             f"Trino lost a worker while it ran the query: {said}", "Check that all workers are up, then run again."
         )
     if _PASSING_NAMES.search(name):
-        return PassingError(f"Trino gave up ({name}): {said}", "Run it again. If it fails again, check Trino's log.")
-    return LastingError(f"Trino refuses the query ({name}): {said}")
+        return TransientError(f"Trino gave up ({name}): {said}", "Run it again. If it fails again, check Trino's log.")
+    return PermanentError(f"Trino refuses the query ({name}): {said}")

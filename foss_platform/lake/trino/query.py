@@ -15,8 +15,8 @@ from pyiceberg.catalog import Catalog
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from foss_platform.errors import LastingError
-from foss_platform.lake.query.query import Answer, QueryError, what_there_is
+from foss_platform.errors import PermanentError
+from foss_platform.lake.query.query import Answer, QueryError, known_names
 from foss_platform.lake.snapshots.points import Point, point_at
 from foss_platform.lake.table.names import NAMESPACES, TableName
 from foss_platform.lake.table.tables import find_table
@@ -49,9 +49,9 @@ def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | N
     ------
     QueryError
         If the SQL is not a single query, names a table that does not exist, or reads a file.
-    LastingError
+    PermanentError
         If a table's state at `at` is not a live snapshot, or Trino refuses the query.
-    PassingError
+    TransientError
         If Trino is down.
     """
     explain = found[0] if (found := _EXPLAIN.match(query)) else ""
@@ -64,12 +64,12 @@ def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | N
     for node, name in list(_named_tables(settings, parsed)):
         table = find_table(catalog, name)
         if table is None:
-            raise QueryError(f"The table {name} does not exist.", what_there_is(catalog, str(name)))
+            raise QueryError(f"The table {name} does not exist.", known_names(catalog, str(name)))
         if at is None:
             continue
         point = points[str(name)] = point_at(table, at)
         if table.snapshot_by_id(point.snapshot_id) is None:
-            raise LastingError(
+            raise PermanentError(
                 f"The state of {name} at {at.isoformat()} is not a live snapshot, and Trino reads no other states.",
                 "Use --engine duckdb, or a later moment.",
             )

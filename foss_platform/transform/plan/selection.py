@@ -21,7 +21,7 @@ def divide(
     for unique_id in names:
         if reason := subset.reason(unique_id):
             status = NodeStatus.ERROR if unique_id in subset.refused else NodeStatus.SKIPPED
-            left_out.append(NodeResult(unique_id, status, 0.0, None, reason, is_lasting=True))
+            left_out.append(NodeResult(unique_id, status, 0.0, None, reason, is_permanent=True))
     return names, left_out
 
 

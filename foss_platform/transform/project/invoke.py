@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from foss_platform.engine import Engine
-from foss_platform.errors import PassingError, was_interrupted
+from foss_platform.errors import TransientError, was_interrupted
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import Stop, dbt_with
 from foss_platform.transform.project.folders import dbt_folder
@@ -25,7 +25,7 @@ def parse(settings: Settings, project: Path, target: Path) -> BaseException | No
 
     Raises
     ------
-    PassingError
+    TransientError
         If dbt failed for another reason, such as a full disk.
     """
     from dbt_common.exceptions import DbtBaseException
@@ -34,7 +34,7 @@ def parse(settings: Settings, project: Path, target: Path) -> BaseException | No
     if outcome.success:
         return None
     if not isinstance(outcome.exception, DbtBaseException):
-        raise PassingError(f"dbt could not parse the project: {first_lines(outcome.exception)}.", "Try again.")
+        raise TransientError(f"dbt could not parse the project: {first_lines(outcome.exception)}.", "Try again.")
     error: BaseException = outcome.exception
     return error
 
@@ -91,9 +91,9 @@ def _engine(settings: Settings, begin: Callable[[], Mapping[str, str]]) -> Itera
     if settings.engine is Engine.TRINO:
         from foss_platform.transform.environment import variables_set
         from foss_platform.transform.trino.run import profile_variables
-        from foss_platform.transform.trino_failures import noticed_in_time
+        from foss_platform.transform.trino_failures import request_timeouts
 
-        with variables_set({**profile_variables(settings), **begin()}), noticed_in_time():
+        with variables_set({**profile_variables(settings), **begin()}), request_timeouts():
             yield
         return
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager

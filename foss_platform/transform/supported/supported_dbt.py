@@ -32,7 +32,7 @@ _LAYOUT = ("partition_by", "partitioned_by", "cluster_by", "sort", "dist", "inde
 
 
 @dataclass(frozen=True)
-class Remark:
+class Diagnostic:
     """A problem of one node. `what` is the node's kind and name. `file` and `line` show the cause."""
 
     unique_id: str
@@ -62,10 +62,10 @@ class Subset:
         Nodes that are built, but not as dbt would build them.
     """
 
-    refused: Mapping[str, Remark]
-    held_back: Mapping[str, Remark]
-    below: Mapping[str, Remark]
-    notices: tuple[Remark, ...]
+    refused: Mapping[str, Diagnostic]
+    held_back: Mapping[str, Diagnostic]
+    below: Mapping[str, Diagnostic]
+    notices: tuple[Diagnostic, ...]
 
     def reason(self, unique_id: str) -> str:
         """Return why a node is not built. Empty if it is built."""
@@ -88,22 +88,22 @@ def supported_subset(
     """
     nodes: dict[str, Any] = {**manifest["nodes"], **manifest.get("functions", {})}
     engine = str(manifest["metadata"].get("adapter_type"))
-    refused: dict[str, Remark] = {}
-    notices: list[Remark] = []
+    refused: dict[str, Diagnostic] = {}
+    notices: list[Diagnostic] = []
     for unique_id, node in nodes.items():
         for key, problem, remedy in _problems(node):
             file, line = place(node, key, text_of)
-            refused.setdefault(unique_id, Remark(unique_id, _named(node), file, line, problem, remedy))
+            refused.setdefault(unique_id, Diagnostic(unique_id, _named(node), file, line, problem, remedy))
         if unique_id not in refused:
             for key, problem, remedy in _peculiarities(node, engine):
                 file, line = place(node, key, text_of)
-                notices.append(Remark(unique_id, _named(node), file, line, problem, remedy))
+                notices.append(Diagnostic(unique_id, _named(node), file, line, problem, remedy))
     held_back = {
-        unique_id: Remark(unique_id, _named(node), file, 1, _CHANGED, "It is built again when the project parses.")
+        unique_id: Diagnostic(unique_id, _named(node), file, 1, _CHANGED, "It is built again when the project parses.")
         for unique_id, node in nodes.items()
         if unique_id not in refused and (file := changed_file(manifest, unique_id, changed))
     }
-    left_out, below = {**held_back, **refused}, dict[str, Remark]()
+    left_out, below = {**held_back, **refused}, dict[str, Diagnostic]()
     for unique_id in nodes:
         cause = _left_out_upstream(nodes, left_out, unique_id, below, set())
         if cause is not None and unique_id not in left_out:
@@ -193,11 +193,11 @@ def _peculiarities(node: Mapping[str, Any], engine: str) -> Iterator[tuple[str, 
 
 def _left_out_upstream(
     nodes: Mapping[str, Any],
-    left_out: Mapping[str, Remark],
+    left_out: Mapping[str, Diagnostic],
     unique_id: str,
-    known: Mapping[str, Remark],
+    known: Mapping[str, Diagnostic],
     seen: set[str],
-) -> Remark | None:
+) -> Diagnostic | None:
     """Return the first node upstream of a node that is not built."""
     for upstream in _upstream(nodes[unique_id]):
         if upstream in left_out:

@@ -13,8 +13,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.update.snapshot import ManageSnapshots
 
-from foss_platform.errors import PassingError
-from foss_platform.lake.commit.changes import alter, lacking_properties
+from foss_platform.errors import TransientError
+from foss_platform.lake.commit.commit_with_retry import alter, lacking_properties
 from foss_platform.lake.snapshots.lineage import holds_rows_of, snapshot_of_rows
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import position_keys, position_properties
@@ -66,7 +66,7 @@ def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
     ------
     ConfigurationError
         If the model's maintenance is invalid.
-    PassingError
+    TransientError
         If another writer changed the table or an upstream table meanwhile. The table then records lower positions than
         it may contain, and the next run reads those rows again.
     """
@@ -93,7 +93,7 @@ def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
     table = alter(catalog, built.name, change)
     if others:
         subject = "it" if others == [str(built.name)] else str(built.name)
-        raise PassingError(
+        raise TransientError(
             f"{' and '.join(others)} changed while this run was building {subject}.",
             "Run again; only one run at a time should build a table.",
         )

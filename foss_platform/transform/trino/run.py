@@ -11,8 +11,8 @@ from typing import Any
 
 import certifi
 
-from foss_platform.errors import FossError, LastingError
-from foss_platform.lake.build.commit_and_compact import keep_up
+from foss_platform.errors import FossError, PermanentError
+from foss_platform.lake.build.commit_and_compact import maintain_after_commit
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions
@@ -132,10 +132,10 @@ class TrinoRun:
         except FossError as error:
             # its readers may have read rows that this run did not build, so they must fail too
             self._stands[name] = None
-            lasting = isinstance(error, LastingError)
-            return replace(result, status=NodeStatus.ERROR, message=str(error), is_lasting=lasting)
+            lasting = isinstance(error, PermanentError)
+            return replace(result, status=NodeStatus.ERROR, message=str(error), is_permanent=lasting)
         self._stands[name] = table.metadata.current_snapshot_id
-        keep_up(self._catalog, built.name, table)
+        maintain_after_commit(self._catalog, built.name, table)
         return result
 
     def _sources(self, unique_id: str) -> dict[str, dict[str, Any]]:

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
-    from foss_platform.lake.ownership.owner import Standing
+    from foss_platform.lake.ownership.owner import Ownership
 
 # a frozen catalog or store must leave time for the check of the store itself, which ends after 8 s
 _OWNER_SECONDS = 5.0
 _REMEDY = "Restore the missing files from a backup, together with the catalog of the same time."
 
 
-def standing_in(trial: Trial) -> "Standing | None":
+def standing_in(trial: Trial) -> "Ownership | None":
     """Return whether the configured catalog owns the files of its tables. None if that is not known now."""
     from foss_platform.lake.ownership.mark import ForeignLakeError, NewerLakeError
-    from foss_platform.lake.ownership.owner import standing_of
+    from foss_platform.lake.ownership.owner import ownership_of
 
     try:
-        return within(_OWNER_SECONDS, lambda: standing_of(_opened(trial)))
+        return within(_OWNER_SECONDS, lambda: ownership_of(_opened(trial)))
     except (ForeignLakeError, NewerLakeError):
         raise
     except (FossError, TooLate):
@@ -33,15 +33,15 @@ def standing_in(trial: Trial) -> "Standing | None":
 
 def lake_owned(trial: Trial) -> Finding:
     """No other catalog uses the files of the tables."""
-    standing = standing_in(trial)
-    if standing is None:
+    ownership = standing_in(trial)
+    if ownership is None:
         return skipped("the owner is not known now, because the store or the catalog does not answer")
-    if not standing.is_own:
-        return failed(standing.problem, standing.remedy)
-    if standing.warehouse is None or standing.identity is None:
+    if not ownership.is_own:
+        return failed(ownership.problem, ownership.remedy)
+    if ownership.warehouse is None or ownership.identity is None:
         return passed("the catalog does not report its warehouse, and no mark names another owner")
-    marked = "it is marked" if standing.is_marked else "the next write marks it"
-    return passed(f"{standing.warehouse.location} belongs to {standing.identity}: {marked}")
+    marked = "it is marked" if ownership.is_marked else "the next write marks it"
+    return passed(f"{ownership.warehouse.location} belongs to {ownership.identity}: {marked}")
 
 
 def tables_can_be_read(trial: Trial) -> Finding:

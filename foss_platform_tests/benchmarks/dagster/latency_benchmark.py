@@ -14,7 +14,7 @@ from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
 from foss_platform_tests.benchmarks.dagster.daemon import wait_for_ticks
 from foss_platform_tests.benchmarks.dagster.timeline import last_commit
-from foss_platform_tests.benchmarks.ingest.polls import PIPELINE, take_in
+from foss_platform_tests.benchmarks.ingest.polls import PIPELINE, ingest
 from foss_platform_tests.benchmarks.measure import Bench, BenchmarkError, in_own_process, run_command, settings_of
 from foss_platform_tests.benchmarks.report import Figure, Report
 
@@ -78,7 +78,7 @@ def run(bench: Bench) -> Report:
 def prepare(home: str, ahead: int) -> None:
     """Load the excerpt without its last polls, and build."""
     settings = settings_of(home)
-    take_in(settings, list(read_recording(EXCERPT))[:-ahead])
+    ingest(settings, list(read_recording(EXCERPT))[:-ahead])
     prepare_project(settings)
     _build(home)
 
@@ -91,7 +91,7 @@ def warm_builds(home: str, rounds: int) -> list[float]:
     seconds = []
     for number, poll in enumerate(islice(reversed(polls), rounds + 1)):
         moment = polls[-1].polled_at.replace(second=number + 1)
-        take_in(settings, [RecordedPoll(moment, poll.body)])
+        ingest(settings, [RecordedPoll(moment, poll.body)])
         started = time.perf_counter()
         _build(home)
         seconds.append(time.perf_counter() - started)

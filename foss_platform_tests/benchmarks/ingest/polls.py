@@ -68,6 +68,6 @@ def origin() -> str:
     return "the real month" if REAL_RECORDING.exists() else f"the included excerpt ({Path(EXCERPT).name}), repeated"
 
 
-def take_in(settings: Settings, polls: list[RecordedPoll]) -> None:
+def ingest(settings: Settings, polls: list[RecordedPoll]) -> None:
     """Commit polls to bronze and the poll log, as `foss replay` does."""
     replay(open_catalog(settings), find_feed(PIPELINE), polls, "recording:benchmark", {})

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import time_machine
 
 from foss_platform.cli.shared.pages import find_feed
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.http.fetch import Answer
 from foss_platform.ingest.poll.batch import Cause, scheduled
 from foss_platform.ingest.poll.poll import Poll, judge_answer
@@ -66,7 +66,7 @@ class PolledLake:
         judged = self._judged()
         self._clock.move_to(self.now)
         began = _clocks()
-        taken = take_in_poll(self._catalog, self._feed, judged.cause, lambda _: judged, {})
+        taken = ingest_poll(self._catalog, self._feed, judged.cause, lambda _: judged, {})
         cost = _since(began)
         if taken.written is None or taken.written.rows != len(SITES):
             raise BenchmarkError(f"Poll {self.polls} was not committed: {taken}")
@@ -194,7 +194,7 @@ def _moved_clock() -> time_machine.travel:
 def _no_maintenance() -> Iterator[None]:
     """Turn off the limit on live snapshots, which no policy can do."""
     with ExitStack() as stack:
-        stack.enter_context(patch("foss_platform.lake.commit.changes.expire_surplus"))
-        stack.enter_context(patch("foss_platform.lake.commit.changes.pin_state"))
+        stack.enter_context(patch("foss_platform.lake.commit.commit_with_retry.expire_surplus"))
+        stack.enter_context(patch("foss_platform.lake.commit.commit_with_retry.pin_state"))
         stack.enter_context(patch("foss_platform.lake.build.commit_and_compact.is_due", return_value=False))
         yield

@@ -18,7 +18,7 @@ from pyiceberg.catalog import Catalog
 
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.commit.changes import follow_properties
+from foss_platform.lake.commit.commit_with_retry import sync_properties
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import FULL_ROWS_PROPERTY
 from foss_platform.lake.maintenance.compaction import COMPACTED_FILES_PROPERTY
@@ -31,7 +31,7 @@ from foss_platform.lake.table.tables import ensure_namespace, list_tables, load_
 from foss_platform.settings import Settings
 from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
-from foss_platform_tests.benchmarks.ingest.polls import PACE, made_up_body, take_in
+from foss_platform_tests.benchmarks.ingest.polls import PACE, ingest, made_up_body
 from foss_platform_tests.benchmarks.measure import BenchmarkError, settings_of
 from foss_platform_tests.benchmarks.models.rebuild_benchmark import compiled_models
 from foss_platform_tests.benchmarks.models.synthetic import BRONZE, SITES, make_lake, readings_query
@@ -89,13 +89,13 @@ def _note_full_files(catalog: Catalog, name: TableName) -> None:
         # the last file written contains the remainder
         full = sorted(file.record_count for file in files)[1]
         noted = {COMPACTED_FILES_PROPERTY: str(len(files)), FULL_ROWS_PROPERTY: str(full)}
-        follow_properties(catalog, name, table, noted)
+        sync_properties(catalog, name, table, noted)
 
 
 def _step(settings: Settings) -> dict[str, Any]:
     newest = newest_value(open_catalog(settings).load_table(BRONZE.identifier), "_polled_at")
     polled_at = _EPOCH + timedelta(microseconds=newest) + PACE
-    take_in(settings, [RecordedPoll(polled_at, made_up_body(polled_at))])
+    ingest(settings, [RecordedPoll(polled_at, made_up_body(polled_at))])
     started, processor = time.perf_counter(), time.process_time()
     nodes = _build(settings)
     return {

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from foss_platform.cli.shared.pages import find_feed
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.http.fetch import Answer
 from foss_platform.ingest.poll.batch import Cause, scheduled
 from foss_platform.ingest.poll.poll import judge_answer
@@ -84,7 +84,7 @@ class WorkedLake:
         answer = Answer(made_up_body(polled_at), 200, polled_at, duration_seconds=0.05, tries=1)
         judged = judge_answer(self._feed, self._judge, lambda _: cause, "http://127.0.0.1/parking.json", answer)
         began = time.perf_counter()
-        taken = take_in_poll(self._catalog, self._feed, cause, lambda _: judged, {})
+        taken = ingest_poll(self._catalog, self._feed, cause, lambda _: judged, {})
         seconds = time.perf_counter() - began
         if taken.written is None or taken.written.rows != len(SITES):
             raise BenchmarkError(f"The poll of {polled_at} was not committed: {taken}")
@@ -105,7 +105,7 @@ class WorkedLake:
         names = list_tables(self._catalog)
         began = time.perf_counter()
         for name in names:
-            done = maintain(self._catalog, name, datetime.now(UTC), trigger="command", spare=timedelta())
+            done = maintain(self._catalog, name, datetime.now(UTC), trigger="command", older_than=timedelta())
             self.removed += len(done.removal.files)
         return time.perf_counter() - began
 

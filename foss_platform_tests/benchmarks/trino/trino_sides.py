@@ -19,11 +19,11 @@ from foss_platform.lake.table.statistics import newest_value
 from foss_platform.settings import load_settings
 from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.runner import build
-from foss_platform_tests.benchmarks.ingest.polls import PACE, made_up_body, take_in
+from foss_platform_tests.benchmarks.ingest.polls import PACE, ingest, made_up_body
 from foss_platform_tests.benchmarks.measure import BenchmarkError
 from foss_platform_tests.benchmarks.models.rebuild_benchmark import compiled_models
 from foss_platform_tests.benchmarks.models.synthetic import BRONZE, make_lake
-from foss_platform_tests.pipeline.transform.test_law import NODES
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import NODES
 from foss_platform_tests.services.lakes import Kind
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import running
@@ -111,7 +111,7 @@ class Sides:
         for engine in Engine:
             newest = newest_value(open_catalog(self._engines[engine]).load_table(BRONZE.identifier), "_polled_at")
             polled_at = _EPOCH + timedelta(microseconds=newest) + PACE
-            take_in(self._engines[engine], [RecordedPoll(polled_at, made_up_body(polled_at))])
+            ingest(self._engines[engine], [RecordedPoll(polled_at, made_up_body(polled_at))])
             self._timed(f"{engine} step", lambda engine=engine: self._built(engine))
 
     def refuse_differences(self) -> None:

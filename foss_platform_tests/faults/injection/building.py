@@ -13,7 +13,7 @@ from foss_platform.settings import Settings
 from foss_platform.transform import plugin
 from foss_platform.transform.runner import build
 from foss_platform_tests.faults.injection.kill_points import Points
-from foss_platform_tests.pipeline.transform.test_law import NODES
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import NODES
 
 FINISHED = "dbt has finished the model"
 

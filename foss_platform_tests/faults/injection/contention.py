@@ -11,7 +11,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.ingest.bronze import commit_polls as bronze
 from foss_platform.ingest.bronze import poll_log
 from foss_platform.ingest.bronze.schemas import POLLS
@@ -89,7 +89,7 @@ def maintain(home: Path, feed: Feed, stop_file: Path) -> Maintained:
             try:
                 compact(catalog, name)
                 done.compacted += 1
-            except PassingError:
+            except TransientError:
                 done.lost += 1
             try:
                 expire(catalog, name, _KEPT_SNAPSHOTS)

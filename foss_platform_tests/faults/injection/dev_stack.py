@@ -31,7 +31,7 @@ PROCESSES = {
     "webserver": "dagster-webserver",
     "run": "spawn_main",
     "parent": "--feed",
-    "keeper": "foss_platform.cli.run.keeper",
+    "supervisor": "foss_platform.cli.run.supervisor",
 }
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 
 from foss_platform.ingest.bronze import commit_polls as bronze
 from foss_platform.ingest.bronze import poll_log
-from foss_platform.ingest.bronze import poll_once as take_in
+from foss_platform.ingest.bronze import poll_once as ingest
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect.rest import BoundedAdapter
 from foss_platform.lake.files import data_files
@@ -49,7 +49,7 @@ class Points:
         self._prefix = ""
         for module in (bronze, poll_log):
             patch.object(module, "commit", self._commit).start()
-        patch.object(take_in, "heal_poll_log", self._heal).start()
+        patch.object(ingest, "repair_poll_log", self._heal).start()
         patch.object(data_files, "write_file", self._write_file).start()
         patch.object(BoundedAdapter, "send", self._requested(BoundedAdapter.send)).start()
         event.listen(Engine, "before_cursor_execute", self._statement(NOT_YET_TOLD))
@@ -65,11 +65,11 @@ class Points:
         if self._kill_at in (len(self.reached) - 1, self.reached[-1]):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def _heal(self, *arguments: Any) -> poll_log.Healed:
+    def _heal(self, *arguments: Any) -> poll_log.RepairedLog:
         # whether a repair is needed depends on the previous tick, so these points have names of their own
         self._prefix = HEALING
         try:
-            return poll_log.heal_poll_log(*arguments)
+            return poll_log.repair_poll_log(*arguments)
         finally:
             self._prefix = ""
 

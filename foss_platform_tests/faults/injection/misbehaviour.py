@@ -51,7 +51,7 @@ class Fault:
     Attributes
     ----------
     error
-        passing, lasting, or None for an accepted poll.
+        transient, permanent, or None for an accepted poll.
     says
         Text expected in the logged error.
     tries
@@ -74,12 +74,12 @@ class Fault:
     slow: bool = False
 
 
-def _passing(behaviour: Behaviour, says: str, http_status: int | None) -> Fault:
-    return Fault((behaviour,) * TRIES, "passing", says, http_status, TRIES)
+def _transient(behaviour: Behaviour, says: str, http_status: int | None) -> Fault:
+    return Fault((behaviour,) * TRIES, "transient", says, http_status, TRIES)
 
 
 def _unreadable(behaviour: Behaviour, body: bytes, says: str) -> Fault:
-    return Fault((behaviour,), "lasting", says, body=body)
+    return Fault((behaviour,), "permanent", says, body=body)
 
 
 _OK = answer("200 OK", body=_GOOD)
@@ -88,26 +88,30 @@ _BUSY = answer("429 Too Many Requests", "Retry-After: 0")
 FAULTS: dict[str, Fault] = {
     "good": Fault((_OK,), accepted=(0, 1)),
     "some records wrong": Fault((answer("200 OK", body=_MIXED),), accepted=(0,), rejected=(1, 2)),
-    "slow headers": replace(_passing(_drip(b"HTTP/1.1 200 OK\r\nX: ", b"x"), "timed out", None), slow=True),
-    "slow body": replace(_passing(_drip(head("200 OK", "Content-Length: 100000"), b" "), "timed out", 200), slow=True),
+    "slow headers": replace(_transient(_drip(b"HTTP/1.1 200 OK\r\nX: ", b"x"), "timed out", None), slow=True),
+    "slow body": replace(
+        _transient(_drip(head("200 OK", "Content-Length: 100000"), b" "), "timed out", 200), slow=True
+    ),
     "slow, then good": Fault(
         (_drip(head("200 OK", "Content-Length: 9"), b""), _OK), tries=2, accepted=(0, 1), slow=True
     ),
-    "cut body": _passing(send(head("200 OK", f"Content-Length: {len(_GOOD)}") + _GOOD[:-9]), "ended early", 200),
-    "length too long": _passing(send(head("200 OK", f"Content-Length: {len(_GOOD) + 1}") + _GOOD), "ended early", 200),
+    "cut body": _transient(send(head("200 OK", f"Content-Length: {len(_GOOD)}") + _GOOD[:-9]), "ended early", 200),
+    "length too long": _transient(
+        send(head("200 OK", f"Content-Length: {len(_GOOD) + 1}") + _GOOD), "ended early", 200
+    ),
     "length too short": _unreadable(
         send(head("200 OK", f"Content-Length: {_SHORT}") + _GOOD), _GOOD[:_SHORT], "not JSON"
     ),
-    "500": _passing(answer("500 Oops", body=_GOOD), "HTTP 500", 500),
-    "429": _passing(_BUSY, "HTTP 429", 429),
+    "500": _transient(answer("500 Oops", body=_GOOD), "HTTP 500", 500),
+    "429": _transient(_BUSY, "HTTP 429", 429),
     "429, then good": Fault((_BUSY, _OK), tries=2, accepted=(0, 1)),
     "redirect loop": Fault(
-        (answer("302 Found", "Location: /feed.json"),) * 4, "lasting", "redirects to itself more than 3", None
+        (answer("302 Found", "Location: /feed.json"),) * 4, "permanent", "redirects to itself more than 3", None
     ),
     "HTML": _unreadable(answer("200 OK", "Content-Type: text/html", body=b"<html>Hei"), b"<html>Hei", "not JSON"),
     "empty array": _unreadable(answer("200 OK", body=b"[]"), b"[]", "is empty"),
     "wrong types": Fault(
-        (answer("200 OK", body=_WRONG),), "lasting", "All 3 records of the poll break", rejected=(0, 1, 2)
+        (answer("200 OK", body=_WRONG),), "permanent", "All 3 records of the poll break", rejected=(0, 1, 2)
     ),
-    "1 GB": Fault((_gigabyte,), "lasting", "more than 1,000,000 bytes"),
+    "1 GB": Fault((_gigabyte,), "permanent", "more than 1,000,000 bytes"),
 }

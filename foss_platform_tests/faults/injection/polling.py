@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.http.clock import system_clock
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import scheduled
@@ -69,7 +69,7 @@ def take_in_tick(home: Path, feed: Feed, tick: int, kill_at: int | str | None = 
     cause = scheduled(feed.name, START + timedelta(minutes=tick))
     with new_session() as session:
         poller = FeedPoller(feed, session, system_clock, trust_date=True)
-        take_in_poll(open_catalog(Settings(home=home)), feed, cause, poller.poll, {"foss.run": str(tick)})
+        ingest_poll(open_catalog(Settings(home=home)), feed, cause, poller.poll, {"foss.run": str(tick)})
     return points.reached
 
 

@@ -15,8 +15,8 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from sqlalchemy import Engine, event
 
-from foss_platform.lake.commit import changes
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.commit import commit_with_retry
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import data_files
 from foss_platform.lake.files.table_files import Storage
@@ -44,7 +44,7 @@ class MaintenancePoints:
         self._table = ""
         self._write_whole = Storage.write_whole
         self._delete = Storage.delete
-        patch.object(changes, "pin_state", self._pin).start()
+        patch.object(commit_with_retry, "pin_state", self._pin).start()
         patch.object(data_files, "write_file", self._write_file).start()
         for module in (compaction, maintenance_log):
             patch.object(module, "apply_change", self._commit).start()

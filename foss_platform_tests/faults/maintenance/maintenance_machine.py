@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from pyiceberg.table import Table, Transaction
 
-from foss_platform.lake.build.commit_and_compact import Change, alter, commit, keep_up
+from foss_platform.lake.build.commit_and_compact import Change, alter, commit, maintain_after_commit
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.files.data_files import DataFiles, Slices, write_data_files
 from foss_platform.lake.files.table_files import StoredFile
@@ -70,7 +70,7 @@ class MaintenanceMachine(MaintenanceModel):
     def _merge_elsewhere(self, gone: set[tuple[int, datetime]], rows: Rows) -> None:
         def act() -> None:
             numbers = {number for number, _ in gone}
-            keep_up(self.catalog, NAME, merge_elsewhere(self.catalog, NAME, numbers, arrow(rows)))
+            maintain_after_commit(self.catalog, NAME, merge_elsewhere(self.catalog, NAME, numbers, arrow(rows)))
 
         self._change(act, tuple(row for row in self.rows if row not in gone) + rows)
 
@@ -170,7 +170,7 @@ class MaintenanceMachine(MaintenanceModel):
     def a_slow_writer_begins(self, day: int) -> None:
         rows = self._new_rows([day])
         files = DataFiles(write_data_files(self.table, arrow(rows)))
-        self.writers.append(SlowWriter(files, rows, now() + self.policy.spare - timedelta(minutes=1)))
+        self.writers.append(SlowWriter(files, rows, now() + self.policy.keep_unreferenced - timedelta(minutes=1)))
 
     @precondition(lambda self: self.writers)
     @rule()
@@ -189,7 +189,7 @@ class MaintenanceMachine(MaintenanceModel):
         state = self._state_at(moment)
         assert state is not None
         opened = point_table(table, point)
-        self.readers.append(Reader(opened, point.snapshot_id, state.rows, now() + self.policy.spare))
+        self.readers.append(Reader(opened, point.snapshot_id, state.rows, now() + self.policy.keep_unreferenced))
 
     @precondition(lambda self: self.readers)
     @rule(data=st.data())

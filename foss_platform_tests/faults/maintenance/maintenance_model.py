@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from pyiceberg.table import Table
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import DataFiles
 from foss_platform.lake.maintenance.maintain import maintain
@@ -84,7 +84,9 @@ class MaintenanceModel(RuleBasedStateMachine):
 
     @initialize(keep=st.integers(3, 5))
     def create(self, keep: int) -> None:
-        self.policy = TablePolicy(keep_commits=keep, keep_hours=6, keep_days=10, compact_at_files=4, spare_hours=2)
+        self.policy = TablePolicy(
+            keep_commits=keep, keep_hours=6, keep_days=10, compact_at_files=4, keep_unreferenced_hours=2
+        )
         self.catalog = open_catalog(Settings(home=self.folder))
         ensure_table(self.catalog, TableSpec(NAME, SCHEMA, key=("id",), cluster_by="at", policy=self.policy))
         self.settled = True
@@ -112,10 +114,10 @@ class MaintenanceModel(RuleBasedStateMachine):
     def _settle(self) -> None:
         """Check that after maintenance no unreferenced file is left and every state is readable or refused."""
         self._change(lambda: maintain(self.catalog, NAME, now(), trigger="maintenance"), self.rows)
-        self.clock.shift(self.policy.spare)
+        self.clock.shift(self.policy.keep_unreferenced)
         self._change(lambda: maintain(self.catalog, NAME, now(), trigger="maintenance"), self.rows)
         loose = files_below(self._root) - referenced_files(self.table, self._root)
-        self.clock.shift(self.policy.spare)
+        self.clock.shift(self.policy.keep_unreferenced)
         self._change(lambda: maintain(self.catalog, NAME, now(), trigger="maintenance"), self.rows)
         assert not loose & files_below(self._root)
         self._settle_without_retention()
@@ -165,7 +167,7 @@ class MaintenanceModel(RuleBasedStateMachine):
         table, expected = self.table, self._state_at(moment)
         try:
             point = point_at(table, moment)
-        except LastingError:
+        except PermanentError:
             assert moment not in self._retained_moments()
             return
         assert expected is not None, moment
@@ -185,7 +187,7 @@ class MaintenanceModel(RuleBasedStateMachine):
     def _settle_without_retention(self) -> None:
         self._end_readers_and_writers()
         self._change(
-            lambda: maintain(self.catalog, NAME, now(), trigger="command", spare=timedelta()),
+            lambda: maintain(self.catalog, NAME, now(), trigger="command", older_than=timedelta()),
             self.rows,
         )
         assert files_below(self._root) == referenced_files(self.table, self._root)

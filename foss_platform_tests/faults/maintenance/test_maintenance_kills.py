@@ -14,7 +14,7 @@ import time_machine
 from pyiceberg.catalog import Catalog
 
 from foss_platform.lake.build.commit_and_compact import commit
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import write_data_files
 from foss_platform.lake.maintenance.maintain import maintain
@@ -44,23 +44,23 @@ from foss_platform_tests.faults.maintenance.table_model import (
     state_at,
 )
 
-POLICY = TablePolicy(keep_commits=4, keep_hours=6, keep_days=4, compact_at_files=4, spare_hours=2)
+POLICY = TablePolicy(keep_commits=4, keep_hours=6, keep_days=4, compact_at_files=4, keep_unreferenced_hours=2)
 START = datetime(2026, 3, 24, 6, 5, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Worn:
+class TableNeedingMaintenance:
     """A lake whose table needs every kind of maintenance at a given moment, and its earlier contents."""
 
     home: Path
-    spotless: Path
+    maintained_copy: Path
     moment: datetime
     states: Sequence[State]
 
     def restore(self) -> None:
         """Restore the state before any maintenance."""
         shutil.rmtree(self.home, ignore_errors=True)
-        shutil.copytree(self.spotless, self.home)
+        shutil.copytree(self.maintained_copy, self.home)
 
     @property
     def root(self) -> Path:
@@ -68,7 +68,7 @@ class Worn:
 
 
 @pytest.fixture(scope="module")
-def worn(tmp_path_factory: pytest.TempPathFactory) -> Worn:
+def worn(tmp_path_factory: pytest.TempPathFactory) -> TableNeedingMaintenance:
     folder = tmp_path_factory.mktemp("worn")
     states: list[State] = []
     with time_machine.travel(START, tick=False) as clock:
@@ -98,7 +98,7 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Worn:
         root = folder / "home/warehouse/gold/things"
         (root / "metadata" / "crashed.json.part").write_text("{")
         date_files(root)
-        clock.shift(POLICY.spare)
+        clock.shift(POLICY.keep_unreferenced)
         # the first scan, followed by the retention time of unreferenced files
         maintain(catalog, NAME, datetime.now(UTC), trigger="maintenance")
         note()
@@ -107,14 +107,14 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> Worn:
         for _ in range(6):
             grow(timedelta(minutes=5), merging=False)
         date_files(root)
-        clock.shift(POLICY.spare)
+        clock.shift(POLICY.keep_unreferenced)
         moment = datetime.now(UTC)
     shutil.copytree(folder / "home", folder / "spotless")
-    return Worn(folder / "home", folder / "spotless", moment, states)
+    return TableNeedingMaintenance(folder / "home", folder / "maintained_copy", moment, states)
 
 
 @pytest.fixture(scope="module")
-def passed(worn: Worn) -> list[str]:
+def passed(worn: TableNeedingMaintenance) -> list[str]:
     """Return the points that maintenance of the table passes."""
     worn.restore()
     points: list[str] = attempt(maintenance, worn.home, worn.moment).result
@@ -131,7 +131,7 @@ def in_turn(passed: Sequence[str], count: int) -> list[int]:
     return list(itertools.islice(itertools.cycle(order + rest), count))
 
 
-def test_maintenance_passes_every_kind_of_point(worn: Worn, passed: list[str]) -> None:
+def test_maintenance_passes_every_kind_of_point(worn: TableNeedingMaintenance, passed: list[str]) -> None:
     kinds = {name.partition(": ")[2] for name in passed}
     assert {
         f"{when} {what}" for when in ("before", "after") for what in ("the pin", "a data file", "the commit")
@@ -148,7 +148,9 @@ def test_maintenance_passes_every_kind_of_point(worn: Worn, passed: list[str]) -
         assert len(pinned_points(load_table(catalog, NAME))) > len(removed & {PINNED_PREFIX})
 
 
-def test_killed_at_every_point_and_repaired(worn: Worn, passed: list[str], measured: Measured, *, full: bool) -> None:
+def test_killed_at_every_point_and_repaired(
+    worn: TableNeedingMaintenance, passed: list[str], measured: Measured, *, full: bool
+) -> None:
     places = in_turn(passed, 70 if full else 4)
     for place in places:
         worn.restore()
@@ -158,7 +160,9 @@ def test_killed_at_every_point_and_repaired(worn: Worn, passed: list[str], measu
     measured("points", f"{len(set(places))} of {len(passed)}")
 
 
-def test_killed_at_random_moments_and_repaired(worn: Worn, measured: Measured, *, full: bool) -> None:
+def test_killed_at_random_moments_and_repaired(
+    worn: TableNeedingMaintenance, measured: Measured, *, full: bool
+) -> None:
     dice = random.Random(8)
     times = []
     for _ in range(3):
@@ -174,7 +178,7 @@ def test_killed_at_random_moments_and_repaired(worn: Worn, measured: Measured, *
     measured("kills", killed)
 
 
-def check_and_heal(worn: Worn) -> None:
+def check_and_heal(worn: TableNeedingMaintenance) -> None:
     """Check that everything is readable now and after the next maintenance, and that finally no loose file is left."""
     with time_machine.travel(worn.moment, tick=False) as clock:
         catalog = open_catalog(Settings(home=worn.home))
@@ -187,13 +191,13 @@ def check_and_heal(worn: Worn) -> None:
             date_files(worn.root)
             clock.shift(timedelta(minutes=1))
             assert datetime.now(UTC) < late
-            maintain(catalog, NAME, datetime.now(UTC), trigger="maintenance", spare=timedelta(minutes=1))
+            maintain(catalog, NAME, datetime.now(UTC), trigger="maintenance", older_than=timedelta(minutes=1))
         check_rows(catalog, worn)
         table = load_table(catalog, NAME)
         assert files_below(worn.root) == referenced_files(table, worn.root)
 
 
-def check_rows(catalog: Catalog, worn: Worn) -> None:
+def check_rows(catalog: Catalog, worn: TableNeedingMaintenance) -> None:
     """Check that no row is missing or duplicated, now and at each retained moment."""
     table = load_table(catalog, NAME)
     assert rows_in(table) == worn.states[-1].rows

@@ -11,7 +11,7 @@ import pytest
 from foss_platform.components.models import build_step
 from foss_platform.components.shared.loading import Platform
 from foss_platform.definitions import build_defs
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.settings import FeedMode, Settings
@@ -139,7 +139,7 @@ def test_automation_builds_only_tables_that_a_run_left_out(location: Location, m
     assert location.requested() == set()
 
     def broken(*_: object, **__: object) -> Iterator[Any]:
-        raise LastingError("dbt could not run.")
+        raise PermanentError("dbt could not run.")
 
     with monkeypatch.context() as patch:
         patch.setattr(build_step, "build", broken)
@@ -171,7 +171,7 @@ def test_a_feed_that_fails_fails_the_run_and_is_logged(
     (logged,) = read(location.settings, "ops.polls")
     assert logged["status"] == "failed"
     assert words in logged["error"]
-    assert logged["error_class"] == ("lasting" if retries else "passing")
+    assert logged["error_class"] == ("permanent" if retries else "transient")
     # the next attempt of the same tick commits the poll
     assert location.run(0, answer(0)).success
     assert len(read(location.settings, BRONZE)) == 2

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from foss_platform.cli.shared.polls import poll_many
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.ingest.http.clock import system_clock
 from foss_platform.ingest.http.fetch import FetchError, LastingFetchError, PassingFetchError, fetch
 from foss_platform.ingest.recording.feed_server import FeedServer
@@ -152,5 +152,5 @@ def test_unanswered_polls_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FOSS_HOME", str(tmp_path))
     monkeypatch.setenv("HTTP_PROXY", "http://")
     monkeypatch.setenv("STAVANGER_PARKING_URL", "http://feed.invalid/parking.json")
-    with pytest.raises(PassingError, match=r"stopped after 3 of 9 polls\. .* the proxy http:// is not a URL"):
+    with pytest.raises(TransientError, match=r"stopped after 3 of 9 polls\. .* the proxy http:// is not a URL"):
         poll_many(load_settings(), "stavanger_parking", lambda: 3, wanted=9)

@@ -40,7 +40,7 @@ def poll_of(feed: Feed, tick: int, *records: Any, body: bytes | None = None) -> 
     return judge_answer(feed, contract_judge(feed), lambda _: cause, "http://127.0.0.1:1/meters.json", answer)
 
 
-def take_in(catalog: Catalog, feed: Feed, *polls: Poll) -> Written:
+def ingest(catalog: Catalog, feed: Feed, *polls: Poll) -> Written:
     """Create or change the tables, then commit, like a run."""
     ensure_feed_tables(catalog, feed)
     return commit_polls(catalog, feed, polls, {})

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.ingest.bronze import commit_polls as bronze
 from foss_platform.ingest.bronze import poll_log
 from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables, is_in_bronze
-from foss_platform.ingest.bronze.poll_log import heal_poll_log
+from foss_platform.ingest.bronze.poll_log import repair_poll_log
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.poll.poll import MAX_KEPT_BODY_BYTES, Poll, judge_recorded
@@ -103,7 +103,7 @@ def test_a_failed_poll_is_only_in_the_log_with_its_body(
     assert (written.rows, written.rejected, written.new_batches) == (0, 0, frozenset())
     assert read(settings, BRONZE) == read(settings, REJECTED) == []
     (row,) = read(settings, "ops.polls")
-    assert (row["status"], row["error_class"], row["body_bytes"]) == ("failed", "lasting", len(body))
+    assert (row["status"], row["error_class"], row["body_bytes"]) == ("failed", "permanent", len(body))
     assert row["body"] == body.encode()[:MAX_KEPT_BODY_BYTES]
     assert not is_in_bronze(catalog, feed, poll.cause.batch_id)
 
@@ -133,7 +133,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, table: str) -> Callable[[], None]:
 
     def failing(catalog: Catalog, name: TableName, plan: Callable[[Any], Change | None]) -> object:
         if str(name) == table:
-            raise PassingError("crash")
+            raise TransientError("crash")
         return commit(catalog, name, plan)
 
     def put(function: Any) -> None:
@@ -152,12 +152,12 @@ def test_crash_between_commits_and_retry_gives_the_same_tables(
     count = {"four replayed": 4, "nine replayed": 9}.get(kind, 1)
     polls = [live_poll(feed, 0, MIXED)] if kind == "live" else [replayed(feed, n, MIXED) for n in range(count)]
     recover = crash_at(monkeypatch, table)
-    with pytest.raises(PassingError, match="crash"):
+    with pytest.raises(TransientError, match="crash"):
         commit_polls(catalog, feed, polls, {})
     recover()
-    heal_poll_log(catalog, feed, {})
+    repair_poll_log(catalog, feed, {})
     commit_polls(catalog, feed, polls, {})
-    assert heal_poll_log(catalog, feed, {}).added == 0
+    assert repair_poll_log(catalog, feed, {}).added == 0
     elsewhere = Settings(home=settings.home / "elsewhere")
     other = open_catalog(elsewhere)
     ensure_feed_tables(other, feed)
@@ -171,13 +171,13 @@ def test_repair_finds_a_batch_older_than_one_already_logged(
     recover = crash_at(monkeypatch, "ops.polls")
     lost = [live_poll(feed, tick, MIXED) for tick in (0, 1)]
     for poll in lost:
-        with pytest.raises(PassingError):
+        with pytest.raises(TransientError):
             commit_polls(catalog, feed, [poll], {})
     recover()
     commit_polls(catalog, feed, [live_poll(feed, 2, MIXED)], {})
     assert len(read(settings, "ops.polls")) == 1
-    assert heal_poll_log(catalog, feed, {}).added == 2
-    assert heal_poll_log(catalog, feed, {}).added == 0
+    assert repair_poll_log(catalog, feed, {}).added == 2
+    assert repair_poll_log(catalog, feed, {}).added == 0
     rows = {row["batch_id"]: row for row in read(settings, "ops.polls")}
     assert [rows[poll.cause.batch_id] for poll in lost] == [poll.log for poll in lost]
 
@@ -186,7 +186,7 @@ def test_repair_reads_only_commits_since_the_log_was_complete(
     catalog: Catalog, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for tick in range(3):
-        healed = heal_poll_log(catalog, feed, {})
+        healed = repair_poll_log(catalog, feed, {})
         commit_polls(catalog, feed, [live_poll(feed, tick, MIXED)], {}, healed.logged_until)
     asked: list[int] = []
 
@@ -195,15 +195,15 @@ def test_repair_reads_only_commits_since_the_log_was_complete(
         return 0
 
     monkeypatch.setattr(poll_log, "log_polls", counted)
-    heal_poll_log(catalog, feed, {})
+    repair_poll_log(catalog, feed, {})
     assert asked == [1]
 
 
 def test_repair_without_tables_or_rows_does_nothing(settings: Settings, feed: Feed) -> None:
     catalog = open_catalog(settings)
-    assert heal_poll_log(catalog, feed, {}).added == 0
+    assert repair_poll_log(catalog, feed, {}).added == 0
     ensure_feed_tables(catalog, feed)
-    assert heal_poll_log(catalog, feed, {}).added == 0
+    assert repair_poll_log(catalog, feed, {}).added == 0
     assert not is_in_bronze(catalog, feed, scheduled(feed.name, START).batch_id)
 
 

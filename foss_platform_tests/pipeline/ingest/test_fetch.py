@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from foss_platform.errors import LastingError, PassingError
+from foss_platform.errors import PermanentError, TransientError
 from foss_platform.ingest.http.addresses import safe_url
 from foss_platform.ingest.http.fetch import Answer, FetchError, LastingFetchError, PassingFetchError, fetch
 from foss_platform.ingest.page.feed import Feed, Source
@@ -82,8 +82,8 @@ def test_permanent_errors_are_not_retried(status: str) -> None:
     with misbehaving(answer(status)) as server, pytest.raises(LastingFetchError, match=f"HTTP {status[:3]}") as caught:
         get(source_of(server.url, tries=3))
     assert len(server.paths) == 1
-    assert isinstance(caught.value, LastingError)
-    assert not isinstance(caught.value, PassingError)
+    assert isinstance(caught.value, PermanentError)
+    assert not isinstance(caught.value, TransientError)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_html_with_status_200_fails_the_poll_and_is_kept(feed: Feed) -> None:
     ):
         here = feed.model_copy(update={"source": source_of(server.url)})
         poll = FeedPoller(here, session, lambda: NOW).poll(requested(feed.name, "x"))
-    assert isinstance(poll.error, LastingError)
+    assert isinstance(poll.error, PermanentError)
     assert (poll.log["body"], poll.log["http_status"], poll.log["status"]) == (b"<html>Sorry</html>", 200, "failed")
 
 

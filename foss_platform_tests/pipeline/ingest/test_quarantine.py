@@ -8,7 +8,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.ingest.bronze import commit_polls as bronze_commits
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.quarantine.quarantine import State, quarantined
@@ -17,7 +17,7 @@ from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
-from foss_platform_tests.pipeline.ingest.feeds import FIRST_TICK, meters, poll_of, take_in
+from foss_platform_tests.pipeline.ingest.feeds import FIRST_TICK, ingest, meters, poll_of
 from foss_platform_tests.tables import Row, read
 
 STRICT = meters({"name": "x", "type": "int"})
@@ -29,7 +29,7 @@ BRONZE, REJECTED, LOG = "bronze.meters", "bronze.meters__rejected", "ops.polls"
 def catalog(settings: Settings) -> Catalog:
     catalog = open_catalog(settings)
     good, large, none = {"id": "a", "x": 1}, {"id": "b", "x": 2**40}, {"id": "c"}
-    take_in(
+    ingest(
         catalog,
         STRICT,
         poll_of(STRICT, 0, good, large),
@@ -99,7 +99,7 @@ def test_unreadable_body_is_replayed_once_it_is_readable(settings: Settings) -> 
     catalog = open_catalog(settings)
     body = b'{"data": [{"id": "a", "at": "2026-01-05T10:00:00+00:00"}, {"id": 1}]}'
     flat = meters()
-    take_in(catalog, flat, poll_of(flat, 0, body=body))
+    ingest(catalog, flat, poll_of(flat, 0, body=body))
     assert replay_quarantine(catalog, flat, {}).still_refused
     nested = flat.model_copy(update={"source": flat.source.model_copy(update={"records": "data"})})
     result = replay_quarantine(catalog, nested, {})
@@ -116,13 +116,13 @@ def test_records_of_an_unfinished_attempt_are_not_replayed(
 ) -> None:
     def ends_before_bronze(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
         if str(name) == BRONZE:
-            raise PassingError("the process ended here")
+            raise TransientError("the process ended here")
         return commit(catalog, name, plan)
 
     with monkeypatch.context() as patch:
         patch.setattr(bronze_commits, "commit", ends_before_bronze)
-        with pytest.raises(PassingError):
-            take_in(catalog, STRICT, poll_of(STRICT, 9, {"id": "z"}, {"id": "a", "x": 1}))
+        with pytest.raises(TransientError):
+            ingest(catalog, STRICT, poll_of(STRICT, 9, {"id": "z"}, {"id": "a", "x": 1}))
     assert State.UNFINISHED.value in states(catalog, STRICT)
     replay_quarantine(catalog, MENDED, {})
     assert not any(row["id"] == "z" for row in read(settings, BRONZE))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import Engine, event
 
-from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.errors import ConfigurationError, TransientError
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect import catalog as catalog_module
 from foss_platform.lake.connect.catalog import catalog_database, open_catalog, warehouse_folder
@@ -118,7 +118,7 @@ def test_a_catalog_cut_in_the_middle_is_an_error(settings: Settings) -> None:
     fill(settings)
     database = catalog_database(settings)
     database.write_bytes(database.read_bytes()[:5000])
-    with pytest.raises((ConfigurationError, PassingError)):
+    with pytest.raises((ConfigurationError, TransientError)):
         load_table(open_catalog(settings), NAME)
 
 
@@ -140,7 +140,7 @@ def locked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sett
 
 def test_locked_catalog_is_a_transient_error_in_reasonable_time(locked: Settings) -> None:
     began = time.monotonic()
-    with pytest.raises(PassingError, match="locked") as caught:
+    with pytest.raises(TransientError, match="locked") as caught:
         load_table(open_catalog(locked), NAME)
     assert time.monotonic() - began < 5
     assert "select" not in str(caught.value).lower()
@@ -156,7 +156,7 @@ def test_commit_against_a_lock_is_a_transient_error_and_can_be_repeated(
     with closing(sqlite3.connect(catalog_database(settings), isolation_level=None)) as connection:
         connection.execute("begin immediate")  # reading is possible, writing is not
         assert load_table(catalog, NAME).scan().to_arrow().num_rows == 1
-        with pytest.raises(PassingError, match="locked"):
+        with pytest.raises(TransientError, match="locked"):
             commit(catalog, NAME, lambda _: change)
         connection.execute("rollback")
     assert count(settings) == 1

@@ -8,9 +8,9 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.errors import ConfigurationError, TransientError
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.commit import changes as commit_module
+from foss_platform.lake.commit import commit_with_retry as commit_module
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import data_files
 from foss_platform.lake.files.data_files import EVERY_ROW, Slices
@@ -172,7 +172,7 @@ def test_writer_that_always_loses_gives_up_without_writing(catalog: Catalog, mon
         put(catalog, (asked, DAY))
         return Change(rows((99, DAY)), properties={"lost": "1"})
 
-    with pytest.raises(PassingError, match=r"silver\.things changed during 3 tries"):
+    with pytest.raises(TransientError, match=r"silver\.things changed during 3 tries"):
         commit(catalog, NAME, plan)
     assert ids(catalog) == [1, 2, 3]
     assert "lost" not in catalog.load_table(NAME.identifier).properties
@@ -196,7 +196,7 @@ def test_failed_commit_leaves_nothing(catalog: Catalog, monkeypatch: pytest.Monk
     with pytest.raises(ZeroDivisionError):
         commit(catalog, NAME, broken)
     monkeypatch.setattr(data_files, "ARROW_BYTES_PER_FILE", 1)
-    with pytest.raises(PassingError):
+    with pytest.raises(TransientError):
         commit(catalog, NAME, lambda _: Change(failing_rows(), EVERY_ROW, properties={"lost": "1"}))
     assert catalog.load_table(NAME.identifier).metadata_location == location
     assert ids(catalog) == [1]

@@ -14,7 +14,7 @@ from pyiceberg.table.update.snapshot import ManageSnapshots
 from foss_platform.lake.build.commit_and_compact import commit
 from foss_platform.lake.build.derived import adapt_columns
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
-from foss_platform.lake.commit.changes import Change, alter, apply_change
+from foss_platform.lake.commit.commit_with_retry import Change, alter, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.connect.commit_order import moment_of, newest_commit
 from foss_platform.lake.files.data_files import EVERY_ROW
@@ -182,7 +182,7 @@ def test_clock_set_back_loses_no_retained_state(catalog: Catalog, clock: time_ma
     clock.shift(timedelta(days=-2))
     for number in range(4, 12):
         overwrite(catalog, number)
-    maintain(catalog, NAME, datetime.now(UTC), trigger="command", spare=timedelta(0))
+    maintain(catalog, NAME, datetime.now(UTC), trigger="command", older_than=timedelta(0))
     table = load_table(catalog, NAME)
     assert pinned <= {point.snapshot_id for point in pinned_points(table)}
     assert table.scan().to_arrow()["id"].to_pylist() == [11]

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import PassingError
-from foss_platform.lake.commit.changes import Change
+from foss_platform.errors import TransientError
+from foss_platform.lake.commit.commit_with_retry import Change
 from foss_platform.lake.commit.create_filled import create_filled
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import data_files
@@ -74,7 +74,7 @@ def test_one_of_two_concurrent_first_builds_wins(settings: Settings, catalog: Ca
         create_filled(open_catalog(settings), SPEC, lambda: Change(batches(3), EVERY_ROW))
         return Change(batches(4), EVERY_ROW)
 
-    with pytest.raises(PassingError, match=r"Another run created silver\.things"):
+    with pytest.raises(TransientError, match=r"Another run created silver\.things"):
         create_filled(catalog, SPEC, second)
     table = load_table(catalog, NAME)
     assert table.scan().to_arrow()["id"].to_pylist() == [0, 1, 2]

@@ -9,7 +9,7 @@ import time_machine
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import StaticTable
 
-from foss_platform.lake.build.commit_and_compact import keep_up
+from foss_platform.lake.build.commit_and_compact import maintain_after_commit
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.row_deletes import all_delete_files
@@ -78,7 +78,7 @@ def test_many_foreign_commits_stay_within_the_snapshot_limits(settings: Settings
     most, files, metadata = 0, 0, load_table(catalog, NAME).metadata
     for number in range(45):
         table = merge_elsewhere(catalog, NAME, {number}, rows([number + 1]))
-        keep_up(catalog, NAME, table)
+        maintain_after_commit(catalog, NAME, table)
         table = load_table(catalog, NAME)
         most = max(most, len(table.metadata.snapshots))
         files = max(files, len(all_delete_files(table)))
@@ -128,7 +128,7 @@ def test_late_pin_has_no_position_that_was_not_recorded(settings: Settings) -> N
 def test_every_retained_hour_is_kept_regardless_of_the_writer(settings: Settings, ours: int) -> None:
     catalog = open_catalog(settings)
     with time_machine.travel(datetime(2026, 3, 1, 9, 50, tzinfo=UTC), tick=False) as clock:
-        ensure_table(catalog, TableSpec(NAME, SCHEMA, policy=TablePolicy(keep_commits=5, spare_hours=0)))
+        ensure_table(catalog, TableSpec(NAME, SCHEMA, policy=TablePolicy(keep_commits=5, keep_unreferenced_hours=0)))
         put(catalog, [0], properties=POSITION)
         held = {}
         for number in range(1, 60):
@@ -139,7 +139,7 @@ def test_every_retained_hour_is_kept_regardless_of_the_writer(settings: Settings
             if ours and number % ours == 0:
                 put(catalog, [number], properties=POSITION)
             else:
-                keep_up(catalog, NAME, merge_elsewhere(catalog, NAME, {number - 2}, rows([number])))
+                maintain_after_commit(catalog, NAME, merge_elsewhere(catalog, NAME, {number - 2}, rows([number])))
         maintain(catalog, NAME, datetime.now(UTC), trigger="command")
         table = load_table(catalog, NAME)
         assert len(table.metadata.snapshots) == 5

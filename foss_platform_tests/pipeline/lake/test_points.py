@@ -8,7 +8,7 @@ import time_machine
 from pyiceberg.table import Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.errors import ConfigurationError, PermanentError
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.snapshots.points import Point, live_points, point_at
@@ -62,13 +62,13 @@ def test_time_of_a_commit_and_times_between_commits(settings: Settings) -> None:
 def test_table_is_empty_before_its_first_commit(settings: Settings) -> None:
     table = grow(settings, 2)
     first = live_points(table)[0].committed_at
-    with pytest.raises(LastingError, match=r"gold\.things held no rows yet at") as caught:
+    with pytest.raises(PermanentError, match=r"gold\.things held no rows yet at") as caught:
         point_at(table, first - timedelta(microseconds=1))
     assert first.isoformat() in caught.value.remedy
 
 
 def test_a_table_without_rows_has_no_state(settings: Settings) -> None:
-    with pytest.raises(LastingError, match="never held a row"):
+    with pytest.raises(PermanentError, match="never held a row"):
         point_at(grow(settings, 0), datetime.now(UTC))
 
 
@@ -78,7 +78,7 @@ def test_expired_state_is_refused_and_the_oldest_is_reported(settings: Settings)
     table = expire(settings, grown, 0, 1)
     assert [p.snapshot_id for p in live_points(table)] == [p.snapshot_id for p in points[2:]]
     for moment in (points[0].committed_at, points[1].committed_at, points[2].committed_at - MILLISECOND):
-        with pytest.raises(LastingError, match="no longer retained") as caught:
+        with pytest.raises(PermanentError, match="no longer retained") as caught:
             point_at(table, moment)
         assert points[2].committed_at.isoformat() in caught.value.remedy
     assert rows_at(table, points[2].committed_at) == 3
@@ -91,7 +91,7 @@ def test_a_gap_behind_a_tagged_state_is_refused_too(settings: Settings) -> None:
     table = expire(settings, load_table(open_catalog(settings), NAME), 1, 2)
     assert rows_at(table, points[0].committed_at) == 1
     for moment in (points[1].committed_at, points[2].committed_at, points[3].committed_at - MILLISECOND):
-        with pytest.raises(LastingError, match="no longer retained") as caught:
+        with pytest.raises(PermanentError, match="no longer retained") as caught:
             point_at(table, moment)
         assert f"next readable moment is {points[3].committed_at.isoformat()}" in caught.value.remedy
     assert rows_at(table, points[3].committed_at) == 4
@@ -103,9 +103,9 @@ def test_gap_between_tagged_states_is_refused(settings: Settings) -> None:
     points = live_points(grown)
     tag(grown, points[1])
     table = expire(settings, load_table(open_catalog(settings), NAME), 0, 2, 3)
-    with pytest.raises(LastingError, match="no longer retained"):
+    with pytest.raises(PermanentError, match="no longer retained"):
         point_at(table, points[0].committed_at)
-    with pytest.raises(LastingError, match="no longer retained"):
+    with pytest.raises(PermanentError, match="no longer retained"):
         point_at(table, points[2].committed_at)
     assert rows_at(table, points[4].committed_at) == 5
 

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
@@ -19,7 +19,14 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import consumed_positions
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
-from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import (
+    GOLD,
+    SILVER,
+    Pipeline,
+    compare,
+    expected,
+    made_up_polls,
+)
 from foss_platform_tests.tables import content
 
 NAME = TableName("gold", "things")
@@ -78,14 +85,14 @@ def test_position_not_recorded_at_that_time_is_removed(catalog: Catalog) -> None
 def test_rollback_of_bronze_other_columns_and_expired_states_is_refused(catalog: Catalog) -> None:
     now = datetime.now(UTC)
     for namespace in ("bronze", "ops"):
-        with pytest.raises(LastingError, match="source data"):
+        with pytest.raises(PermanentError, match="source data"):
             plan_rollback(catalog, TableName(namespace, "anything"), now)
     first = put(catalog, 1)
-    with pytest.raises(LastingError, match="held no rows yet"):
+    with pytest.raises(PermanentError, match="held no rows yet"):
         plan_rollback(catalog, NAME, first.committed_at - timedelta(seconds=1))
     with load_table(catalog, NAME).update_schema() as update:
         update.union_by_name(pa.schema([("other", pa.string())]))
-    with pytest.raises(LastingError, match="different columns"):
+    with pytest.raises(PermanentError, match="different columns"):
         plan_rollback(catalog, NAME, first.committed_at)
 
 
@@ -95,14 +102,14 @@ def test_next_increment_after_rollback_is_correct(
 ) -> None:
     pipeline = Pipeline(parsed_settings, feed)
     polls = made_up_polls(17, 24)
-    pipeline.take_in(polls[:8])
+    pipeline.ingest(polls[:8])
     pipeline.build()
     for start in (8, 12):
-        pipeline.take_in(polls[start : start + 4])
+        pipeline.ingest(polls[start : start + 4])
         pipeline.build()
     then = content(pipeline.settings, MODELS)
     moment = max(all_points(pipeline.catalog.load_table(table))[-1].committed_at for table in MODELS)
-    pipeline.take_in(polls[16:20])
+    pipeline.ingest(polls[16:20])
     pipeline.build()
     for table in MODELS:
         compact(pipeline.catalog, TableName(*table.split(".")), everything=True)
@@ -110,6 +117,6 @@ def test_next_increment_after_rollback_is_correct(
         name = TableName(*table.split("."))
         roll_back(pipeline.catalog, plan_rollback(pipeline.catalog, name, moment))
         assert content(pipeline.settings, (table,))[table] == then[table]
-    pipeline.take_in(polls[20:])
+    pipeline.ingest(polls[20:])
     pipeline.build()
     compare(content(pipeline.settings, MODELS), expected(pipeline, polls))

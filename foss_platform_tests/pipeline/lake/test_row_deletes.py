@@ -8,7 +8,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import ValidationException
 from pyiceberg.manifest import DataFileContent
 
-from foss_platform.errors import LastingError, PassingError
+from foss_platform.errors import PermanentError, TransientError
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.files.data_files import EVERY_ROW, DataFiles
@@ -129,7 +129,7 @@ def test_replacement_refuses_files_that_are_already_removed(catalog: Catalog) ->
 def test_change_that_would_restore_deleted_rows_is_refused(settings: Settings, catalog: Catalog) -> None:
     table = merge_elsewhere(catalog, NAME, {1, 6})
     first = next(iter(table.scan().plan_files())).file
-    with pytest.raises(LastingError, match="would restore deleted rows in 1 files"):
+    with pytest.raises(PermanentError, match="would restore deleted rows in 1 files"):
         commit(catalog, NAME, lambda _: Change(files=DataFiles([], [first])))
     assert ids(settings, load_table(catalog, NAME)) == [0, 2, 3, 4, 5, 7, 8, 9]
 
@@ -156,7 +156,7 @@ def test_rows_deleted_during_compaction_stay_deleted(
         return rewrite(*arguments)
 
     monkeypatch.setattr(compaction, "_rewrite", interrupted)
-    with pytest.raises(PassingError, match="during the merge"):
+    with pytest.raises(TransientError, match="during the merge"):
         compact(catalog, NAME)
     monkeypatch.undo()
     compact(catalog, NAME)
@@ -175,7 +175,7 @@ def test_equality_deletes_are_refused_and_reported(catalog: Catalog) -> None:
         lambda: roll_back(catalog, plan_rollback(catalog, NAME, before.committed_at)),
         lambda: maintain(catalog, NAME, datetime.now(UTC), trigger="command"),
     ):
-        with pytest.raises(LastingError, match="has equality deletes"):
+        with pytest.raises(PermanentError, match="has equality deletes"):
             attempt()
     assert load_table(catalog, NAME).metadata_location == table.metadata_location
     assert "equality deletes cannot be applied" in table_health(table).needs[0]

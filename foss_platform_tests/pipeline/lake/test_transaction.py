@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from foss_platform.lake.commit.changes import Change, apply_change
-from foss_platform.lake.commit.transaction import SteadyTransaction
+from foss_platform.lake.commit.cached_transaction import CachedTransaction
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import write_data_files
 from foss_platform.lake.table.names import TableName
@@ -20,7 +20,7 @@ def test_each_change_is_visible_and_computed_once(settings: Settings) -> None:
     ensure_table(catalog, TableSpec(NAME, SCHEMA))
     table = apply_change(catalog, NAME, lambda _: Change(ROWS))
     files = write_data_files(table, ROWS)
-    with SteadyTransaction(table) as transaction:
+    with CachedTransaction(table) as transaction:
         known = transaction.table_metadata
         assert known == table.metadata
         assert transaction.table_metadata is known

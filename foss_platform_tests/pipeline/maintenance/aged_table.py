@@ -11,7 +11,7 @@ import time_machine
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.maintenance.unreferenced_files import Removal, plan_removal, remove
@@ -22,9 +22,9 @@ from foss_platform.settings import Settings
 
 NAME = TableName("gold", "things")
 SCHEMA = pa.schema([("id", pa.int64())])
-POLICY = TablePolicy(keep_commits=3, keep_hours=6, keep_days=10, spare_hours=2)
+POLICY = TablePolicy(keep_commits=3, keep_hours=6, keep_days=10, keep_unreferenced_hours=2)
 START = datetime(2026, 3, 28, 10, 50, tzinfo=UTC)
-SPARE = POLICY.spare
+SPARE = POLICY.keep_unreferenced
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def expire_all_but_current(table: Table) -> None:
     ).commit()
 
 
-def plan(catalog: Catalog, spare: timedelta | None = None, name: TableName = NAME) -> Removal:
+def plan(catalog: Catalog, older_than: timedelta | None = None, name: TableName = NAME) -> Removal:
     date_files(load_table(catalog, name))
-    return plan_removal(catalog, name, POLICY, datetime.now(UTC), spare)
+    return plan_removal(catalog, name, POLICY, datetime.now(UTC), older_than)
 
 
 def date_files(table: Table, age: timedelta = timedelta()) -> None:
@@ -81,8 +81,8 @@ def date_files(table: Table, age: timedelta = timedelta()) -> None:
             os.utime(path, (moment, moment))
 
 
-def clean(catalog: Catalog, spare: timedelta | None = None) -> Removal:
-    planned = plan(catalog, spare)
+def clean(catalog: Catalog, older_than: timedelta | None = None) -> Removal:
+    planned = plan(catalog, older_than)
     remove(catalog, NAME, planned, lambda _: None)
     return planned
 

@@ -10,7 +10,7 @@ from pyiceberg.table import Table
 
 from foss_platform.components.shared.loading import Platform
 from foss_platform.definitions import build_defs
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy

@@ -21,7 +21,7 @@ from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import Settings, Switch
 from foss_platform_tests.pipeline.components.test_runs import answer
-from foss_platform_tests.pipeline.ingest.feeds import poll_of, take_in
+from foss_platform_tests.pipeline.ingest.feeds import ingest, poll_of
 from foss_platform_tests.pipeline.maintenance.neglected_lake import SENSOR, Location, error_of, grow, lose_manifest
 from foss_platform_tests.tables import read
 
@@ -71,7 +71,7 @@ def lines(metadata: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_job_compacts_deletes_and_reports(location: Location) -> None:
     grow(location.settings, "gold.things", 25)
     rows, before = read(location.settings, "gold.things"), files_of(location.settings)
-    result = location.maintenance(spare_hours=0)
+    result = location.maintenance(keep_unreferenced_hours=0)
     assert result.success, error_of(result)
     metadata = shown(result)
     line = lines(metadata)["gold.things"]
@@ -108,7 +108,7 @@ def test_retained_files_are_deleted_after_their_time(location: Location) -> None
 def test_a_dry_run_changes_nothing(location: Location) -> None:
     grow(location.settings, "gold.things", 25)
     before = files_of(location.settings)
-    result = location.maintenance(dry_run=True, spare_hours=0)
+    result = location.maintenance(dry_run=True, keep_unreferenced_hours=0)
     assert result.success, error_of(result)
     metadata = shown(result)
     assert files_of(location.settings) == before
@@ -122,7 +122,7 @@ def test_damaged_table_is_reported_and_the_others_are_maintained(location: Locat
     lose_manifest(grow(location.settings, "gold.broken", 3))
     grow(location.settings, "gold.things", 25)
     before = files_of(location.settings)
-    result = location.maintenance(spare_hours=0)
+    result = location.maintenance(keep_unreferenced_hours=0)
     assert not result.success
     assert error_of(result).startswith("1 of 3 tables could not be maintained. gold.broken: ")
     metadata = shown(result)
@@ -145,7 +145,7 @@ def test_an_unknown_table_is_refused_for_good(location: Location) -> None:
 def test_missing_poll_log_rows_are_added_first(location: Location, feed: Feed) -> None:
     catalog = open_catalog(location.settings)
     record = {"Dato": "05.01.2026", "Klokkeslett": "10:59", "Sted": "A", "Latitude": "58", "Longitude": "5"}
-    written = take_in(catalog, feed, poll_of(feed, 0, {**record, "Antall_ledige_plasser": "7"}))
+    written = ingest(catalog, feed, poll_of(feed, 0, {**record, "Antall_ledige_plasser": "7"}))
     assert (written.rows, written.rejected) == (1, 0)
     logged = read(location.settings, "ops.polls")
     # as after a crash between the commits of bronze and the log

@@ -10,7 +10,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 from pyiceberg.table.statistics import StatisticsFile
 
-from foss_platform.errors import FossError, LastingError
+from foss_platform.errors import FossError, PermanentError
 from foss_platform.lake.maintenance.unreferenced_files import NOTES
 from foss_platform.lake.snapshots.points import pinned_points, point_table
 from foss_platform.lake.table.tables import load_table
@@ -94,7 +94,7 @@ def test_truncated_file_stops_removal(catalog: Catalog, clock: time_machine.Trav
     header = whole.index(whole[-16:]) + 16
     for length in {*range(0, len(whole), 97), header, header + 1, len(whole) - 16, len(whole) - 1}:
         cut.write_bytes(whole[:length])
-        with pytest.raises(LastingError, match=r"the table is neither changed nor cleaned up"):
+        with pytest.raises(PermanentError, match=r"the table is neither changed nor cleaned up"):
             plan(catalog, timedelta())
     cut.write_bytes(whole)
     plan(catalog, timedelta())
@@ -103,7 +103,7 @@ def test_truncated_file_stops_removal(catalog: Catalog, clock: time_machine.Trav
 def test_missing_data_file_stops_removal(catalog: Catalog, clock: time_machine.Traveller) -> None:
     table = grown(catalog, clock)
     as_path(next(iter(table.scan().plan_files())).file.file_path).unlink()
-    with pytest.raises(LastingError, match="1 files that the table refers to are missing"):
+    with pytest.raises(PermanentError, match="1 files that the table refers to are missing"):
         plan(catalog)
 
 
@@ -175,5 +175,5 @@ def test_tags_branches_and_statistics_are_roots(catalog: Catalog, clock: time_ma
     assert clean(catalog, timedelta()).files
     assert ids(load_table(catalog, NAME)) == [0, 1, 2]
     statistics.unlink()
-    with pytest.raises(LastingError, match=r"missing.*kept\.stats"):
+    with pytest.raises(PermanentError, match=r"missing.*kept\.stats"):
         plan(catalog)

@@ -10,14 +10,19 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import ConfigurationError, PassingError
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.errors import ConfigurationError, TransientError
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import table_files as storage_module
 from foss_platform.lake.files.table_files import Storage, StoredFile
 from foss_platform.lake.maintenance.unreferenced_files import NOTES, Removal, remove
 from foss_platform.lake.snapshots.points import PINNED_PREFIX
-from foss_platform.lake.store.bulk_objects import BATCH, NotOffered, delete_objects, reaches_alike
+from foss_platform.lake.store.bulk_objects import (
+    BATCH,
+    BulkDeleteUnsupported,
+    delete_objects,
+    has_same_connection_settings,
+)
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
 from foss_platform.settings import Settings
@@ -137,7 +142,7 @@ def test_refusal_is_reported_and_stops_the_deletion(
     store, told = bulk(FakeStore(lambda key: code if key.endswith("-1") else None)), list[str]()
     pins = [f"{PINNED_PREFIX}{number}" for number in range(3)]
     removal = loose(catalog, *pins, "file-0")
-    with pytest.raises(PassingError, match=rf"1 objects .* were not deleted, e.g. .*{pins[1]}: {reason}"):
+    with pytest.raises(TransientError, match=rf"1 objects .* were not deleted, e.g. .*{pins[1]}: {reason}"):
         remove(catalog, NAME, removal, lambda file: told.append(file.name))
     assert len(store.requests) == 1
     assert told == [pins[0], pins[2]]
@@ -203,7 +208,7 @@ def test_missing_answer_is_an_error_of_the_store() -> None:
 
     with pytest.raises(OSError, match=r"deleting 1 objects in bucket 'b': TimeoutError: Read timeout"):
         delete_objects(SimpleNamespace(call_s3=never), ["b/key"])
-    with pytest.raises(NotOffered):
+    with pytest.raises(BulkDeleteUnsupported):
         delete_objects(RefusedAtAll("NotImplemented"), ["b/key"])
     with pytest.raises(ValueError, match="unpack"):
         delete_objects(FakeStore(), ["b/key", "c/key"])
@@ -211,6 +216,6 @@ def test_missing_answer_is_an_error_of_the_store() -> None:
 
 def test_settings_unknown_to_s3fs_are_left_to_pyarrow() -> None:
     properties = {"uri": "…", "s3.endpoint": "http://127.0.0.1:9000", "s3.request-timeout": "8"}
-    assert reaches_alike(properties)
-    assert not reaches_alike({**properties, "s3.role-arn": "arn"})
-    assert not reaches_alike({**properties, "client.access-key-id": "key"})
+    assert has_same_connection_settings(properties)
+    assert not has_same_connection_settings({**properties, "s3.role-arn": "arn"})
+    assert not has_same_connection_settings({**properties, "client.access-key-id": "key"})

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import LastingError
+from foss_platform.errors import PermanentError
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.maintenance.unreferenced_files import remove
 from foss_platform.lake.snapshots.points import pinned_points, point_table
@@ -40,10 +40,10 @@ def test_a_table_within_another_stops_both(
     table = grown(catalog, clock)
     catalog.create_namespace_if_not_exists(other[:-1])
     catalog.create_table(other, SCHEMA, location=f"{table.location()}/inner")
-    with pytest.raises(LastingError, match="its folder overlaps with that of"):
+    with pytest.raises(PermanentError, match="its folder overlaps with that of"):
         plan(catalog)
     if len(other) == 2:
-        with pytest.raises(LastingError, match="its folder overlaps with that of"):
+        with pytest.raises(PermanentError, match="its folder overlaps with that of"):
             plan(catalog, name=TableName(*other))
 
 
@@ -64,7 +64,7 @@ def test_link_to_another_table_stops_removal(catalog: Catalog, clock: time_machi
     other = TableName("gold", "other")
     make(catalog, f"file://{link}", other)
     put(catalog, 7, other)
-    with pytest.raises(LastingError, match="its folder overlaps with that of"):
+    with pytest.raises(PermanentError, match="its folder overlaps with that of"):
         remove(catalog, other, plan(catalog, timedelta(), other), lambda _: None)
     assert ids(load_table(catalog, NAME)) == [0]
 

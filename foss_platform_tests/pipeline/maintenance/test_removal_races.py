@@ -13,8 +13,8 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 from sqlalchemy import event
 
-from foss_platform.errors import LastingError
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.errors import PermanentError
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.files.data_files import DataFiles, write_data_files
 from foss_platform.lake.maintenance.compaction import compact
 from foss_platform.lake.snapshots.pins import pin_state
@@ -158,7 +158,7 @@ def test_rollback_target_is_not_pinned_for_the_time_between(catalog: Catalog, cl
     table = load_table(catalog, NAME)
     try:
         point = point_at(table, between)
-    except LastingError:
+    except PermanentError:
         return
     assert ids(point_table(table, point), point.snapshot_id) == [0, 1]
 
@@ -183,6 +183,6 @@ def test_a_commit_in_the_instant_of_a_full_hour_ends_the_state_before_it(
     assert point_at(table, START.replace(hour=0, minute=0) + timedelta(days=1)).sequence_number == 1
     try:
         point = point_at(table, full_hour)
-    except LastingError:
+    except PermanentError:
         return
     assert point.sequence_number == 2

@@ -64,12 +64,12 @@ def test_old_runs_are_deleted_except_the_latest_of_each_asset(instance: dg.Dagst
     assert events.exists()
     # `newest` holds the latest materialization, and the latest verdict too: `failed` only planned one
     pruned = prune_history(instance, POLICY, now + timedelta(days=4))
-    assert (pruned.successful, pruned.failed, pruned.spared, pruned.more) == (1, 0, 1, False)
+    assert (pruned.successful, pruned.failed, pruned.kept, pruned.more) == (1, 0, 1, False)
     assert run_ids(instance) == {newest, failed}
     assert not list(Path(instance.root_directory).rglob(f"*{oldest}*"))
     assert judging_runs(instance) == {newest, failed}
     pruned = prune_history(instance, POLICY, now + timedelta(days=31))
-    assert (pruned.successful, pruned.failed, pruned.spared) == (0, 1, 1)
+    assert (pruned.successful, pruned.failed, pruned.kept) == (0, 1, 1)
     assert run_ids(instance) == {newest}
     event = instance.get_latest_materialization_event(dg.AssetKey("thing"))
     assert event is not None

@@ -12,7 +12,7 @@ import yaml
 from pyiceberg.catalog import Catalog
 from typer.testing import CliRunner
 
-from foss_platform.ingest.bronze.moved_poll_log import owed_to_the_log
+from foss_platform.ingest.bronze.moved_poll_log import pending_log_rows
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect.catalog import open_catalog
@@ -26,7 +26,13 @@ from foss_platform.lake.table.tables import TableSpec, ensure_table, list_tables
 from foss_platform.settings import Settings
 from foss_platform.transform.project.folders import target_folder
 from foss_platform_tests.faults.injection.kill_points import Points
-from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import (
+    GOLD,
+    SILVER,
+    Pipeline,
+    compare,
+    expected,
+)
 from foss_platform_tests.tables import Row
 
 MODELS = (SILVER, *GOLD)
@@ -81,7 +87,7 @@ def carry(source: Catalog, target: Catalog, only: tuple[TableName, ...] = ()) ->
     """Move the lake. Returns the steps and the verified tables."""
     steps: list[Step] = []
     plan = plan_move(source, target, only)
-    verified = move_tables(plan, source, target, owed_to_the_log(plan.sources), steps.append)
+    verified = move_tables(plan, source, target, pending_log_rows(plan.sources), steps.append)
     return steps, {str(name): str(found) for name, found in verified.items()}
 
 
@@ -97,7 +103,7 @@ def carry_or_die(home: Path, file: Path, kill_at: int) -> list[str]:
         points.at(step.name)
         points.reach(step.phase)
 
-    move_tables(plan, source, catalog, owed_to_the_log(plan.sources), progress)
+    move_tables(plan, source, catalog, pending_log_rows(plan.sources), progress)
     return points.reached
 
 
@@ -128,13 +134,13 @@ def is_the_same(here: Catalog, there: Catalog) -> None:
 
 def goes_on(moved: Pipeline, polls: list[RecordedPoll], new: int) -> None:
     """Polls that are in commit nothing, the last `new` come in, and steps make what a rebuild and an oracle do."""
-    before, standing, bronze_name = everything(moved.catalog), snapshots(moved.catalog), str(moved.feed.bronze)
-    moved.take_in(polls[:-new])
+    before, copies, bronze_name = everything(moved.catalog), snapshots(moved.catalog), str(moved.feed.bronze)
+    moved.ingest(polls[:-new])
     moved.build()
-    assert snapshots(moved.catalog) == standing
+    assert snapshots(moved.catalog) == copies
     highest = max(row["_sequence_number"] for row in before[bronze_name])
     for poll in polls[-new:]:
-        moved.take_in([poll])
+        moved.ingest([poll])
     after = rows(moved.catalog, bronze_name)
     assert [row for row in after if row["_sequence_number"] <= highest] == before[bronze_name]
     assert len(after) > len(before[bronze_name])

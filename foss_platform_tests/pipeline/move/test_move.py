@@ -13,9 +13,9 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.types import StringType
 
-from foss_platform.errors import ConfigurationError, LastingError, PassingError
+from foss_platform.errors import ConfigurationError, PermanentError, TransientError
 from foss_platform.ingest.bronze import commit_polls as bronze
-from foss_platform.ingest.bronze.poll_log import heal_poll_log
+from foss_platform.ingest.bronze.poll_log import repair_poll_log
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import read_recording
@@ -25,7 +25,7 @@ from foss_platform.lake.move import copy as move_copy
 from foss_platform.lake.move.check import Fingerprint, fingerprint
 from foss_platform.lake.move.copy import MOVED_PROPERTY, Phase, Step
 from foss_platform.lake.move.move_lake import history_left_behind, move_tables
-from foss_platform.lake.move.plan import Standing, plan_move
+from foss_platform.lake.move.plan import MoveStatus, plan_move
 from foss_platform.lake.move.target import open_target, read_target
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, list_tables, load_table
@@ -46,7 +46,7 @@ from foss_platform_tests.pipeline.move.moving_lake import (
     tree,
     written,
 )
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, Pipeline, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import EXCERPT, Pipeline, made_up_polls
 
 target = moving.target
 small = moving.small
@@ -57,7 +57,7 @@ def test_the_excerpt_moves_and_polling_goes_on(parsed_settings: Settings, feed: 
     polls = list(read_recording(EXCERPT))
     first = polls[:-6]
     for start in range(0, len(first), 200):
-        here.take_in(first[start : start + 200])
+        here.ingest(first[start : start + 200])
     here.build()
     files = tree(parsed_settings.home)
     destination = target.catalog()
@@ -71,7 +71,7 @@ def test_the_excerpt_moves_and_polling_goes_on(parsed_settings: Settings, feed: 
 def test_move_killed_repeatedly_completes(settings: Settings, feed: Feed, target: Target) -> None:
     here = Pipeline(settings, feed)
     for poll in made_up_polls(3, 4):
-        here.take_in([poll])
+        here.ingest([poll])
     before, files = everything(here.catalog), tree(settings.home)
     for kill_at in count(0, 3):
         trial = attempt(carry_or_die, settings.home, target.file, kill_at)
@@ -80,7 +80,7 @@ def test_move_killed_repeatedly_completes(settings: Settings, feed: Feed, target
     assert kill_at > 10
     assert everything(target.catalog()) == before
     assert tree(settings.home) == files
-    assert {move.standing for move in plan_move(here.catalog, target.catalog()).tables} == {Standing.COMPLETE}
+    assert {move.status for move in plan_move(here.catalog, target.catalog()).tables} == {MoveStatus.COMPLETE}
     for name in list_tables(here.catalog):
         assert len(load_table(target.catalog(), name).snapshots()) <= 1
 
@@ -112,7 +112,7 @@ def test_changed_table_is_copied_again(small: Catalog, target: Target) -> None:
     carry(small, destination)
     assert carry(small, destination)[1] == {}
     put(small, 99)
-    assert [move.standing for move in plan_move(small, destination).tables] == [Standing.STALE]
+    assert [move.status for move in plan_move(small, destination).tables] == [MoveStatus.STALE]
     carry(small, destination)
     assert everything(destination) == everything(small)
     # a position without a row is a change as well
@@ -125,18 +125,18 @@ def test_target_with_new_commits_is_complete_and_not_overwritten(small: Catalog,
     destination = target.catalog()
     carry(small, destination)
     put(destination, 50)
-    went_on = everything(destination)
+    has_later_commits = everything(destination)
     assert carry(small, destination)[1] == {}
     put(small, 99)
-    with pytest.raises(LastingError, match=r"bronze\.things was written to both here and at the target"):
+    with pytest.raises(PermanentError, match=r"bronze\.things was written to both here and at the target"):
         carry(small, destination)
-    assert everything(destination) == went_on
+    assert everything(destination) == has_later_commits
 
 
 def test_source_written_during_a_move_is_reported(small: Catalog, target: Target) -> None:
     destination = target.catalog()
     plan = plan_move(small, destination)
-    with pytest.raises(PassingError, match="written to during the move"):
+    with pytest.raises(TransientError, match="written to during the move"):
         move_tables(plan, small, destination, {}, lambda step: put(small, 7) if step.phase is Phase.COPIED else None)
     carry(small, destination)
     assert everything(destination) == everything(small)
@@ -150,7 +150,7 @@ def test_a_copy_that_differs_is_dropped(small: Catalog, target: Target) -> None:
 
     with (
         patch.object(move_copy, "rows_of", one_short),
-        pytest.raises(LastingError, match=r"bronze\.things is not the same as the source: the source holds 6 rows"),
+        pytest.raises(PermanentError, match=r"bronze\.things is not the same as the source: the source holds 6 rows"),
     ):
         carry(small, destination)
     assert list_tables(destination) == []
@@ -172,15 +172,15 @@ def test_the_fingerprint_sees_values_repeats_and_columns(small: Catalog) -> None
 def test_missing_poll_log_rows_are_moved(settings: Settings, feed: Feed, target: Target) -> None:
     here = Pipeline(settings, feed)
     polls = made_up_polls(4, 6)
-    here.take_in(polls[:5])
+    here.ingest(polls[:5])
     with (
         patch.object(bronze, "log_polls", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
-        here.take_in(polls[5:])
+        here.ingest(polls[5:])
     destination = target.catalog()
     carry(here.catalog, destination)
-    assert heal_poll_log(destination, feed, {}).added == heal_poll_log(here.catalog, feed, {}).added > 0
+    assert repair_poll_log(destination, feed, {}).added == repair_poll_log(here.catalog, feed, {}).added > 0
     assert rows(destination, str(POLLS), "_sequence_number") == rows(here.catalog, str(POLLS), "_sequence_number")
 
 
@@ -207,7 +207,7 @@ def test_only_the_selected_tables_are_moved(small: Catalog, target: Target) -> N
     assert list_tables(destination) == [NAME]
     carry(small, destination)
     # a table without a row is complete as well
-    assert {move.standing for move in plan_move(small, destination).tables} == {Standing.COMPLETE}
+    assert {move.status for move in plan_move(small, destination).tables} == {MoveStatus.COMPLETE}
     with pytest.raises(ConfigurationError, match=r"no table gold\.none"):
         plan_move(small, destination, (TableName("gold", "none"),))
 
@@ -215,7 +215,7 @@ def test_only_the_selected_tables_are_moved(small: Catalog, target: Target) -> N
 def test_a_partitioned_table_is_refused(small: Catalog, target: Target) -> None:
     with load_table(small, NAME).update_spec() as update:
         update.add_field("what", "identity")
-    with pytest.raises(LastingError, match=r"Partitioned tables cannot be moved: bronze\.things"):
+    with pytest.raises(PermanentError, match=r"Partitioned tables cannot be moved: bronze\.things"):
         plan_move(small, target.catalog())
 
 

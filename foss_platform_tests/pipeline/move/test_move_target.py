@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.errors import ConfigurationError, TransientError
 from foss_platform.lake.move.target import open_target, read_target, without_secrets
 from foss_platform_tests.pipeline.move import moving_lake as moving
 from foss_platform_tests.pipeline.move.moving_lake import Target, written
@@ -54,7 +54,7 @@ def test_a_target_that_cannot_be_opened_is_one_clear_error(tmp_path: Path, lake:
 
 def test_a_target_that_does_not_answer_is_said_without_secrets(tmp_path: Path) -> None:
     lake = {"type": "rest", "uri": "http://u:secret@127.0.0.1:1", "token": "secret"}
-    with pytest.raises(PassingError, match=r"The target, rest catalog at http://127\.0\.0\.1:1") as caught:
+    with pytest.raises(TransientError, match=r"The target, rest catalog at http://127\.0\.0\.1:1") as caught:
         open_target(read_target(written(tmp_path / "target.yaml", lake), {}))
     assert "secret" not in str(caught.value)
 

@@ -77,7 +77,7 @@ def clean_up(home: Path) -> None:
     catalog = open_catalog(Settings(home=home), create=False)
     for name in (THINGS, OTHERS):
         for _ in range(2):
-            maintain(catalog, name, datetime.now(UTC) + timedelta(days=3), trigger="command", spare=timedelta())
+            maintain(catalog, name, datetime.now(UTC) + timedelta(days=3), trigger="command", older_than=timedelta())
 
 
 def pins(home: Path) -> int:

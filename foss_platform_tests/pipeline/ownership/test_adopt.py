@@ -16,7 +16,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import clear_manifest_cache
 
-from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.errors import ConfigurationError, PermanentError
 from foss_platform.lake.adopt import adopt as adopt_module
 from foss_platform.lake.adopt.adopt import adopt, plan_adoption
 from foss_platform.lake.adopt.relocation import Relocation
@@ -24,7 +24,7 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.maintenance.referenced_files import references_of
 from foss_platform.lake.ownership.mark import MARK, ForeignLakeError
-from foss_platform.lake.ownership.owner import standing_of
+from foss_platform.lake.ownership.owner import ownership_of
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.snapshots.points import all_points, point_table
@@ -90,7 +90,7 @@ def test_adopted_moved_home_is_writable_with_its_history(lake: Settings, tmp_pat
         (lake.home / "warehouse" / MARK).unlink()
     there = moved(lake.home, tmp_path / "there")
     catalog = adopted(there)
-    assert standing_of(catalog).is_own
+    assert ownership_of(catalog).is_own
     assert (history(there), rows_of(there)) == (states, rows)
     assert all(path.startswith(str(there)) for path in needed(there))
     add(opened(there), 100)
@@ -160,7 +160,7 @@ def test_adoption_killed_at_any_step_can_be_resumed(
     dies(type(opened(copy)), "register_table", after=False)
     dies(adopt_module, "write_mark", after=False)
     kills = 0
-    while not standing_of(opened(copy)).is_own:
+    while not ownership_of(opened(copy)).is_own:
         at, ended = 0, kills * 7 + 1
         try:
             adopted(copy)
@@ -203,7 +203,7 @@ def test_a_file_that_is_lost_is_named_and_the_lake_stays_read_only(lake: Setting
     there = moved(lake.home, tmp_path / "there")
     gone = Path(sorted(path for path in map(str, (there / "warehouse" / "bronze").rglob("*.parquet")))[-1])
     gone.unlink()
-    with pytest.raises(LastingError, match="missing"):
+    with pytest.raises(PermanentError, match="missing"):
         adopted(there)
     with pytest.raises(ForeignLakeError):
         open_catalog(Settings(home=there))
@@ -213,7 +213,7 @@ def test_links_into_the_original_are_refused(lake: Settings, tmp_path: Path) -> 
     copy, files = copied(lake.home, tmp_path / "copy"), files_of(lake.home)
     shutil.rmtree(copy / "warehouse" / "bronze")
     (copy / "warehouse" / "bronze").symlink_to(lake.home / "warehouse" / "bronze")
-    with pytest.raises(LastingError, match="link"):
+    with pytest.raises(PermanentError, match="link"):
         adopted(copy)
     shutil.rmtree(copy / "warehouse")
     (copy / "warehouse").symlink_to(lake.home / "warehouse")

@@ -12,7 +12,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.cli.operate.drop import complete_dropped
-from foss_platform.errors import ConfigurationError, LastingError
+from foss_platform.errors import ConfigurationError, PermanentError
 from foss_platform.lake.adopt.adopt import adopt, plan_adoption
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.table_files import Storage
@@ -78,7 +78,7 @@ def test_dropped_table_is_restored_unchanged(settings: Settings, catalog: Catalo
 
 
 def clean_up_other(settings: Settings) -> None:
-    maintain(open_catalog(settings), OTHERS, LATER, trigger="command", spare=timedelta())
+    maintain(open_catalog(settings), OTHERS, LATER, trigger="command", older_than=timedelta())
 
 
 def test_files_are_deleted_after_the_policys_retention_and_not_before(settings: Settings, catalog: Catalog) -> None:
@@ -184,7 +184,7 @@ def test_a_removal_that_is_ended_goes_on(settings: Settings, catalog: Catalog, m
 def test_a_record_that_cannot_be_read_stops_the_removal(settings: Settings, catalog: Catalog) -> None:
     drop_table(catalog, THINGS, NOW)
     records(settings)[0].write_text("{")
-    with pytest.raises(LastingError, match="record"):
+    with pytest.raises(PermanentError, match="record"):
         remove_for_good(catalog, LATER)
 
 

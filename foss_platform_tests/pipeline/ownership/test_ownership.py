@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import requested
 from foss_platform.lake.adopt.adopt import adopt, plan_adoption
@@ -26,7 +26,7 @@ from foss_platform.lake.connect import catalog as catalog_module
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.ownership.mark import MARK, ForeignLakeError
-from foss_platform.lake.ownership.owner import standing_of
+from foss_platform.lake.ownership.owner import ownership_of
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.snapshots.points import live_points
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
@@ -96,7 +96,7 @@ def test_the_clean_up_of_a_copy_deletes_nothing_of_the_original(copy: Settings, 
 
 def test_feed_is_not_polled_for_a_copy(copy: Settings, feed: Feed) -> None:
     with pytest.raises(ForeignLakeError):
-        take_in_poll(open_catalog(copy), feed, requested(feed.name, "1"), lambda _: pytest.fail("it was asked"), {})
+        ingest_poll(open_catalog(copy), feed, requested(feed.name, "1"), lambda _: pytest.fail("it was asked"), {})
 
 
 def test_dbt_does_not_begin_on_a_copy(copy: Settings) -> None:
@@ -244,7 +244,7 @@ def test_processes_that_start_an_empty_lake_at_once_agree_on_one_mark(settings: 
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert rows_of(settings.home)[str(THINGS)] == [0, 1, 2]
     assert [file.name for file in (settings.home / "warehouse").iterdir() if file.is_file()] == [MARK]
-    assert standing_of(open_catalog(settings)).is_marked
+    assert ownership_of(open_catalog(settings)).is_marked
 
 
 @pytest.mark.parametrize("how", [copied, moved])

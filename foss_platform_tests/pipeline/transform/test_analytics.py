@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from foss_platform.cli.shared.pages import find_feed
-from foss_platform.cli.shared.recorded import take_in
+from foss_platform.cli.shared.recorded import ingest
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import ask
 from foss_platform.settings import Settings
@@ -15,14 +15,14 @@ from foss_platform_tests.analytics.by_hand import ANSWERS, TABLES
 from foss_platform_tests.analytics.month import make_month
 from foss_platform_tests.analytics.questions import QUESTIONS, path_of, query
 from foss_platform_tests.pipeline.cli.command_line import foss_in
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, NODES
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import EXCERPT, NODES
 from foss_platform_tests.tables import Row, content
 
 
 @pytest.fixture
 def excerpt(parsed_settings: Settings) -> Settings:
     """A lake with the carried excerpt in it."""
-    take_in(parsed_settings, find_feed("stavanger_parking"), EXCERPT)
+    ingest(parsed_settings, find_feed("stavanger_parking"), EXCERPT)
     assert [result for result in build(parsed_settings, NODES) if result.status.is_failure] == []
     return parsed_settings
 

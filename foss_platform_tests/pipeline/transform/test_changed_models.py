@@ -17,7 +17,7 @@ from foss_platform.transform.plugin import Plugin
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build
 from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT, project_with
-from foss_platform_tests.pipeline.transform.test_law import Pipeline, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import Pipeline, made_up_polls
 from foss_platform_tests.tables import read
 
 _NAME = "foss_platform.gold.added.places"
@@ -37,9 +37,9 @@ def model(more: str = "", also: str = "") -> str:
 def pipeline(settings: Settings, feed: Feed, tmp_path: Path) -> Pipeline:
     project = project_with(tmp_path, gold__places_sql=model())
     made = Pipeline(settings.model_copy(update={"dbt_project": project}), feed)
-    made.take_in(made_up_polls(5, 8))
+    made.ingest(made_up_polls(5, 8))
     assert build_places(made).status is NodeStatus.SUCCESS
-    made.take_in(made_up_polls(6, 8))
+    made.ingest(made_up_polls(6, 8))
     return made
 
 

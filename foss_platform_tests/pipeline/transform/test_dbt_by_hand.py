@@ -7,13 +7,13 @@ from pathlib import Path
 
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.settings import Settings
-from foss_platform_tests.pipeline.transform.test_law import SILVER, Pipeline, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import SILVER, Pipeline, made_up_polls
 from foss_platform_tests.repository import PROJECT_ROOT
 from foss_platform_tests.tables import read
 
 
 def test_dbt_by_hand(parsed_settings: Settings, feed: Feed, tmp_path: Path) -> None:
-    Pipeline(parsed_settings, feed).take_in(made_up_polls(7, 30))
+    Pipeline(parsed_settings, feed).ingest(made_up_polls(7, 30))
     dbt = Path(sys.executable).with_name("dbt")
     project = PROJECT_ROOT / "dbt_project"
     for command in (

@@ -54,11 +54,11 @@ _UNSUPPORTED = {
 @pytest.fixture
 def lake(settings: Settings, feed: Feed) -> Settings:
     """A lake with the first polls of the excerpt."""
-    take_in(settings, feed, 0, 60)
+    ingest(settings, feed, 0, 60)
     return settings
 
 
-def take_in(settings: Settings, feed: Feed, first: int, last: int) -> None:
+def ingest(settings: Settings, feed: Feed, first: int, last: int) -> None:
     replay(open_catalog(settings), feed, list(read_recording(EXCERPT))[first:last], "recording:excerpt", {})
 
 
@@ -104,7 +104,7 @@ def test_ephemeral_models_pass_on_what_is_new(lake: Settings, feed: Feed, tmp_pa
     assert first.properties[position] == table(settings, "silver.parking_readings").properties[position]
     assert not {"counted", "named"} & {name.name for name in list_tables(open_catalog(settings))}
 
-    take_in(settings, feed, 60, 120)
+    ingest(settings, feed, 60, 120)
     assert not [result for result in build(settings) if result.status.is_failure]
     stepped = table(settings, "gold.most_free")
     assert stepped.current_snapshot().summary.additional_properties["foss.build"] == "step"

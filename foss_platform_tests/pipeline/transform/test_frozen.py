@@ -9,7 +9,7 @@ import pytest
 from foss_platform.ingest.bronze.poll_log import standing_since
 from foss_platform.ingest.recording.recording import read_recording
 from foss_platform_tests.oracle.clock import local_day
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, Pipeline, pipeline
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import EXCERPT, Pipeline, pipeline
 from foss_platform_tests.tables import read
 
 __all__ = ["pipeline"]
@@ -19,7 +19,7 @@ GAP_MINUTES = 10
 
 
 def test_check_and_gold_agree_on_a_frozen_feed(pipeline: Pipeline) -> None:
-    pipeline.take_in(list(read_recording(EXCERPT)))
+    pipeline.ingest(list(read_recording(EXCERPT)))
     pipeline.build()
     accepted = sorted(
         (poll["polled_at"], poll["newest_data_time"])

@@ -16,7 +16,7 @@ from foss_platform.transform.project.manifest import read_manifest
 from foss_platform.transform.runner import build
 from foss_platform.transform.trino.run import TrinoRun
 from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT, project_with
-from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import GOLD, SILVER, Pipeline, made_up_polls
 from foss_platform_tests.tables import content
 
 
@@ -34,7 +34,7 @@ def test_a_lake_without_polls_has_empty_tables_and_is_filled_by_increments(
         assert created.schema().column_names == spec.schema.column_names
         assert created.properties == ensure_table(pipeline.catalog, spec).properties
 
-    pipeline.take_in(made_up_polls(3, 20))
+    pipeline.ingest(made_up_polls(3, 20))
     pipeline.build()
     silver = load_table(pipeline.catalog, TableName("silver", "parking_readings"))
     assert silver.current_snapshot().summary.additional_properties["foss.build"] == "step"  # type: ignore[union-attr]
@@ -46,7 +46,7 @@ def test_a_lake_without_polls_has_empty_tables_and_is_filled_by_increments(
 
 def test_a_damaged_table_that_no_node_reads_stops_nothing(parsed_settings: Settings, feed: Feed) -> None:
     pipeline = Pipeline(parsed_settings, feed)
-    pipeline.take_in(made_up_polls(3, 5))
+    pipeline.ingest(made_up_polls(3, 5))
     other = feed.model_copy(update={"name": "other"})
     damaged = ensure_table(open_catalog(parsed_settings), bronze_spec(other))
     shutil.rmtree(damaged.location().removeprefix("file://"))

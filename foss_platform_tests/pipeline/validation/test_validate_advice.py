@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import time_machine
 
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table

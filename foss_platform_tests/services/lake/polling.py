@@ -14,7 +14,7 @@ from pyiceberg.io.pyarrow import write_file
 from pyiceberg.manifest import DataFile
 
 from foss_platform.errors import FossError
-from foss_platform.ingest.bronze.poll_once import TakenIn, take_in_poll
+from foss_platform.ingest.bronze.poll_once import IngestedPoll, ingest_poll
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import data_files
@@ -29,10 +29,10 @@ BOUND_SECONDS = 30.0
 COMMITTED = (REJECTED, BRONZE, POLLS)
 
 
-def take_in(catalog: Catalog, feed: Feed, tick: int) -> TakenIn:
+def ingest(catalog: Catalog, feed: Feed, tick: int) -> IngestedPoll:
     """Poll the n-th minute, as a scheduled run does."""
     poll = live_poll(feed, tick, f"[{record('A', str(tick))},{record('B')},null]")
-    return take_in_poll(catalog, feed, poll.cause, lambda _: poll, {})
+    return ingest_poll(catalog, feed, poll.cause, lambda _: poll, {})
 
 
 def refused(lake: Lake, act: Callable[[], object]) -> FossError:
@@ -64,7 +64,7 @@ def in_mid_append(monkeypatch: pytest.MonkeyPatch, table: str, act: Callable[[],
 
 def is_in_once(lake: Lake, feed: Feed, ticks: int) -> None:
     """Assert that the first polls are committed completely and once, and that a repetition changes nothing."""
-    assert take_in(open_catalog(lake.settings), feed, ticks - 1).written is None
+    assert ingest(open_catalog(lake.settings), feed, ticks - 1).written is None
     rows = read(lake.settings, BRONZE)
     batches = sorted({row["_batch_id"] for row in rows})
     assert len(batches) == ticks

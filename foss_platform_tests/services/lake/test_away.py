@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import FossError, PassingError
+from foss_platform.errors import FossError, TransientError
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
@@ -32,7 +32,7 @@ def catalog(lake: Lake) -> Iterator[Catalog]:
     yield catalog
     for server in (lake.store_server, lake.catalog_server):
         assert server is not None
-        server.revive()
+        server.ensure_running()
 
 
 def add(catalog: Catalog) -> None:
@@ -48,7 +48,7 @@ def refused_in_time(act: Callable[[], object], lake: Lake) -> str:
     with pytest.raises(FossError) as refused:
         act()
     assert time.monotonic() - began < BOUND_SECONDS
-    assert isinstance(refused.value, PassingError)
+    assert isinstance(refused.value, TransientError)
     assert not any(secret in str(refused.value) for secret in lake.secrets)
     return str(refused.value)
 
@@ -60,7 +60,7 @@ def test_the_store_is_unavailable(lake: Lake, catalog: Catalog, away: Callable[[
     away(lake.store_server)
     # a REST catalog reads the table's metadata from the store itself, so it may be the server that does not answer
     assert re.search("warehouse|catalog", refused_in_time(lambda: add(catalog), lake))
-    lake.store_server.revive()
+    lake.store_server.ensure_running()
     add(catalog)
     assert sites(lake) == 2
 

@@ -22,7 +22,7 @@ from foss_platform.settings import load_settings
 from foss_platform_tests.faults.injection.polling import TABLES
 from foss_platform_tests.faults.injection.trial import server
 from foss_platform_tests.pipeline.ingest.writers import START
-from foss_platform_tests.services.lake.polling import is_in_once, take_in
+from foss_platform_tests.services.lake.polling import ingest, is_in_once
 from foss_platform_tests.services.lakes import Kind, Lake, named_by, s3_properties, set_environment
 from foss_platform_tests.services.servers.minio import Minio
 from foss_platform_tests.services.servers.postgres import Postgres
@@ -52,7 +52,7 @@ def poll_until_stopped(environment: dict[str, str], feed: Feed, first: int, conn
     os.environ.update(environment)
     catalog, tick = open_catalog(load_settings()), first
     while not connection.poll():
-        take_in(catalog, feed, tick)
+        ingest(catalog, feed, tick)
         for name in (feed.bronze, feed.rejected):
             maintain(catalog, name, START, trigger="maintenance")
         tick += 1
@@ -111,7 +111,7 @@ def test_a_restored_copy_gives_the_same_answers_and_continues(
     bucket, dump = lake.warehouse.split("/")[2], tmp_path / "lake.dump"
     before = 3
     for tick in range(before):
-        take_in(open_catalog(lake.settings), feed, tick)
+        ingest(open_catalog(lake.settings), feed, tick)
     earlier = answers(lake)
 
     # backup, while another process polls and maintains the tables
@@ -155,12 +155,12 @@ def test_a_restored_copy_gives_the_same_answers_and_continues(
         ] == earlier
         # the mark in the copied bucket still names the other catalog
         with pytest.raises(ForeignLakeError, match="foss adopt"):
-            take_in(open_catalog(lake.settings), feed, ticks)
+            ingest(open_catalog(lake.settings), feed, ticks)
         restored_catalog = open_catalog(lake.settings)
         adopt(restored_catalog, plan_adoption(restored_catalog, take_over=True))
         # a dump between two commits of a poll resembles a crash at that point, and the next polls repair it
         for tick in range(ticks + 2):
-            take_in(open_catalog(lake.settings), feed, tick)
+            ingest(open_catalog(lake.settings), feed, tick)
         is_in_once(lake, feed, ticks + 2)
         maintain(open_catalog(lake.settings), feed.bronze, START, trigger="command", dry_run=True)
     finally:

@@ -7,11 +7,11 @@ import psycopg2
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import ConfigurationError, PassingError
+from foss_platform.errors import ConfigurationError, TransientError
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform_tests.faults.injection.polling import BRONZE
-from foss_platform_tests.services.lake.polling import in_mid_append, is_in_once, refused, take_in
+from foss_platform_tests.services.lake.polling import in_mid_append, ingest, is_in_once, refused
 from foss_platform_tests.services.lakes import Kind, Lake
 from foss_platform_tests.services.servers.postgres import Postgres
 from foss_platform_tests.services.servers.process import Server
@@ -25,7 +25,7 @@ ON_BOTH = pytest.mark.parametrize("kind", [Kind.POSTGRES_MINIO, Kind.REST_MINIO]
 @pytest.fixture
 def catalog(lake: Lake, feed: Feed) -> Catalog:
     catalog = open_catalog(lake.settings)
-    take_in(catalog, feed, 0)
+    ingest(catalog, feed, 0)
     return catalog
 
 
@@ -34,8 +34,8 @@ def servers(lake: Lake, postgres: Postgres) -> Iterator[dict[str, Server]]:
     """Servers of the catalog, and the database behind it if it is a separate server."""
     assert lake.catalog_server is not None
     yield {"catalog": lake.catalog_server, "database": postgres}
-    postgres.revive()
-    lake.catalog_server.revive()
+    postgres.ensure_running()
+    lake.catalog_server.ensure_running()
 
 
 @contextmanager
@@ -78,26 +78,26 @@ def test_unavailable_during_an_append(
     if away is Server.restart:
         # the client may or may not notice that the earlier connection is broken
         try:
-            take_in(catalog, feed, 1)
-        except PassingError as noticed:
+            ingest(catalog, feed, 1)
+        except TransientError as noticed:
             assert "catalog" in str(noticed)
     else:
-        error = refused(lake, lambda: take_in(catalog, feed, 1))
-        assert isinstance(error, PassingError)
+        error = refused(lake, lambda: ingest(catalog, feed, 1))
+        assert isinstance(error, TransientError)
         assert "catalog" in str(error)
-        assert "catalog" in str(refused(lake, lambda: take_in(open_catalog(lake.settings), feed, 1)))
-        servers[which].revive()
-    take_in(catalog, feed, 1)
+        assert "catalog" in str(refused(lake, lambda: ingest(open_catalog(lake.settings), feed, 1)))
+        servers[which].ensure_running()
+    ingest(catalog, feed, 1)
     is_in_once(lake, feed, 2)
 
 
 @ON_BOTH
 def test_locked_for_reads(lake: Lake, catalog: Catalog, feed: Feed, postgres: Postgres) -> None:
     with lock(lake, postgres, "access exclusive"):
-        error = refused(lake, lambda: take_in(catalog, feed, 1))
-        assert isinstance(error, PassingError)
+        error = refused(lake, lambda: ingest(catalog, feed, 1))
+        assert isinstance(error, TransientError)
         assert "catalog" in str(error)
-    take_in(catalog, feed, 1)
+    ingest(catalog, feed, 1)
     is_in_once(lake, feed, 2)
 
 
@@ -108,11 +108,11 @@ def test_locked_for_commits(
     with ExitStack() as locked:
         # from here on the table is readable but not writable
         in_mid_append(monkeypatch, BRONZE, lambda: locked.enter_context(lock(lake, postgres, "share row exclusive")))
-        error = refused(lake, lambda: take_in(catalog, feed, 1))
-        assert isinstance(error, PassingError)
+        error = refused(lake, lambda: ingest(catalog, feed, 1))
+        assert isinstance(error, TransientError)
         assert "catalog" in str(error)
     # a REST server may now execute the commit that nobody waits for any more
-    take_in(catalog, feed, 1)
+    ingest(catalog, feed, 1)
     is_in_once(lake, feed, 2)
 
 
@@ -121,10 +121,10 @@ def test_out_of_connections(lake: Lake, catalog: Catalog, feed: Feed, postgres: 
     with ExitStack() as sessions:
         with pytest.raises(psycopg2.OperationalError, match="too many clients"):
             use_up(sessions, postgres)
-        error = refused(lake, lambda: take_in(open_catalog(lake.settings), feed, 1))
-        assert isinstance(error, PassingError)
+        error = refused(lake, lambda: ingest(open_catalog(lake.settings), feed, 1))
+        assert isinstance(error, TransientError)
         assert "too many clients" in str(error)
-    take_in(open_catalog(lake.settings), feed, 1)
+    ingest(open_catalog(lake.settings), feed, 1)
     is_in_once(lake, feed, 2)
 
 
@@ -139,9 +139,9 @@ def test_a_wrong_password_or_database(
     ):
         with monkeypatch.context() as patched:
             patched.setenv(_URI, wrong)
-            error = refused(lake, lambda: take_in(open_catalog(lake.settings), feed, 1))
+            error = refused(lake, lambda: ingest(open_catalog(lake.settings), feed, 1))
         assert isinstance(error, ConfigurationError)
         assert named in str(error)
         assert "wrong-and-yet-secret" not in str(error)
-    take_in(catalog, feed, 1)
+    ingest(catalog, feed, 1)
     is_in_once(lake, feed, 2)

@@ -9,7 +9,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from trino.exceptions import TrinoQueryError
 
-from foss_platform.lake.commit.changes import Change, apply_change, follow_properties
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change, sync_properties
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
@@ -29,7 +29,7 @@ def grow(catalog: Catalog) -> None:
         with time_machine.travel(datetime.now(UTC) + back):
             apply_change(catalog, NAME, lambda _: Change(ROWS))
             table = load_table(catalog, NAME)
-            follow_properties(catalog, NAME, table, {"foss.test": str(number)})
+            sync_properties(catalog, NAME, table, {"foss.test": str(number)})
 
 
 @pytest.mark.parametrize("kind", [Kind.POSTGRES_FOLDER, Kind.REST_MINIO])

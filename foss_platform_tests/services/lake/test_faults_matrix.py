@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from foss_platform.ingest.bronze.commit_polls import ensure_feed_tables
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.http.clock import system_clock
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import scheduled
@@ -83,7 +83,7 @@ def without_kills(
         for tick in ticks:
             served.tick(tick)
             cause = scheduled(served.feed.name, START + timedelta(minutes=tick))
-            take_in_poll(catalog, served.feed, cause, poller.poll, {})
+            ingest_poll(catalog, served.feed, cause, poller.poll, {})
         return without_durations(home)
 
 

@@ -10,7 +10,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import ConfigurationError
-from foss_platform.ingest.bronze.poll_once import take_in_poll
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import Cause, scheduled
 from foss_platform.ingest.poll.poll import Poll
@@ -65,8 +65,8 @@ def test_polls_are_committed_exactly_once(lake: Lake, catalog: Catalog, feed: Fe
     for tick in range(3):
         cause = scheduled(feed.name, live_poll(feed, tick, "[]").log["polled_at"].replace(microsecond=0))
         body = f"[{record('A', str(tick))},{record('B')},null]"
-        first = take_in_poll(catalog, feed, cause, polled(feed, tick, body), {})
-        again = take_in_poll(open_catalog(lake.settings), feed, cause, polled(feed, tick, body), {})
+        first = ingest_poll(catalog, feed, cause, polled(feed, tick, body), {})
+        again = ingest_poll(open_catalog(lake.settings), feed, cause, polled(feed, tick, body), {})
         assert first.written is not None
         assert again.written is None
     rows = ask(lake.settings, catalog, f"select count(*) n, count(distinct _batch_id) b from {feed.bronze}")

@@ -94,7 +94,7 @@ def put(catalog: Catalog, name: TableName, number: int) -> Table:
 def maintenance(catalog: Catalog, *, dry_run: bool = False) -> TableMaintenance:
     """Maintain the table an hour later, because a state is retained for the full hours that have passed."""
     now = datetime.now(UTC) + timedelta(hours=1)
-    return maintain(catalog, NAME, now, trigger="command", spare=timedelta(), dry_run=dry_run)
+    return maintain(catalog, NAME, now, trigger="command", older_than=timedelta(), dry_run=dry_run)
 
 
 def stored(lake: Lake, table: Table | None = None) -> set[str]:

@@ -12,11 +12,11 @@ from pyiceberg.catalog import Catalog
 from typer.testing import CliRunner
 
 from foss_platform.cli.main import app
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import read_recording
 from foss_platform.lake.move.copy import Phase
-from foss_platform.lake.move.plan import Standing, plan_move
+from foss_platform.lake.move.plan import MoveStatus, plan_move
 from foss_platform.lake.move.target import open_target, read_target
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.settings import Settings
@@ -34,7 +34,7 @@ from foss_platform_tests.pipeline.move.moving_lake import (
     tree,
     written,
 )
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, Pipeline, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import EXCERPT, Pipeline, made_up_polls
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
 from foss_platform_tests.services.servers.minio import Minio
 from foss_platform_tests.services.servers.postgres import Postgres
@@ -116,7 +116,7 @@ def test_the_excerpt_is_moved_and_polling_continues(
     polls = list(read_recording(EXCERPT))
     first = polls[:-6]
     for start in range(0, len(first), 400):
-        here.take_in(first[start : start + 400])
+        here.ingest(first[start : start + 400])
     here.build()
     files = tree(parsed_settings.home)
     said = move(foss, [*command, "--yes"], there)
@@ -143,7 +143,7 @@ def test_a_killed_move_is_resumed(
 ) -> None:
     here = Pipeline(settings, feed)
     for poll in made_up_polls(3, 4):
-        here.take_in([poll])
+        here.ingest([poll])
     before, files = everything(here.catalog), tree(settings.home)
     told = ANSWERED if kind is Kind.REST_MINIO else TOLD
     first, second = list_tables(here.catalog)[:2]
@@ -154,7 +154,7 @@ def test_a_killed_move_is_resumed(
     said = move(foss, [*command, "--yes"], there)
     assert everything(target.catalog()) == before
     assert tree(settings.home) == files
-    assert {found.standing for found in plan_move(here.catalog, target.catalog()).tables} == {Standing.COMPLETE}
+    assert {found.status for found in plan_move(here.catalog, target.catalog()).tables} == {MoveStatus.COMPLETE}
     for name in list_tables(here.catalog):
         assert str(name) in said
         assert len(load_table(target.catalog(), name).snapshots()) <= 1
@@ -163,9 +163,9 @@ def test_a_killed_move_is_resumed(
 def test_a_dry_run_writes_nothing(
     small: Catalog, settings: Settings, there: Lake, target: Target, command: list[str], foss: CliRunner
 ) -> None:
-    files, standing = tree(settings.home), objects(there)
+    files, copies = tree(settings.home), objects(there)
     assert "nothing was written" in move(foss, [*command, "--dry-run"], there)
-    assert objects(there) == standing
+    assert objects(there) == copies
     assert tree(settings.home) == files
     destination = open_target(read_target(target.file, {}), create=False)
     assert destination is None or destination.list_namespaces() == []
@@ -178,7 +178,7 @@ def test_an_unavailable_store_is_one_clear_error_without_secrets(
     there.store_server.stop()
     result = foss.invoke(app, [*command, "--yes"])
     there.store_server.start()
-    assert isinstance(result.exception, PassingError)
+    assert isinstance(result.exception, TransientError)
     said = f"{result.output} {result.exception} {result.exception!r}"
     assert not any(secret in said for secret in there.secrets)
     moving.put(small, 50)

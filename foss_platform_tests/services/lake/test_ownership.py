@@ -16,7 +16,7 @@ from foss_platform.lake.adopt.adopt import adopt, plan_adoption
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.maintain import maintain
 from foss_platform.lake.ownership.mark import ForeignLakeError
-from foss_platform.lake.ownership.owner import standing_of
+from foss_platform.lake.ownership.owner import ownership_of
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform_tests.pipeline.ownership.copies import THINGS, add, fill, ids
@@ -75,7 +75,7 @@ def rows(catalog: Catalog) -> list[int]:
 def clean_up(catalog: Catalog) -> None:
     for name in list_tables(catalog):
         for _ in range(2):
-            maintain(catalog, name, datetime.now(UTC) + timedelta(days=3), trigger="command", spare=timedelta())
+            maintain(catalog, name, datetime.now(UTC) + timedelta(days=3), trigger="command", older_than=timedelta())
 
 
 def test_the_second_can_only_read_until_it_has_files_of_its_own(
@@ -101,7 +101,7 @@ def test_the_second_can_only_read_until_it_has_files_of_its_own(
     adopt(second, plan_adoption(second))
     assert rows(second) == wanted
     assert load_table(second, THINGS).location().startswith(f"{lake.warehouse}-second/")
-    assert standing_of(open_catalog(lake.settings)).is_own
+    assert ownership_of(open_catalog(lake.settings)).is_own
     add(second, 70)
     for catalog in (first, second):
         clean_up(catalog)
@@ -118,7 +118,7 @@ def test_when_the_first_is_gone_the_second_takes_over(
         postgres.drop_database(database_of(lake))
     set_environment(monkeypatch, copy)
     catalog = open_catalog(lake.settings)
-    assert standing_of(catalog).is_gone
+    assert ownership_of(catalog).is_gone
     plan = plan_adoption(catalog)
     assert plan.takes_over
     adopt(catalog, plan)
@@ -130,14 +130,14 @@ def test_when_the_first_is_gone_the_second_takes_over(
 def test_a_role_that_may_do_nothing_else_reads_the_identity(lake: Lake, copy: dict[str, str]) -> None:
     catalog = open_catalog(lake.settings)
     require_own(catalog)
-    found = standing_of(catalog)
+    found = ownership_of(catalog)
     assert (found.is_own, found.is_marked) == (True, True)
     assert found.identity is not None
     assert not any(secret in f"{found.identity!r}" for secret in lake.secrets)
 
 
 def test_of_two_that_mark_a_warehouse_at_once_one_succeeds(lake: Lake, copy: dict[str, str]) -> None:
-    place = standing_of(open_catalog(lake.settings)).warehouse
+    place = ownership_of(open_catalog(lake.settings)).warehouse
     assert place is not None
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda number: place.create("foss-test.json", str(number).encode()), range(8)))

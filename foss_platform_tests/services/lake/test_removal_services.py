@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import PassingError
-from foss_platform.lake.commit.changes import Change, apply_change
+from foss_platform.errors import TransientError
+from foss_platform.lake.commit.commit_with_retry import Change, apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import table_files as storage_module
 from foss_platform.lake.files.table_files import Storage, StoredFile
@@ -42,7 +42,7 @@ def _never_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Storage, "delete", delete)
 
 
-def litter(catalog: Catalog, count: int) -> set[str]:
+def create_unreferenced_files(catalog: Catalog, count: int) -> set[str]:
     """Write unreferenced objects whose names contain special characters of URLs and XML."""
     storage = Storage(load_table(catalog, NAME))
     names = [f"data/{number}/å & <+%20> '{number}'.parquet" for number in range(count)]
@@ -57,9 +57,9 @@ def objects(lake: Lake, store: Minio) -> set[str]:
 
 def test_all_unreferenced_objects_and_no_others(lake: Lake, store: Minio, catalog: Catalog) -> None:
     before = objects(lake, store)
-    loose = litter(catalog, BATCH + 20)
+    loose = create_unreferenced_files(catalog, BATCH + 20)
     told: list[StoredFile] = []
-    removal = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), spare=timedelta())
+    removal = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), older_than=timedelta())
     assert {file.path for file in removal.files} == loose
     remove(catalog, NAME, removal, told.append)
     assert told == removal.files
@@ -72,7 +72,7 @@ def test_the_store_is_frozen_between_two_requests(
 ) -> None:
     monkeypatch.setattr(storage_module, "BATCH", 5)
     monkeypatch.setattr(storage_module, "FEW", 0)
-    loose = litter(catalog, 12)
+    loose = create_unreferenced_files(catalog, 12)
     gone: list[str] = []
 
     def freeze(file: StoredFile) -> None:
@@ -80,14 +80,14 @@ def test_the_store_is_frozen_between_two_requests(
         if len(gone) == 5:
             store.freeze()
 
-    removal = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), spare=timedelta())
+    removal = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), older_than=timedelta())
     error = refused(lake, lambda: remove(catalog, NAME, removal, freeze))
-    assert isinstance(error, PassingError)
+    assert isinstance(error, TransientError)
     assert "warehouse" in str(error)
-    store.revive()
+    store.ensure_running()
     # the frozen store may have accepted the next request, and executes it now
     assert loose & objects(lake, store) <= loose - set(gone)
-    again = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), spare=timedelta())
+    again = plan_removal(catalog, NAME, TablePolicy(), datetime.now(UTC), older_than=timedelta())
     remove(catalog, NAME, again, lambda _: None)
     assert not loose & objects(lake, store)
     assert load_table(catalog, NAME).scan().to_arrow().num_rows == 1

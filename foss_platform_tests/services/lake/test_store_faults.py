@@ -10,7 +10,7 @@ import pytest
 import tenacity
 from pyiceberg.catalog import Catalog
 
-from foss_platform.errors import ConfigurationError, LastingError, PassingError
+from foss_platform.errors import ConfigurationError, PermanentError, TransientError
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import ask
@@ -18,7 +18,7 @@ from foss_platform.settings import load_settings
 from foss_platform_tests.faults.injection.polling import BRONZE, POLLS
 from foss_platform_tests.faults.injection.trial import server
 from foss_platform_tests.faults.test_disk_full import leave
-from foss_platform_tests.services.lake.polling import BOUND_SECONDS, in_mid_append, is_in_once, refused, take_in
+from foss_platform_tests.services.lake.polling import BOUND_SECONDS, in_mid_append, ingest, is_in_once, refused
 from foss_platform_tests.services.lakes import Kind, Lake, made_lake, set_environment
 from foss_platform_tests.services.servers.minio import Minio
 from foss_platform_tests.services.servers.postgres import Postgres
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.parametrize("kind", _KINDS, indirect=True)
 @pytest.fixture
 def catalog(lake: Lake, feed: Feed) -> Catalog:
     catalog = open_catalog(lake.settings)
-    take_in(catalog, feed, 0)
+    ingest(catalog, feed, 0)
     return catalog
 
 
@@ -49,20 +49,20 @@ def test_unavailable_during_an_append(
     table: str,
 ) -> None:
     in_mid_append(monkeypatch, table, lambda: away(store))
-    assert isinstance(refused(lake, lambda: take_in(catalog, feed, 1)), PassingError)
-    store.revive()
-    take_in(catalog, feed, 1)
+    assert isinstance(refused(lake, lambda: ingest(catalog, feed, 1)), TransientError)
+    store.ensure_running()
+    ingest(catalog, feed, 1)
     is_in_once(lake, feed, 2)
 
 
 def until_in(catalog: Catalog, feed: Feed, tick: int) -> None:
     """Poll a tick, and retry after transient errors."""
     tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(PassingError),
+        retry=tenacity.retry_if_exception_type(TransientError),
         stop=tenacity.stop_after_delay(2 * BOUND_SECONDS),
         wait=tenacity.wait_fixed(0.1),
         reraise=True,
-    )(take_in, catalog, feed, tick)
+    )(ingest, catalog, feed, tick)
 
 
 def append(environment: dict[str, str], feed: Feed, ticks: int, connection: Connection) -> None:
@@ -99,25 +99,25 @@ def test_killed_and_restarted_while_another_process_appends(lake: Lake, store: M
 def test_no_bucket(lake: Lake, store: Minio, catalog: Catalog, feed: Feed) -> None:
     bucket = store.folder / "data" / lake.warehouse.split("/")[2]
     elsewhere = bucket.rename(store.folder / "elsewhere")
-    error = refused(lake, lambda: take_in(catalog, feed, 1))
+    error = refused(lake, lambda: ingest(catalog, feed, 1))
     if lake.kind is Kind.POSTGRES_MINIO:
-        assert isinstance(error, LastingError)
+        assert isinstance(error, PermanentError)
         assert bucket.name in str(error)
     else:
         # this REST server searches for the metadata longer than the client waits
-        assert isinstance(error, PassingError)
+        assert isinstance(error, TransientError)
     elsewhere.rename(bucket)
-    take_in(catalog, feed, 1)
+    ingest(catalog, feed, 1)
     is_in_once(lake, feed, 2)
 
 
 def test_no_bucket_for_a_new_lake(lake: Lake, store: Minio, feed: Feed) -> None:
     store.files.rmdir(lake.warehouse.split("/")[2])
-    error = refused(lake, lambda: take_in(open_catalog(lake.settings), feed, 0))
+    error = refused(lake, lambda: ingest(open_catalog(lake.settings), feed, 0))
     assert isinstance(error, ConfigurationError)
     assert "bucket" in str(error)
     store.files.mkdir(lake.warehouse.split("/")[2])
-    take_in(open_catalog(lake.settings), feed, 0)
+    ingest(open_catalog(lake.settings), feed, 0)
     is_in_once(lake, feed, 1)
 
 
@@ -126,14 +126,14 @@ def test_a_wrong_key(lake: Lake, catalog: Catalog, feed: Feed, monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setenv(f"PYICEBERG_CATALOG__LAKE__S3__{wrong}", "wrong-and-yet-secret")
         for act in (
-            lambda: take_in(open_catalog(lake.settings), feed, 1),
+            lambda: ingest(open_catalog(lake.settings), feed, 1),
             lambda: ask(lake.settings, open_catalog(lake.settings), _COUNT),
         ):
             error = refused(lake, act)
             assert isinstance(error, ConfigurationError)
             assert f"refuses the access key for bucket {lake.warehouse.split('/')[2]}" in str(error)
             assert "wrong-and-yet-secret" not in str(error)
-    take_in(catalog, feed, 1)
+    ingest(catalog, feed, 1)
     is_in_once(lake, feed, 2)
 
 
@@ -171,13 +171,13 @@ def test_the_disk_is_full(
     with running(MinioOnDisk(small_disk)) as minio, made_lake(kind, tmp_path / "home", postgres, minio) as lake:
         set_environment(monkeypatch, lake.environment)
         catalog, failed = open_catalog(lake.settings), 0
-        take_in(catalog, feed, 0)
+        ingest(catalog, feed, 0)
         # each value leaves room for some more writes of a poll
         for tick, pages in enumerate((0, 30, 60, 90), start=1):
             filler = leave(small_disk, pages)
             try:
-                take_in(catalog, feed, tick)
-            except PassingError as error:
+                ingest(catalog, feed, tick)
+            except TransientError as error:
                 assert "space" in str(error)
                 failed += 1
             filler.unlink()

@@ -149,14 +149,14 @@ class Server(ABC):
         """Freeze all processes. The server accepts connections but never answers."""
         freeze_all(self._family())
 
-    def thaw(self) -> None:
+    def resume(self) -> None:
         """Resume a frozen server."""
         signal_all(self._family(), signal.SIGCONT)
 
-    def revive(self) -> None:
+    def ensure_running(self) -> None:
         """Make the server answer again, regardless of its state."""
         if self.is_running:
-            self.thaw()
+            self.resume()
             self.wait_until_ready()
         else:
             self.start()

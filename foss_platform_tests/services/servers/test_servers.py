@@ -31,7 +31,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     if request.param != "rest-catalog":
         found: Server = request.getfixturevalue(request.param)
         yield found
-        found.revive()
+        found.ensure_running()
         return
     postgres, minio = request.getfixturevalue("postgres"), request.getfixturevalue("minio")
     with made_lake(Kind.REST_MINIO, tmp_path, postgres, minio) as lake:
@@ -63,7 +63,7 @@ def test_a_frozen_server_accepts_connections_and_never_answers(server: Server) -
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         with pytest.raises(TimeoutError):
             connection.recv(1)
-    server.thaw()
+    server.resume()
     server.wait_until_ready()
 
 

@@ -117,7 +117,7 @@ def test_the_store_is_unavailable(lake: Lake, validate: Validate, away: Callable
     assert "S3__ENDPOINT" in results["store_takes_objects"]["remedy"]
     assert {results[name]["detail"] for name in NEEDS_LAKE} == {"because store_takes_objects failed"}
     assert results["catalog_supported"]["status"] == results["engine_starts"]["status"] == "passed"
-    lake.store_server.revive()
+    lake.store_server.ensure_running()
     assert left(lake) == before
     assert validate()[0] == 0
 
@@ -133,7 +133,7 @@ def test_the_catalog_is_unavailable(lake: Lake, validate: Validate, away: Callab
     assert "up" in results["catalog_answers"]["remedy"]
     assert {results[name]["detail"] for name in NEEDS_LAKE} == {"because catalog_answers failed"}
     assert results["store_takes_objects"]["status"] == "passed"
-    lake.catalog_server.revive()
+    lake.catalog_server.ensure_running()
     assert left(lake) == before
 
 
@@ -192,7 +192,7 @@ def test_a_server_fails_during_the_checks(lake: Lake, taken: str) -> None:
     assert rest["lake_drops"].status is Status.FAILED
     assert rest["engine_reads_lake"].status is (Status.FAILED if taken == "store_server" else Status.PASSED)
     assert all(result.seconds < LIMITS[result.name] + 1 for result in rest.values())
-    server.revive()
+    server.ensure_running()
     # the objects that could not be deleted are deleted now, as the next validation does with old ones
     trial.probe.close()
     assert left(lake) == before
@@ -222,7 +222,7 @@ def test_dagster_on_postgres(
 
     postgres.freeze()
     storage, daemon = run_checks(new_trial(lake.settings), checks)
-    postgres.revive()
+    postgres.ensure_running()
     assert (storage.status, daemon.status) == (Status.FAILED, Status.SKIPPED)
     assert storage.seconds < CHECK_SECONDS + 1
     assert postgres.dagster_password not in str(storage)

@@ -21,7 +21,14 @@ from foss_platform.transform.project.parsed import prepare_project
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.runner import build
 from foss_platform.transform.trino.run import TrinoRun
-from foss_platform_tests.pipeline.transform.test_law import NODES, SILVER, Pipeline, compare, expected, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import (
+    NODES,
+    SILVER,
+    Pipeline,
+    compare,
+    expected,
+    made_up_polls,
+)
 from foss_platform_tests.services.lake.polling import BOUND_SECONDS
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import content
@@ -37,7 +44,7 @@ _WAIT_SECONDS = 120.0
 _VERBS = {True: "create or replace table", False: "merge into"}
 
 
-class Standing(Pipeline):
+class TrinoPipeline(Pipeline):
     """A lake that Trino has built once. `more` adds polls that the build does not contain."""
 
     def __init__(self, stand: TrinoOnLake) -> None:
@@ -54,7 +61,7 @@ class Standing(Pipeline):
         new = self._polls[len(self.seen) :][:count]
         assert new, "there are no more polls"
         self.seen += new
-        self.take_in(new)
+        self.ingest(new)
 
     def results(self, *, full_refresh: bool = False) -> list[NodeResult]:
         """Build, and return the results of the nodes."""
@@ -89,7 +96,7 @@ class Standing(Pipeline):
     def failed_by(
         self,
         fault: Callable[[], None],
-        is_there: Callable[["Standing", str], bool],
+        is_there: Callable[["TrinoPipeline", str], bool],
         *,
         full_refresh: bool,
         seconds: float = BOUND_SECONDS,
@@ -159,18 +166,18 @@ def when_the_run_has_begun(act: Callable[[], object]) -> Iterator[None]:
         yield
 
 
-def is_running(standing: Standing, verb: str) -> bool:
+def is_running(trino_pipeline: TrinoPipeline, verb: str) -> bool:
     """Return whether Trino executes the statement that writes silver's rows."""
-    found = standing.stand.access.rows(
+    found = trino_pipeline.stand.access.rows(
         "select count(*) from system.runtime.queries where source like 'dbt-trino%' "
         f"and state = 'RUNNING' and query like '%{verb}%parking_readings%'"
     )
     return found != [[0]]
 
 
-def is_committing(standing: Standing, verb: str) -> bool:
+def is_committing(trino_pipeline: TrinoPipeline, verb: str) -> bool:
     """Return whether Trino has written all files and sent the commit to the catalog."""
-    return standing.waiting() > 0 and is_running(standing, verb)
+    return trino_pipeline.waiting() > 0 and is_running(trino_pipeline, verb)
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from foss_platform.cli.shared.pages import find_feed
-from foss_platform.cli.shared.recorded import take_in
+from foss_platform.cli.shared.recorded import ingest
 from foss_platform.engine import Engine
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.query.query import ask
@@ -19,7 +19,7 @@ from foss_platform_tests.analytics.analysis import compiled
 from foss_platform_tests.analytics.month import make_month
 from foss_platform_tests.analytics.questions import QUESTIONS, query
 from foss_platform_tests.conftest import REAL_RECORDING
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, NODES
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import EXCERPT, NODES
 from foss_platform_tests.repository import PROJECT_ROOT
 from foss_platform_tests.services.servers.programs import postgres_programs
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
@@ -49,7 +49,7 @@ def compare(settings: Settings, text: str, at: datetime | None = None) -> None:
 
 def take_in_excerpt(settings: Settings) -> None:
     prepare_project(settings)
-    take_in(settings, find_feed("stavanger_parking"), EXCERPT)
+    ingest(settings, find_feed("stavanger_parking"), EXCERPT)
     assert [result for result in build(settings, NODES) if result.status.is_failure] == []
 
 

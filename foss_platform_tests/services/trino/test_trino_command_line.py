@@ -12,7 +12,7 @@ from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import read_recording
 from foss_platform.settings import load_settings
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, Pipeline
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import EXCERPT, Pipeline
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 
 LATEST = (
@@ -24,7 +24,7 @@ LATEST = (
 def foss(trino: TrinoOnLake, feed: Feed, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Foss:
     monkeypatch.setenv("FOSS_ENGINE", "trino")
     settings = load_settings()
-    Pipeline(settings, feed).take_in(list(read_recording(EXCERPT))[:20])
+    Pipeline(settings, feed).ingest(list(read_recording(EXCERPT))[:20])
     return foss_in(settings.home, monkeypatch, capfd)
 
 

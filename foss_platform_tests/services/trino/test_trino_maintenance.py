@@ -9,7 +9,7 @@ from pyiceberg.table import Table
 from foss_platform.engine import Engine
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import RecordedPoll
-from foss_platform.lake.build.commit_and_compact import Change, commit, keep_up
+from foss_platform.lake.build.commit_and_compact import Change, commit, maintain_after_commit
 from foss_platform.lake.build.rollback import plan_rollback, roll_back
 from foss_platform.lake.compare.diff import Kind, compared
 from foss_platform.lake.connect.catalog import open_catalog
@@ -28,7 +28,14 @@ from foss_platform.lake.table.positions import consumed_positions
 from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.settings import Settings, load_settings
 from foss_platform.transform.project.parsed import prepare_project
-from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import (
+    GOLD,
+    SILVER,
+    Pipeline,
+    compare,
+    expected,
+    made_up_polls,
+)
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import content
 
@@ -41,8 +48,8 @@ SORTED = """
 """
 # as in an increment: a row is added and another is changed
 STEP = """
-    merge into silver.things as standing
-    using (values bigint '{new}', bigint '{old}') as step (id) on standing.id = step.id
+    merge into silver.things as trino_pipeline
+    using (values bigint '{new}', bigint '{old}') as step (id) on trino_pipeline.id = step.id
     when matched then update set at = current_timestamp
     when not matched then insert (id, at) values (step.id, current_timestamp)
 """
@@ -58,7 +65,7 @@ def is_whole(catalog: Catalog, name: TableName) -> None:
 
 
 def maintenance(catalog: Catalog, name: TableName) -> Table:
-    maintain(catalog, name, datetime.now(UTC), trigger="command", spare=timedelta())
+    maintain(catalog, name, datetime.now(UTC), trigger="command", older_than=timedelta())
     table = load_table(catalog, name)
     assert not has_delete_files(table)
     return table
@@ -76,7 +83,7 @@ class Turns:
         self.polls: list[RecordedPoll] = []
 
     def step(self, engine: Engine, polls: list[RecordedPoll]) -> None:
-        self.pipeline.take_in(polls)
+        self.pipeline.ingest(polls)
         self.polls += polls
         self.pipeline.settings = self.engines[engine]
         self.pipeline.build()
@@ -167,7 +174,7 @@ def test_many_increments_of_trino_stay_within_the_limits(trino: TrinoOnLake) -> 
     rows, most = {}, 0
     for number in range(6, 50):
         ask_trino(STEP.format(new=number, old=number - 1))
-        keep_up(catalog, NAME, load_table(catalog, NAME))
+        maintain_after_commit(catalog, NAME, load_table(catalog, NAME))
         table = load_table(catalog, NAME)
         most = max(most, len(table.metadata.snapshots))
         rows[number] = max(point.committed_at for point in live_points(table))

@@ -14,7 +14,13 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import ensure_table
 from foss_platform.settings import load_settings
 from foss_platform_tests.pipeline.cli.command_line import foss_in
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, GOLD, SILVER, Pipeline, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import (
+    EXCERPT,
+    GOLD,
+    SILVER,
+    Pipeline,
+    made_up_polls,
+)
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 
 
@@ -39,7 +45,7 @@ def compare_engines(
 def test_excerpt_with_rare_cases(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline.take_in([*read_recording(EXCERPT), *made_up_polls(5, 200)])
+    pipeline.ingest([*read_recording(EXCERPT), *made_up_polls(5, 200)])
     said = compare_engines(pipeline, monkeypatch, capfd)
     assert all(" the same " in line for line in said.values()), "\n".join(said.values())
 
@@ -47,7 +53,7 @@ def test_excerpt_with_rare_cases(
 def test_33_days_of_real_polls(
     pipeline: Pipeline, real_recording: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline.take_in(list(read_recording(real_recording)))
+    pipeline.ingest(list(read_recording(real_recording)))
     said = compare_engines(pipeline, monkeypatch, capfd)
     assert all(" the same " in line for line in said.values()), "\n".join(said.values())
     assert " 96,840 rows " in said[SILVER]

@@ -20,8 +20,8 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.trino import run as trino_run
 from foss_platform.transform.trino.built_table import BuiltTable, finish_table
-from foss_platform_tests.pipeline.transform.test_law import SILVER
-from foss_platform_tests.services.trino.building import Standing, when_the_run_has_begun
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import SILVER
+from foss_platform_tests.services.trino.building import TrinoPipeline, when_the_run_has_begun
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 
 GOLD = "gold.parking_feed_health"
@@ -29,24 +29,24 @@ _READINGS = TableName("silver", "parking_readings")
 
 
 @pytest.fixture
-def standing(trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> Standing:
+def trino_pipeline(trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> TrinoPipeline:
     """A lake after a full and an incremental build, with new polls that no build has read."""
     monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
-    made = Standing(trino)
+    made = TrinoPipeline(trino)
     made.more()
     made.heal()
     made.more()
     return made
 
 
-def back(standing: Standing, moment: datetime) -> None:
+def back(trino_pipeline: TrinoPipeline, moment: datetime) -> None:
     """Roll silver back, as `foss rollback` does."""
-    roll_back(standing.catalog, plan_rollback(standing.catalog, _READINGS, moment))
+    roll_back(trino_pipeline.catalog, plan_rollback(trino_pipeline.catalog, _READINGS, moment))
 
 
-def before_the_step(standing: Standing) -> datetime:
+def before_the_step(trino_pipeline: TrinoPipeline) -> datetime:
     """Return a moment before silver's last commit."""
-    states = standing.catalog.load_table(SILVER).snapshots()
+    states = trino_pipeline.catalog.load_table(SILVER).snapshots()
     return datetime.fromtimestamp(states[-1].timestamp_ms / 1000 - 0.001, UTC)
 
 
@@ -69,59 +69,59 @@ def when_built(name: str, act: Callable[[], object], *, before_note: bool) -> It
 def failures(results: list[NodeResult]) -> dict[str, str]:
     """Return the error messages by table, after checking that each error is transient."""
     found = [result for result in results if result.status is NodeStatus.ERROR]
-    assert not any(result.is_lasting for result in found)
+    assert not any(result.is_permanent for result in found)
     return {result.unique_id.rpartition(".")[2]: result.message for result in found}
 
 
-def test_a_rollback_before_an_increment_is_not_recorded_as_read(standing: Standing) -> None:
-    moment, noted = before_the_step(standing), standing.read_to(GOLD)
-    with when_the_run_has_begun(lambda: back(standing, moment)):
-        found = failures(standing.results())
+def test_a_rollback_before_an_increment_is_not_recorded_as_read(trino_pipeline: TrinoPipeline) -> None:
+    moment, noted = before_the_step(trino_pipeline), trino_pipeline.read_to(GOLD)
+    with when_the_run_has_begun(lambda: back(trino_pipeline, moment)):
+        found = failures(trino_pipeline.results())
     assert found.keys() == {"parking_readings", "parking_feed_health"}
     assert found["parking_readings"].startswith("silver.parking_readings changed while this run was building it")
-    assert standing.read_to(GOLD) == noted
-    standing.heal()
+    assert trino_pipeline.read_to(GOLD) == noted
+    trino_pipeline.heal()
 
 
-def test_a_rollback_after_an_increment_is_not_recorded_as_read(standing: Standing) -> None:
-    moment, noted = before_the_step(standing), standing.read_to(GOLD)
-    with when_built(SILVER, lambda: back(standing, moment), before_note=True):
-        found = failures(standing.results())
+def test_a_rollback_after_an_increment_is_not_recorded_as_read(trino_pipeline: TrinoPipeline) -> None:
+    moment, noted = before_the_step(trino_pipeline), trino_pipeline.read_to(GOLD)
+    with when_built(SILVER, lambda: back(trino_pipeline, moment), before_note=True):
+        found = failures(trino_pipeline.results())
     assert found.keys() == {"parking_readings", "parking_feed_health"}
-    assert standing.read_to(GOLD) == noted
-    standing.heal()
+    assert trino_pipeline.read_to(GOLD) == noted
+    trino_pipeline.heal()
 
 
-def test_a_late_commit_between_an_increment_and_its_position(standing: Standing) -> None:
+def test_a_late_commit_between_an_increment_and_its_position(trino_pipeline: TrinoPipeline) -> None:
     """A server frozen during a rebuild commits late, with fewer rows than the repairing run."""
-    older = standing.catalog.load_table(SILVER)
-    noted = standing.read_to()
+    older = trino_pipeline.catalog.load_table(SILVER)
+    noted = trino_pipeline.read_to()
     keys, values = (", ".join(f"'{word}'" for word in words) for words in (noted, noted.values()))
 
     def late() -> None:
-        standing.stand.access.rows(
+        trino_pipeline.stand.access.rows(
             f"create or replace table {SILVER} with (format_version = 2, extra_properties = map(array[{keys}], "
             f"array[{values}])) as select * from {SILVER} for version as of {older.metadata.current_snapshot_id}"
         )
 
     with when_built(SILVER, late, before_note=True):
-        found = failures(standing.results())
+        found = failures(trino_pipeline.results())
     assert "parking_readings" in found
-    assert standing.read_to() == noted
-    standing.heal()
+    assert trino_pipeline.read_to() == noted
+    trino_pipeline.heal()
 
 
-def test_a_rebuild_from_changed_sources_records_no_position(standing: Standing) -> None:
-    moment = before_the_step(standing)
-    with when_built(SILVER, lambda: back(standing, moment), before_note=False):
-        found = failures(standing.results(full_refresh=True))
+def test_a_rebuild_from_changed_sources_records_no_position(trino_pipeline: TrinoPipeline) -> None:
+    moment = before_the_step(trino_pipeline)
+    with when_built(SILVER, lambda: back(trino_pipeline, moment), before_note=False):
+        found = failures(trino_pipeline.results(full_refresh=True))
     assert found.keys() == {"parking_feed_health"}
     assert "silver.parking_readings changed while this run was building gold.parking_feed_health" in found.popitem()[1]
-    assert standing.read_to(GOLD) == {}
-    standing.heal()
+    assert trino_pipeline.read_to(GOLD) == {}
+    trino_pipeline.heal()
 
 
-def test_maintenance_in_between_is_not_a_change(standing: Standing) -> None:
-    with when_built(SILVER, lambda: compact(standing.catalog, _READINGS, everything=True), before_note=True):
-        assert failures(standing.results()) == {}
-    standing.heal()
+def test_maintenance_in_between_is_not_a_change(trino_pipeline: TrinoPipeline) -> None:
+    with when_built(SILVER, lambda: compact(trino_pipeline.catalog, _READINGS, everything=True), before_note=True):
+        assert failures(trino_pipeline.results()) == {}
+    trino_pipeline.heal()

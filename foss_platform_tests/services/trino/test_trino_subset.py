@@ -9,7 +9,7 @@ from foss_platform.transform.results import NodeStatus
 from foss_platform.transform.runner import build
 from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT, project_with
 from foss_platform_tests.pipeline.transform.test_dbt_subset import EPHEMERAL
-from foss_platform_tests.services.trino.building import Standing
+from foss_platform_tests.services.trino.building import TrinoPipeline
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import read
 
@@ -26,8 +26,8 @@ def test_ephemeral_models_pass_on_what_is_new_and_a_view_is_a_table(
     trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
-    standing = Standing(trino)
-    settings = standing.settings.model_copy(update={"dbt_project": project_with(tmp_path, **_FILES)})
+    trino_pipeline = TrinoPipeline(trino)
+    settings = trino_pipeline.settings.model_copy(update={"dbt_project": project_with(tmp_path, **_FILES)})
 
     def built() -> dict[str, str]:
         results = {result.unique_id.rpartition(".")[2]: result for result in build(settings)}
@@ -36,14 +36,17 @@ def test_ephemeral_models_pass_on_what_is_new_and_a_view_is_a_table(
         return {name: result.query_id for name, result in results.items()}
 
     assert built()["seen"]
-    first = standing.catalog.load_table("gold.most_free").properties[_POSITION]
-    standing.more()
+    first = trino_pipeline.catalog.load_table("gold.most_free").properties[_POSITION]
+    trino_pipeline.more()
     built()
-    stepped = standing.catalog.load_table("gold.most_free")
+    stepped = trino_pipeline.catalog.load_table("gold.most_free")
     assert stepped.properties[_POSITION] != first
-    assert stepped.properties[_POSITION] == standing.catalog.load_table("silver.parking_readings").properties[_POSITION]
+    assert (
+        stepped.properties[_POSITION]
+        == trino_pipeline.catalog.load_table("silver.parking_readings").properties[_POSITION]
+    )
     rows = read(settings, "gold.most_free")
-    assert not standing.catalog.table_exists("gold.kept")
+    assert not trino_pipeline.catalog.table_exists("gold.kept")
     assert len(read(settings, "gold.seen")) == len(rows) > 0
     list(build(settings, full_refresh=True))
     assert read(settings, "gold.most_free") == rows

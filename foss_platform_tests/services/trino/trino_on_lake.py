@@ -93,7 +93,7 @@ class TrinoOnLake:
     def renew(self) -> None:
         """Make the server answer again in any state, with an empty lake without views."""
         for server in (self.server, *self.workers):
-            server.revive()
+            server.ensure_running()
         self.run_on_postgres(
             "delete from iceberg_tables",
             "delete from iceberg_namespace_properties",

@@ -11,11 +11,11 @@ import pytest
 from trino.exceptions import TrinoQueryError
 
 from foss_platform.engine import Engine
-from foss_platform.errors import PassingError
+from foss_platform.errors import TransientError
 from foss_platform.lake.trino.connection import query_failure
 from foss_platform_tests.services.lakes import Kind
 from foss_platform_tests.services.servers.postgres import Postgres
-from foss_platform_tests.services.trino.building import Standing, is_running, until
+from foss_platform_tests.services.trino.building import TrinoPipeline, is_running, until
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake, made_trino
 
 ROWS = 2_000_000
@@ -106,7 +106,7 @@ def test_a_killed_worker_fails_only_the_query(filled: TrinoOnLake) -> None:
     try:
         assert time.monotonic() - began < BOUND_SECONDS
         told = query_failure(str(caught.value.error_name), caught.value.message)
-        assert isinstance(told, PassingError)
+        assert isinstance(told, TransientError)
         assert "lost a worker" in str(told)
         assert _lake(cluster) == before
         cluster.access.rows(_SHORT)
@@ -116,7 +116,7 @@ def test_a_killed_worker_fails_only_the_query(filled: TrinoOnLake) -> None:
         assert sorted(cluster.access.rows(_MERGED)) == hits
         assert cluster.access.rows(_COUNT)[0][:3] == _ALL
     finally:
-        victim.revive()
+        victim.ensure_running()
 
 
 def _let_go(pipe: Path) -> None:
@@ -142,25 +142,25 @@ def _nothing_to_read(files: Iterable[Path]) -> Iterator[None]:
 def test_a_worker_killed_while_a_model_is_built(cluster: TrinoOnLake, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.set_environment(monkeypatch)
     monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
-    standing = Standing(cluster)
+    trino_pipeline = TrinoPipeline(cluster)
     # a file each, so that several servers wait, and none can finish before a worker is gone
     for _ in range(6):
-        standing.more()
-    before = standing.at()
+        trino_pipeline.more()
+    before = trino_pipeline.at()
     victim = cluster.workers[1]
-    bronze = standing.catalog.load_table("bronze.stavanger_parking")
+    bronze = trino_pipeline.catalog.load_table("bronze.stavanger_parking")
     files = [Path(task.file.file_path.removeprefix("file://")) for task in bronze.scan().plan_files()]
 
     try:
         with ExitStack() as pipes:
             pipes.enter_context(_nothing_to_read(files))
-            result = standing.failed_by(
+            result = trino_pipeline.failed_by(
                 victim.kill, is_running, full_refresh=True, seconds=BOUND_SECONDS, release=pipes.close
             )
         assert "lost a worker" in result.message
-        assert not result.is_lasting
-        assert standing.at() == before
+        assert not result.is_permanent
+        assert trino_pipeline.at() == before
         # the remaining worker is enough
-        standing.heal()
+        trino_pipeline.heal()
     finally:
-        victim.revive()
+        victim.ensure_running()

@@ -61,14 +61,14 @@ def test_each_connection_is_closed_after_its_own_time_limit() -> None:
 
 def test_connection_that_ends_in_time_is_not_closed() -> None:
     watchdog = Watchdog(_SECONDS)
-    with waiting() as late, waiting() as spared:
+    with waiting() as late, waiting() as kept:
         for _ in range(1000):
-            with watchdog.watching(spared.fileno()):
+            with watchdog.watching(kept.fileno()):
                 (thread,) = threads()
         cut_off_after(watchdog, late)
-        spared.setblocking(False)
+        kept.setblocking(False)
         with pytest.raises(BlockingIOError):
-            spared.recv(1)
+            kept.recv(1)
     thread.join(_SLACK)
     assert threads() == []
     # and the thread starts again

@@ -2,7 +2,7 @@
 
 import pytest
 
-from foss_platform.errors import ConfigurationError, FossError, LastingError, PassingError
+from foss_platform.errors import ConfigurationError, FossError, PermanentError, TransientError
 from foss_platform.settings import Settings
 from foss_platform.transform.trino_failures import failure_in
 
@@ -22,19 +22,19 @@ def query(kind: str, name: str, message: str) -> str:
     [
         (
             query("User", "COLUMN_NOT_FOUND", "line 3:5: Column 'x' cannot be resolved"),
-            LastingError,
+            PermanentError,
             "line 3:5: Column 'x'",
         ),
         (
             query(
                 "Query", "EXCEEDED_LOCAL_MEMORY_LIMIT", "Query exceeded per-node memory limit of 300MB [Allocated: 3]"
             ),
-            LastingError,
+            PermanentError,
             "Trino ran out of memory for this query: Query exceeded per-node",
         ),
         (
             query("Query", "REMOTE_HOST_GONE", "The node\n  may have crashed"),
-            PassingError,
+            TransientError,
             "lost a worker while it ran the query: The node.",
         ),
         (
@@ -44,26 +44,26 @@ def query(kind: str, name: str, message: str) -> str:
                 "org.postgresql.util.PSQLException: An I/O error occurred while sending to the backend. "
                 '[statement:"UPDATE iceberg_tables SET metadata_location = :metadata_location", arguments:{}]',
             ),
-            PassingError,
+            TransientError,
             "catalog: org.postgresql.util.PSQLException: An I/O error occurred while sending to the backend. Check",
         ),
         (
             query("Query", "GENERIC_INTERNAL_ERROR", "Error processing metadata for table silver.parking_readings"),
-            PassingError,
+            TransientError,
             "could not read from the store",
         ),
-        (query("Query", "GENERIC_INTERNAL_ERROR", "index out of bounds"), LastingError, "Trino refuses the query"),
-        (query("External", "ICEBERG_CURSOR_ERROR", "Failed to read Parquet file: s3://a/b"), PassingError, "gave up"),
-        (query("Query", "EXCEEDED_TIME_LIMIT", "limit of 2.00h"), LastingError, "took too long: limit of 2.00h."),
+        (query("Query", "GENERIC_INTERNAL_ERROR", "index out of bounds"), PermanentError, "Trino refuses the query"),
+        (query("External", "ICEBERG_CURSOR_ERROR", "Failed to read Parquet file: s3://a/b"), TransientError, "gave up"),
+        (query("Query", "EXCEEDED_TIME_LIMIT", "limit of 2.00h"), PermanentError, "took too long: limit of 2.00h."),
         (query("User", "PERMISSION_DENIED", 'Access Denied: Cannot write "gold"'), ConfigurationError, "Access Denied"),
         (
             f"Runtime Error {_MODEL}\n  {_POOL}: Max retries exceeded with url: /v1/statement (Caused by "
             'NewConnectionError("Failed to establish a new connection: [Errno 111] Connection refused"))',
-            PassingError,
+            TransientError,
             f"Trino at {_URL} does not answer. Check that it is up",
         ),
-        (f"Runtime Error\n  {_POOL}: Read timed out. (read timeout=20.0)", PassingError, "does not answer"),
-        ("Runtime Error\n  ('Connection aborted.', RemoteDisconnected('closed'))", PassingError, "does not answer"),
+        (f"Runtime Error\n  {_POOL}: Read timed out. (read timeout=20.0)", TransientError, "does not answer"),
+        ("Runtime Error\n  ('Connection aborted.', RemoteDisconnected('closed'))", TransientError, "does not answer"),
         (
             f"Runtime Error\n  {_POOL}: Max retries exceeded (Caused by SSLError(SSLCertVerificationError(1, "
             "'[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer')))",
@@ -73,11 +73,11 @@ def query(kind: str, name: str, message: str) -> str:
         (
             f"Runtime Error\n  {_POOL}: Max retries exceeded (Caused by SSLError(SSLEOFError(8, "
             "'[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol')))",
-            PassingError,
+            TransientError,
             "does not answer",
         ),
         ("Database Error\n  error 401: b'Invalid credentials'", ConfigurationError, "wrong name or password"),
-        ("Database Error\n  error 503: service unavailable", PassingError, "does not answer"),
+        ("Database Error\n  error 503: service unavailable", TransientError, "does not answer"),
     ],
 )
 def test_failure_is_reported_in_one_line(text: str, kind: type[FossError], words: str) -> None:

@@ -11,7 +11,7 @@ from pyiceberg.table.update import update_table_metadata
 from foss_platform.lake.connect.commit_order import in_order, with_times_in_order
 
 
-class SteadyTransaction(Transaction):
+class CachedTransaction(Transaction):
     """As `Transaction`, but callers must not modify the metadata that it returns. PyIceberg does not modify it."""
 
     _known: tuple[object, TableMetadata] | None = None

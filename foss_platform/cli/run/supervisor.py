@@ -1,12 +1,12 @@
 """Keeps Dagster's three processes running on one machine for as long as the caller runs. See `foss dev`.
 
-    python -m foss_platform.cli.run.keeper PORT
+    python -m foss_platform.cli.run.supervisor PORT
 
 Its standard input is a pipe whose other end belongs to the caller. However the caller ends, the pipe is closed, and the
-keeper ends everything. A killed process is started again, because the two others need it. `dagster dev` is not enough:
+supervisor ends everything. A killed process is started again, because the two others need it. `dagster dev` is not enough:
 it ends with the daemon, continues without its code server, and outlives its caller.
 
-The keeper leads a process group that contains all the processes it starts. It imports nothing of the platform, to use
+The supervisor leads a process group that contains all the processes it starts. It imports nothing of the platform, to use
 little memory.
 """
 
@@ -55,7 +55,7 @@ class _Kept:
         return True
 
 
-class Keeper:
+class Supervisor:
     """Starts the code server, the webserver and the daemon, in this order, and watches them."""
 
     def __init__(self, port: int, folder: Path) -> None:
@@ -135,9 +135,9 @@ def _say(words: str) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="foss-dev-") as made:
-        keeper = Keeper(int(sys.argv[1]), Path(made))
+        supervisor = Supervisor(int(sys.argv[1]), Path(made))
         try:
-            keeper.keep()
+            supervisor.keep()
         finally:
-            keeper.end()
+            supervisor.end()
     os.killpg(0, signal.SIGKILL)

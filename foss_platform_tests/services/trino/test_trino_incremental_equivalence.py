@@ -8,7 +8,14 @@ from foss_platform.engine import Engine
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, consumed_positions
 from foss_platform.settings import Settings, load_settings
-from foss_platform_tests.pipeline.transform.test_law import GOLD, SILVER, Pipeline, compare, expected, made_up_polls
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import (
+    GOLD,
+    SILVER,
+    Pipeline,
+    compare,
+    expected,
+    made_up_polls,
+)
 from foss_platform_tests.services.trino.trino_on_lake import TrinoOnLake
 from foss_platform_tests.tables import content
 
@@ -28,7 +35,7 @@ def test_incremental_builds_equal_the_oracle(pipeline: Pipeline) -> None:
     dice, polls, taken = random.Random(1), made_up_polls(1, 30), 0
     while taken < len(polls):
         count = dice.choice([3, 12, 20])
-        pipeline.take_in(polls[taken : taken + count])
+        pipeline.ingest(polls[taken : taken + count])
         taken += count
         pipeline.build(tests=taken >= len(polls))
         compare(content(pipeline.settings, TABLES), expected(pipeline, polls[:taken]))
@@ -36,10 +43,10 @@ def test_incremental_builds_equal_the_oracle(pipeline: Pipeline) -> None:
 
 def test_an_increment_is_one_snapshot_and_a_rebuild_keeps_the_history(pipeline: Pipeline) -> None:
     polls = made_up_polls(2, 12)
-    pipeline.take_in(polls[:8])
+    pipeline.ingest(polls[:8])
     pipeline.build()
     first = history(pipeline)
-    pipeline.take_in(polls[8:])
+    pipeline.ingest(polls[8:])
     pipeline.build()
     stepped = history(pipeline)
     assert stepped[SILVER][:-1] == first[SILVER]
@@ -56,7 +63,7 @@ def test_engines_alternate_without_a_rebuild(pipeline: Pipeline) -> None:
     polls, settings = made_up_polls(3, 16), pipeline.settings
     logic: set[tuple[str | None, ...]] = set()
     for place, engine in enumerate((Engine.DUCKDB, Engine.TRINO, Engine.DUCKDB, Engine.TRINO)):
-        pipeline.take_in(polls[4 * place : 4 * place + 4])
+        pipeline.ingest(polls[4 * place : 4 * place + 4])
         pipeline.settings = on(settings, engine)
         before = {} if place == 0 else positions(pipeline)
         pipeline.build()

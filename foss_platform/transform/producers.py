@@ -10,7 +10,7 @@ from foss_platform.settings import Settings
 _OWN = "ops"
 
 
-def makers(settings: Settings, feeds: Iterable[Feed]) -> dict[TableName, str]:
+def producers(settings: Settings, feeds: Iterable[Feed]) -> dict[TableName, str]:
     """Return a description of what makes each table. Parses the dbt project if its files have changed.
 
     Raises
@@ -29,7 +29,7 @@ def makers(settings: Settings, feeds: Iterable[Feed]) -> dict[TableName, str]:
     return found
 
 
-def maker_of(name: TableName, known: Mapping[TableName, str]) -> str | None:
+def producer_of(name: TableName, known: Mapping[TableName, str]) -> str | None:
     """Return a description of what makes a table, or None if nothing makes it."""
     return "the platform itself" if name.namespace == _OWN else known.get(name)
 

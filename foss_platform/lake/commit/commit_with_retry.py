@@ -16,8 +16,8 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, Transaction
 
-from foss_platform.errors import PassingError
-from foss_platform.lake.commit.transaction import SteadyTransaction
+from foss_platform.errors import TransientError
+from foss_platform.lake.commit.cached_transaction import CachedTransaction
 from foss_platform.lake.files.data_files import (
     FULL_ROWS_PROPERTY,
     DataFiles,
@@ -82,7 +82,7 @@ def apply_change(
 
     Raises
     ------
-    PassingError
+    TransientError
         If other commits were first in every try, or the store or catalog failed. Nothing was committed then.
     """
     return _until_committed(name, lambda: _try_once(catalog, name, plan), tries or COMMIT_TRIES)
@@ -99,14 +99,14 @@ def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transactio
 
     Raises
     ------
-    PassingError
+    TransientError
         In the same cases as `apply_change`.
     """
 
     def once() -> Table:
         require_own(catalog)
         table = load_table(catalog, name)
-        with lake_failures(), expired_elsewhere(), SteadyTransaction(table) as transaction:
+        with lake_failures(), expired_elsewhere(), CachedTransaction(table) as transaction:
             change(table, transaction)
         return table
 
@@ -118,7 +118,7 @@ def lacking_properties(table: Table, wanted: Mapping[str, str]) -> dict[str, str
     return {key: value for key, value in wanted.items() if table.properties.get(key) != value}
 
 
-def follow_properties(catalog: Catalog, name: TableName, table: Table, wanted: Mapping[str, str]) -> Table:
+def sync_properties(catalog: Catalog, name: TableName, table: Table, wanted: Mapping[str, str]) -> Table:
     """Set the properties that differ from the wanted ones. Makes no commit if none differs."""
     changed = lacking_properties(table, wanted)
     if not changed:
@@ -142,7 +142,7 @@ def _until_committed(name: TableName, once: Callable[[], Table], tries: int) -> 
     try:
         return trying(once)
     except CommitFailedException as error:
-        raise PassingError(
+        raise TransientError(
             f"{name} changed during {tries} tries to commit to it. Nothing was written.",
             "Another process is writing to it. Run again after it has finished.",
         ) from error
@@ -170,7 +170,7 @@ def _try_once(catalog: Catalog, name: TableName, plan: Callable[[Table], Change 
 
 
 def _commit_files(catalog: Catalog, name: TableName, table: Table, files: DataFiles, change: Change) -> None:
-    with SteadyTransaction(table) as transaction:
+    with CachedTransaction(table) as transaction:
         if properties := {**full_rows_property(files.added, change), **change.properties}:
             transaction.set_properties(properties)
         if change.forgets:

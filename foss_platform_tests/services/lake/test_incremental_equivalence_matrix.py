@@ -8,7 +8,14 @@ import pytest
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import read_recording
 from foss_platform.transform.project.folders import target_folder
-from foss_platform_tests.pipeline.transform.test_law import EXCERPT, GOLD, SILVER, Pipeline, compare, expected
+from foss_platform_tests.pipeline.transform.test_incremental_equivalence import (
+    EXCERPT,
+    GOLD,
+    SILVER,
+    Pipeline,
+    compare,
+    expected,
+)
 from foss_platform_tests.services.lakes import Lake
 from foss_platform_tests.tables import content
 
@@ -22,9 +29,9 @@ def pipeline(parsed_project: Path, lake: Lake, feed: Feed) -> Pipeline:
 def test_incremental_builds_equal_the_oracle_and_leave_no_secret(pipeline: Pipeline, lake: Lake) -> None:
     polls = list(read_recording(EXCERPT))
     half = len(polls) // 2
-    pipeline.take_in(polls[:half])
+    pipeline.ingest(polls[:half])
     pipeline.build()
-    pipeline.take_in(polls[half:])
+    pipeline.ingest(polls[half:])
     pipeline.build(tests=True)
     compare(content(pipeline.settings, (SILVER, *GOLD)), expected(pipeline, polls))
     # including dbt's artefacts and logs, without the data files of the lake itself

@@ -1,4 +1,4 @@
-"""The law: silver and gold are pure functions of bronze and ops.polls, built incrementally or from scratch."""
+"""Incremental builds equal a full one: silver and gold are pure functions of bronze and ops.polls, built incrementally or from scratch."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from foss_platform_tests.tables import Row, content, read
 
 SILVER = "silver.parking_readings"
 GOLD = ("gold.parking_latest", "gold.parking_hourly", "gold.parking_typical_week", "gold.parking_feed_health")
-# dbt's tests take half of the time, and are not what the law is about
+# dbt's tests take half of the time, and are not what these tests are about
 NODES = [
     "lakehouse.parking_sites",
     "lakehouse.silver.parking.parking_readings",
@@ -53,7 +53,7 @@ class Pipeline:
             self.feed, self.judge, "recording", recorded.polled_at, recorded.body, recorded.http_status
         )
 
-    def take_in(self, polls: list[RecordedPoll]) -> None:
+    def ingest(self, polls: list[RecordedPoll]) -> None:
         commit_polls(self.catalog, self.feed, [self.judged(poll) for poll in polls], {})
 
     def build(self, *, full_refresh: bool = False, tests: bool = False) -> None:
@@ -157,7 +157,7 @@ def _is_same(value: Any, other: Any) -> bool:
 
 def test_the_carried_excerpt_in_one_go_equals_the_oracle(pipeline: Pipeline) -> None:
     polls = list(read_recording(EXCERPT))
-    pipeline.take_in(polls)
+    pipeline.ingest(polls)
     pipeline.build(tests=True)
     compare(content(pipeline.settings, (SILVER, *GOLD)), expected(pipeline, polls))
 
@@ -170,7 +170,7 @@ def test_shuffled_increments_equal_a_rebuild_and_the_oracle(pipeline: Pipeline, 
     pieces = [shuffled[start : start + 15] for start in range(0, len(shuffled), 15)]
     seen: list[RecordedPoll] = []
     for number, piece in enumerate(pieces):
-        pipeline.take_in(piece)
+        pipeline.ingest(piece)
         seen += piece
         pipeline.build()
         if number == 1:
@@ -183,7 +183,7 @@ def test_shuffled_increments_equal_a_rebuild_and_the_oracle(pipeline: Pipeline, 
 
 def test_one_poll_after_the_other_equals_a_rebuild(pipeline: Pipeline) -> None:
     for poll in made_up_polls(7, 6):
-        pipeline.take_in([poll])
+        pipeline.ingest([poll])
         pipeline.build()
     stepped = content(pipeline.settings, (SILVER, *GOLD))
     pipeline.build(full_refresh=True)
@@ -195,10 +195,10 @@ def test_the_real_month_equals_the_oracle(pipeline: Pipeline, real_recording: Pa
     dice = random.Random(2020)
     late = sorted(dice.sample(polls, 200), key=lambda _: dice.random())
     left_out = {id(poll) for poll in late}
-    pipeline.take_in([poll for poll in polls if id(poll) not in left_out])
+    pipeline.ingest([poll for poll in polls if id(poll) not in left_out])
     pipeline.build()
     for start in range(0, len(late), 100):
-        pipeline.take_in(late[start : start + 100])
+        pipeline.ingest(late[start : start + 100])
         pipeline.build()
     actual = content(pipeline.settings, (SILVER, *GOLD))
     assert len(actual[SILVER]) == 96_840
@@ -206,7 +206,7 @@ def test_the_real_month_equals_the_oracle(pipeline: Pipeline, real_recording: Pa
 
 
 def test_increment_without_new_polls_changes_no_row(pipeline: Pipeline) -> None:
-    pipeline.take_in(made_up_polls(5, 8))
+    pipeline.ingest(made_up_polls(5, 8))
     pipeline.build()
     before = pipeline.snapshots()
     pipeline.build()
@@ -217,9 +217,9 @@ def test_increment_without_new_polls_changes_no_row(pipeline: Pipeline) -> None:
 def test_new_polls_are_built_incrementally(pipeline: Pipeline) -> None:
     polls = made_up_polls(5, 43)
     first, second = polls[:40], polls[40:]
-    pipeline.take_in(first)
+    pipeline.ingest(first)
     pipeline.build()
-    pipeline.take_in(second)
+    pipeline.ingest(second)
     pipeline.build()
     for table in (SILVER, *GOLD):
         snapshot = pipeline.catalog.load_table(table).current_snapshot()
@@ -235,14 +235,14 @@ def test_poll_with_a_clock_set_back_removes_nothing_from_gold(pipeline: Pipeline
     """It carries the same readings, which are then ahead of it, and newer ones."""
     evening = datetime(2020, 10, 24, 22)  # noqa: DTZ001  # the feed's local time
     polls = [poll_at(1, {"Forum": (evening, "12"), "Jernbanen": (evening, "7")})]
-    pipeline.take_in(polls)
+    pipeline.ingest(polls)
     pipeline.build()
     before = read(pipeline.settings, "gold.parking_latest")
     assert len(before) == 2
     for minute in (3, 5):
         carried = poll_at(minute, {"Forum": (evening, "12"), "Jernbanen": (evening + timedelta(minutes=minute), "8")})
         polls.append(RecordedPoll(carried.polled_at - back, carried.body))
-        pipeline.take_in(polls[-1:])
+        pipeline.ingest(polls[-1:])
         pipeline.build()
     stepped = content(pipeline.settings, (SILVER, *GOLD))
     latest = {row["site"]: row for row in stepped["gold.parking_latest"]}
