@@ -3,11 +3,11 @@
     python -m foss_platform.cli.run.supervisor PORT
 
 Its standard input is a pipe whose other end belongs to the caller. However the caller ends, the pipe is closed, and the
-supervisor ends everything. A killed process is started again, because the two others need it. `dagster dev` is not enough:
-it ends with the daemon, continues without its code server, and outlives its caller.
+supervisor ends everything. A killed process is started again, because the two others need it. `dagster dev` is not
+enough: it ends with the daemon, continues without its code server, and outlives its caller.
 
-The supervisor leads a process group that contains all the processes it starts. It imports nothing of the platform, to use
-little memory.
+The supervisor leads a process group that contains all the processes it starts. It imports nothing of the platform, to
+use little memory.
 """
 
 import os

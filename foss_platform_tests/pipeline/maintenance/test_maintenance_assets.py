@@ -75,12 +75,12 @@ def test_job_compacts_deletes_and_reports(location: Location) -> None:
     assert result.success, error_of(result)
     metadata = shown(result)
     line = lines(metadata)["gold.things"]
-    assert (line["merged"], line["into"], line["problem"]) == (25, 1, "")
-    assert line["removed"] > 0
+    assert (line["compacted"], line["into"], line["problem"]) == (25, 1, "")
+    assert line["deleted"] > 0
     assert line["bytes_freed"] == metadata["bytes_freed"] > 0
     assert (metadata["bytes_reclaimable"], metadata["tables"], metadata["tables_failed"]) == (0, 2, 0)
     gone = before - files_of(location.settings)
-    assert len(gone) == line["removed"]
+    assert len(gone) == line["deleted"]
     assert read(location.settings, "gold.things") == rows
     logged = read(location.settings, "ops.maintenance_log")
     assert {(row["table"], row["action"], row["trigger"]) for row in logged} == {
@@ -114,7 +114,7 @@ def test_a_dry_run_changes_nothing(location: Location) -> None:
     assert files_of(location.settings) == before
     assert (metadata["dry_run"], metadata["bytes_freed"]) == (True, 0)
     assert metadata["bytes_reclaimable"] > 0
-    assert lines(metadata)["gold.things"]["removed"] > 0
+    assert lines(metadata)["gold.things"]["deleted"] > 0
     assert location.instance.get_latest_materialization_event(LOG) is None
 
 
@@ -127,7 +127,7 @@ def test_damaged_table_is_reported_and_the_others_are_maintained(location: Locat
     assert error_of(result).startswith("1 of 3 tables could not be maintained. gold.broken: ")
     metadata = shown(result)
     assert lines(metadata)["gold.broken"]["problem"]
-    assert lines(metadata)["gold.things"]["merged"] == 25
+    assert lines(metadata)["gold.things"]["compacted"] == 25
     assert metadata["tables_failed"] == 1
     assert not [path for path in before - files_of(location.settings) if "broken" in path.parts]
 

@@ -1,4 +1,4 @@
-"""Incremental builds equal a full one: silver and gold are pure functions of bronze and ops.polls, built incrementally or from scratch."""
+"""Incremental builds and a full build make the same silver and gold, whatever the order of arrival."""
 
 import json
 import math
