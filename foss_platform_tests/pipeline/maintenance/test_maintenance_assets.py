@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 import time_machine
 
+from foss_platform.components.models.project_check import PROJECT_ASSET
 from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.table_health import health_verdict, look_at
 from foss_platform.definitions import build_defs
@@ -162,7 +163,7 @@ def test_run_reports_the_health_of_each_of_its_tables(location: Location, monkey
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = job.execute_in_process(instance=location.instance, raise_on_error=False, run_config=quiet)
     assert result.success, error_of(result)
-    keys = location.defs.resolve_asset_graph().get_all_asset_keys() - {LOG, PLATFORM}
+    keys = location.defs.resolve_asset_graph().get_all_asset_keys() - {LOG, PLATFORM, PROJECT_ASSET}
     for key in keys:
         event = location.instance.get_latest_materialization_event(key)
         assert event is not None, key
@@ -191,7 +192,7 @@ def test_maintenance_is_off_by_default_if_automation_is_off(parsed_settings: Set
 def test_every_asset_has_the_check_and_it_never_blocks(location: Location) -> None:
     graph = location.defs.resolve_asset_graph()
     checks = [key for key in graph.asset_check_keys if key.name == HEALTHY]
-    assert {key.asset_key for key in checks} == graph.get_all_asset_keys() - {PLATFORM}
+    assert {key.asset_key for key in checks} == graph.get_all_asset_keys() - {PLATFORM, PROJECT_ASSET}
     assert not any(graph.get(key).blocking for key in checks)
 
 
