@@ -169,7 +169,7 @@ def _refuse_lost_catalog(database: Path, warehouse: Path, *, create: bool) -> No
     if not create:
         raise ConfigurationError(
             f"There is no lake at {database.parent} yet.",
-            "Run `foss run stavanger_parking` to poll the feed once, or set FOSS_HOME to the folder of the lake.",
+            "Run `foss run` with a pipeline to poll it once, or set FOSS_HOME to the folder of the lake.",
         )
 
 

@@ -86,6 +86,9 @@ def prepare_project(settings: Settings) -> ParsedProject:
         If there is no project.
     """
     wanted = fingerprint(settings.dbt_project)
+    # for dbt that is started by hand; a copy contains the package itself
+    with contextlib.suppress(ConfigurationError):
+        link_package(settings.dbt_project)
     if (found := _known(settings, wanted)) is None:
         with _lock(dbt_folder(settings) / "prepare.lock"):
             if (found := _known(settings, wanted)) is None:
@@ -169,9 +172,6 @@ def _parse_copy(settings: Settings, wanted: str) -> ParseProblem | None:
     """Copy the project and parse the copy. It gets its final name when it has parsed."""
     target, current = target_folder(settings), _current(settings)
     target.mkdir(parents=True, exist_ok=True)
-    # for dbt that is started by hand; the copy contains the package
-    with contextlib.suppress(ConfigurationError):
-        link_package(settings.dbt_project)
     with tempfile.TemporaryDirectory(prefix="parsing-", dir=target, ignore_cleanup_errors=True) as name:
         folder = Path(name) / "copy"
         copy_files(settings.dbt_project, folder / "project")
