@@ -38,7 +38,8 @@ models:
     "silver__bike_counts_sql": f"""\
 {{{{ config(materialized='incremental', unique_key=['station', 'polled_at'], {NO_CONTRACT}) }}}}
 select station, bikes, _polled_at as polled_at from {{{{ source('bronze', '{BIKES}') }}}}
-where {{{{ unread('bronze.{BIKES}') if is_step() else readable('bronze.{BIKES}') }}}}
+where {{% if foss_platform.is_step() %}}{{{{ foss_platform.unread('bronze.{BIKES}') }}}}
+{{% else %}}{{{{ foss_platform.readable('bronze.{BIKES}') }}}}{{% endif %}}
 """,
     "gold__bike_problems_sql": f"""\
 {{{{ config(materialized='table', {NO_CONTRACT}) }}}}

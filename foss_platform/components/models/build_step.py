@@ -13,7 +13,7 @@ from foss_platform.components.models.dbt_translator import foss_meta
 from foss_platform.components.shared.failures import forbid_retries
 from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.plots import LinePlot, plot_metadata
-from foss_platform.components.shared.table_health import look_at
+from foss_platform.components.shared.table_health import health_evaluation, look_at
 from foss_platform.components.shared.table_preview import table_metadata
 from foss_platform.errors import FossError, PermanentError
 from foss_platform.lake.connect.catalog import open_catalog
@@ -77,7 +77,10 @@ def build_nodes(
                 if result.unique_id in assets:
                     yield dg.MaterializeResult(asset_key=key, metadata=metadata)
                 else:
+                    # the run does not include the step that checks the health of this table
                     context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+                    table = load_table(catalog, table_of(manifest["nodes"][result.unique_id]))
+                    context.log_event(health_evaluation(key, look_at(table)))
     if failed:
         if all(result.is_permanent for result in failed):
             forbid_retries(context)

@@ -20,7 +20,7 @@ from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT, pro
 from foss_platform_tests.pipeline.transform.test_incremental_equivalence import Pipeline, made_up_polls
 from foss_platform_tests.tables import read
 
-_NAME = "foss_platform.gold.added.places"
+_NAME = "lakehouse.gold.added.places"
 
 
 def model(more: str = "", also: str = "") -> str:
@@ -28,7 +28,8 @@ def model(more: str = "", also: str = "") -> str:
         f"{{{{ config(materialized='incremental', unique_key=['site', 'polled_at'], {NO_CONTRACT}) }}}}\n"
         f'select "Sted" as site, _polled_at as polled_at, max("Latitude") as latitude{more}\n'
         "from {{ source('bronze', 'stavanger_parking') }}\n"
-        "where {{ unread('bronze.stavanger_parking') if is_step() else readable('bronze.stavanger_parking') }}"
+        "where {% if foss_platform.is_step() %}{{ foss_platform.unread('bronze.stavanger_parking') }}"
+        "{% else %}{{ foss_platform.readable('bronze.stavanger_parking') }}{% endif %}"
         f"{also}\ngroup by 1, 2"
     )
 
@@ -65,7 +66,7 @@ def test_other_columns_ask_for_a_rebuild(pipeline: Pipeline) -> None:
 
 
 def test_an_error_of_a_changed_model_advises_a_rebuild(pipeline: Pipeline) -> None:
-    reads_itself = " and {{ 'exists (select altitude from ' ~ this ~ ')' if is_step() else 'true' }}"
+    reads_itself = " and {{ 'exists (select altitude from ' ~ this ~ ')' if foss_platform.is_step() else 'true' }}"
     change(pipeline, model(also=reads_itself))
     result = build_places(pipeline)
     assert result.status is NodeStatus.ERROR

@@ -66,5 +66,5 @@ def test_a_model_named_like_a_folder_is_built_alone(settings: Settings, tmp_path
     one = f"{{{{ config(materialized='table', {NO_CONTRACT}) }}}} select 1 as one"
     project = project_with(tmp_path, gold__inner_sql=one)
     (project / "models" / "gold" / "added.sql").write_text(one)
-    results = build(settings.model_copy(update={"dbt_project": project}), ["foss_platform.gold.added"])
+    results = build(settings.model_copy(update={"dbt_project": project}), ["lakehouse.gold.added"])
     assert [(result.unique_id, result.status.value) for result in results] == [("model.lakehouse.added", "success")]
