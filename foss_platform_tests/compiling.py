@@ -2,6 +2,7 @@
 
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
+from foss_platform.transform.handover import RunInput
 from foss_platform.transform.project.invoke import DbtFolders, first_lines, invoke
 from foss_platform.transform.project.parsed import prepare_project, run_folder
 from foss_platform.transform.results import failure_of_engine
@@ -19,8 +20,10 @@ def compiled(settings: Settings, text: str) -> str:
     """
     project = prepare_project(settings)
     with run_folder(project) as target:
-        folders = DbtFolders(project.files, target, project.manifest_file)
-        outcome = invoke(settings, folders, ["compile", "--inline", text], lambda _: None)
+        folders = DbtFolders(project.files, target)
+        outcome = invoke(
+            RunInput(settings, project.manifest_file), folders, ["compile", "--inline", text], lambda _: None
+        )
     if not outcome.success:
         raise failure_of_engine(settings, str(outcome.exception)) or ConfigurationError(
             f"The text does not compile: {first_lines(outcome.exception)}"

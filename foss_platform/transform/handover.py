@@ -9,8 +9,9 @@ import threading
 import weakref
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from foss_platform.errors import TransientError
 from foss_platform.lake.table.names import TableName
@@ -20,20 +21,13 @@ if TYPE_CHECKING:
     import duckdb
 
 _LOCK = threading.Lock()
-_UNDER_WAY: "list[_Run]" = []
+_UNDER_WAY: "list[RunInput]" = []
 
 
 class Stop:
-    """Stops a dbt run from another thread. dbt itself can only be interrupted in the main thread of a process.
+    """Stops a dbt run from another thread. dbt itself can only be interrupted in the main thread of a process."""
 
-    Attributes
-    ----------
-    tables
-        The tables that the run may open. None for a run whose nodes are unknown, which opens all tables.
-    """
-
-    def __init__(self, tables: Collection[TableName] | None = None) -> None:
-        self.tables = tables
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_set = False
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
@@ -67,39 +61,35 @@ class Stop:
             self._cursors.add(cursor)
 
 
-class _Run(NamedTuple):
+@dataclass(frozen=True)
+class RunInput:
+    """What the plugin needs to know about a run of dbt.
+
+    Attributes
+    ----------
+    manifest_file
+        The manifest of the parsed copy that dbt runs on. None while dbt parses, and for dbt that was started by hand.
+    tables
+        The tables that the run may open. None for a run whose nodes are unknown, which opens all tables.
+    """
+
     settings: Settings
-    manifest_file: Path | None
-    stop: Stop
+    manifest_file: Path | None = None
+    tables: Collection[TableName] | None = None
+    stop: Stop = field(default_factory=Stop)
 
 
 @contextmanager
-def dbt_with(settings: Settings, manifest_file: Path | None = None, stop: Stop | None = None) -> Iterator[None]:
-    """Give these objects to dbt's plugin. A second call waits until the first has ended.
-
-    Parameters
-    ----------
-    manifest_file
-        The manifest of the parsed copy that dbt runs on. None while it is being parsed.
-    """
+def dbt_with(run: RunInput) -> Iterator[None]:
+    """Give this input to dbt's plugin. A second call waits until the first has ended."""
     with _LOCK:
-        _UNDER_WAY.append(_Run(settings, manifest_file, stop or Stop()))
+        _UNDER_WAY.append(run)
         try:
             yield
         finally:
             _UNDER_WAY.pop()
 
 
-def settings_of_run() -> Settings:
-    """Return the settings of the current dbt run. If `dbt` was started by hand, they come from the environment."""
-    return _UNDER_WAY[-1].settings if _UNDER_WAY else load_settings()
-
-
-def manifest_file_of_run() -> Path | None:
-    """Return the manifest of the current dbt run. None if `dbt` was started by hand."""
-    return _UNDER_WAY[-1].manifest_file if _UNDER_WAY else None
-
-
-def stop_of_run() -> Stop:
-    """Return the `Stop` of the current dbt run. If `dbt` was started by hand, nothing ever sets it."""
-    return _UNDER_WAY[-1].stop if _UNDER_WAY else Stop()
+def current_run() -> RunInput:
+    """Return the input of the current dbt run. If `dbt` was started by hand, the settings come from the environment."""
+    return _UNDER_WAY[-1] if _UNDER_WAY else RunInput(load_settings())

@@ -36,7 +36,7 @@ from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, 
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import TableSpec, find_table, list_tables
-from foss_platform.transform.handover import manifest_file_of_run, settings_of_run, stop_of_run
+from foss_platform.transform.handover import current_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
 from foss_platform.transform.plan.changed_models import refuse_other_columns
@@ -51,7 +51,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Called by dbt-duckdb once per process and set of credentials."""
-        self._settings = settings_of_run()
+        self._settings = current_run().settings
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._catalog: Catalog | None = None
         self._tables: dict[str, Table] = {}
@@ -66,7 +66,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         prepare(conn)
         attach_reference(conn, self._settings)
         self._connection = conn.cursor()
-        stop_of_run().watch(self._connection)
+        current_run().stop.watch(self._connection)
         self._catalog = open_catalog(self._settings)
         conn.create_function(  # type: ignore[call-overload]  # its stubs know no text for a type
             "foss_newest", self._newest, ["VARCHAR", "VARCHAR"], "VARCHAR", side_effects=True, null_handling="special"
@@ -83,7 +83,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Let a stop of the run interrupt the cursor."""
-        stop_of_run().watch(cursor)
+        current_run().stop.watch(cursor)
 
     def store(self, target_config: TargetConfig) -> None:
         """Commit a relation as the whole content of the model's Iceberg table, or as an increment to it.
@@ -147,7 +147,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         return commit_derived(self._catalog, name, self._connection, rows)
 
     def _tables_to_pin(self, catalog: Catalog) -> dict[TableName, Table]:
-        wanted = stop_of_run().tables
+        wanted = current_run().tables
         names = list_tables(catalog) if wanted is None else sorted(wanted, key=str)
         return {name: table for name in names if (table := find_table(catalog, name)) is not None}
 
@@ -163,7 +163,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
 
     def _logic(self, unique_id: str) -> str:
         if self._manifest is None:
-            manifest_file = manifest_file_of_run() or kept_project(self._settings).manifest_file
+            manifest_file = current_run().manifest_file or kept_project(self._settings).manifest_file
             self._manifest = json.loads(manifest_file.read_text())
         return logic_hash(self._manifest, unique_id)
 

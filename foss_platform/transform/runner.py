@@ -14,7 +14,7 @@ from foss_platform.errors import FossError, PermanentError, own_error
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.settings import Settings
-from foss_platform.transform.handover import Stop
+from foss_platform.transform.handover import RunInput
 from foss_platform.transform.plan.changed_models import with_advice
 from foss_platform.transform.plan.missing_sources import create_missing_sources
 from foss_platform.transform.plan.selection import divide, dragged_along
@@ -87,7 +87,7 @@ def build(
     outcome: list[Any] = []
     refused: list[FossError] = []
     runs: list[TrinoRun] = []
-    stop = Stop(tables)
+    run = RunInput(settings, project.manifest_file, tables)
 
     def begin() -> Mapping[str, str]:
         from foss_platform.transform.trino.run import TrinoRun
@@ -98,8 +98,8 @@ def build(
     def work() -> None:
         try:
             with run_folder(project) as target:
-                folders = DbtFolders(project.files, target, project.manifest_file)
-                outcome.append(invoke(settings, folders, arguments, results.put, begin, stop))
+                folders = DbtFolders(project.files, target)
+                outcome.append(invoke(run, folders, arguments, results.put, begin))
         except FossError as error:
             refused.append(error)
         finally:
@@ -112,7 +112,7 @@ def build(
             result = runs[0].finished(result) if runs else result
             yield result if full_refresh else with_advice(manifest, catalog, result)
     except BaseException:
-        stop.set()
+        run.stop.set()
         raise
     finally:
         worker.join()

@@ -23,7 +23,7 @@ from foss_platform.lake.trino.connection import (
 )
 from foss_platform.lake.trino.session import TrinoSession
 from foss_platform.settings import Settings
-from foss_platform.transform.handover import stop_of_run
+from foss_platform.transform.handover import current_run
 
 # the text format of trino.exceptions.TrinoQueryError
 _QUERY = re.compile(r'Trino\w*Error\(type=\w+, name=(\w+), message="(.*)", query_id=', re.DOTALL)
@@ -74,7 +74,7 @@ class _Bounded(TrinoSession):
 
     def request(self, *arguments: object, **named: object) -> requests.Response:
         """Send a request with a time-out."""
-        stop_of_run().refuse_if_set()
+        current_run().stop.refuse_if_set()
         if self._unanswered >= ATTEMPTS:
             raise requests.ConnectionError("Connection refused: Trino did not answer earlier requests")
         try:

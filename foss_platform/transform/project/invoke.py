@@ -13,7 +13,7 @@ from typing import Any
 from foss_platform.engine import Engine
 from foss_platform.errors import TransientError, was_interrupted
 from foss_platform.settings import Settings
-from foss_platform.transform.handover import Stop, dbt_with
+from foss_platform.transform.handover import RunInput, dbt_with
 from foss_platform.transform.project.folders import dbt_folder
 from foss_platform.transform.results import node_result
 
@@ -30,7 +30,7 @@ def parse(settings: Settings, project: Path, target: Path) -> BaseException | No
     """
     from dbt_common.exceptions import DbtBaseException
 
-    outcome = invoke(settings, DbtFolders(project, target), ["parse"], lambda _: None)
+    outcome = invoke(RunInput(settings), DbtFolders(project, target), ["parse"], lambda _: None)
     if outcome.success:
         return None
     if not isinstance(outcome.exception, DbtBaseException):
@@ -41,26 +41,26 @@ def parse(settings: Settings, project: Path, target: Path) -> BaseException | No
 
 @dataclass(frozen=True)
 class DbtFolders:
-    """The folder with the project's files, the folder for what dbt writes, and the manifest if there is one."""
+    """The folder with the project's files, and the folder for what dbt writes."""
 
     project: Path
     target: Path
-    manifest_file: Path | None = None
 
 
 def invoke(
-    settings: Settings,
+    run: RunInput,
     folders: DbtFolders,
     arguments: Sequence[str],
     report: Any,
     begin: Callable[[], Mapping[str, str]] = dict,
-    stop: Stop | None = None,
 ) -> Any:
     """Run dbt. A Ctrl-C is raised as `KeyboardInterrupt`.
 
     On Trino, dbt runs with the environment variables that `begin` returns. `begin` is called when no other dbt runs.
     """
     from dbt.cli.main import dbtRunner
+
+    settings = run.settings
 
     def on_event(event: Any) -> None:
         if event.info.name == "NodeFinished":
@@ -78,7 +78,7 @@ def invoke(
         "--no-send-anonymous-usage-stats",
         "--no-version-check",
     ]  # fmt: skip
-    with dbt_with(settings, folders.manifest_file, stop), _engine(settings, begin):
+    with dbt_with(run), _engine(settings, begin):
         outcome = dbtRunner(callbacks=[on_event]).invoke([*arguments, *common])
     if was_interrupted(outcome.exception):
         raise KeyboardInterrupt
