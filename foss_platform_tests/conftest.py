@@ -21,10 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--faults", choices=("short", "full"), default="short", help="number of injected faults (see make faults)"
     )
+    parser.addoption("--project", type=Path, help="the project that the tests use, with parking (default: this one)")
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _own_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide the developer's settings, catalog and Dagster home from all tests."""
     for variable in (
         "FOSS_PROJECT",
@@ -35,16 +36,19 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "DAGSTER_HOME",
     ):
         monkeypatch.delenv(variable, raising=False)
+    if (project := request.config.getoption("--project")) is not None:
+        monkeypatch.setenv("FOSS_PROJECT", str(project))
     monkeypatch.setenv("FOSS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYICEBERG_HOME", str(tmp_path))
 
 
 @pytest.fixture(scope="session")
-def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parsed_project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return dbt's target folder with the parsed project, created once for all workers to save seconds."""
     home = tmp_path_factory.getbasetemp().parent / "parsed"
-    prepare_project(Settings(home=home))
-    return target_folder(Settings(home=home))
+    settings = Settings(project=request.config.getoption("--project") or PROJECT_ROOT, home=home)
+    prepare_project(settings)
+    return target_folder(settings)
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ class Models:
     tables
         Their tables.
     waiting
-        Shared models that cannot be built yet, with the missing table of another pipeline that each reads.
+        Models that cannot be built yet, with the missing table that each reads: of another pipeline, or of a pipeline
+        whose page is broken.
     notices
         Where the build differs from dbt's, and the nodes that are held back.
     problem
@@ -100,22 +101,29 @@ def _chosen(
 ) -> Models:
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.table.tables import find_table
+    from foss_platform.transform.plan.missing_sources import unavailable_sources
     from foss_platform.transform.project.manifest import read_subset
     from foss_platform.transform.run_positions import is_ephemeral, is_source, table_of, upstream_nodes
 
     catalog = open_catalog(settings)
     chosen = {unique_id for unique_id in nodes if not is_ephemeral(manifest["nodes"][unique_id])}
+    upstream_tables = {table_of(node) for unique_id in chosen for _, node in upstream_nodes(manifest, unique_id)}
+    unavailable = unavailable_sources(settings, catalog, upstream_tables)
     waiting: dict[str, TableName] = {}
     found = True
     while found:
         # a model that waits makes the models that read it wait too
         found = False
         for unique_id in sorted(chosen - waiting.keys()):
-            if not division.is_shared(unique_id):
-                continue
             for upstream, node in upstream_nodes(manifest, unique_id):
-                is_built = is_source(node) or (upstream in chosen and upstream not in waiting)
-                if not is_built and find_table(catalog, table_of(node)) is None:
+                if is_source(node):
+                    may_lack = table_of(node) in unavailable
+                elif upstream in chosen:
+                    may_lack = upstream in waiting
+                else:
+                    # a pipeline's own models are built in its order, and its seeds where they are read
+                    may_lack = division.is_shared(unique_id)
+                if may_lack and find_table(catalog, table_of(node)) is None:
                     waiting[unique_id], found = table_of(node), True
                     break
     subset = read_subset(project, manifest)

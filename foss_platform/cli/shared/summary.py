@@ -34,7 +34,7 @@ def show_verdicts(checks: list[CheckVerdict]) -> None:
 
 
 def show_waiting(models: Models) -> None:
-    """Print which models were left out because a table of another pipeline does not exist yet."""
+    """Print which models were left out because a table that they read does not exist yet."""
     for table, lacking in models.waiting.items():
         messages().print(
             f"[yellow]warning:[/] {table} was not built: it reads {lacking}, which does not exist yet. "

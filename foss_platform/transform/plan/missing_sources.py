@@ -8,7 +8,7 @@ from foss_platform.ingest.bronze.schemas import POLLS, bronze_spec, polls_spec, 
 from foss_platform.ingest.page.read_pages import read_pages
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import SOURCE_NAMESPACES
-from foss_platform.lake.table.tables import ensure_table, find_table
+from foss_platform.lake.table.tables import TableSpec, ensure_table, find_table
 from foss_platform.settings import Settings
 
 
@@ -22,13 +22,28 @@ def create_missing_sources(settings: Settings, catalog: Catalog, tables: Collect
     tables
         The tables that a run opens. Only bronze tables, quarantines and `ops.polls` are created.
     """
-    sources = [name for name in tables if name.namespace in SOURCE_NAMESPACES]
-    missing = [name for name in sources if find_table(catalog, name) is None]
+    missing = _missing(catalog, tables)
     if not missing:
         return
-    specs = {POLLS: polls_spec()}
-    for feed in (feed for page in read_pages(settings.defs_folder) for feed in page.feeds):
-        specs |= {feed.bronze: bronze_spec(feed), feed.rejected: rejected_spec(feed)}
+    specs = _specs(settings)
     for name in missing:
         if name in specs:
             ensure_table(catalog, specs[name])
+
+
+def unavailable_sources(settings: Settings, catalog: Catalog, tables: Collection[TableName]) -> set[TableName]:
+    """Return those tables that polls should fill, that do not exist yet, and that no usable page describes."""
+    missing = _missing(catalog, tables)
+    return missing - _specs(settings).keys() if missing else missing
+
+
+def _missing(catalog: Catalog, tables: Collection[TableName]) -> set[TableName]:
+    sources = [name for name in tables if name.namespace in SOURCE_NAMESPACES]
+    return {name for name in sources if find_table(catalog, name) is None}
+
+
+def _specs(settings: Settings) -> dict[TableName, TableSpec]:
+    specs = {POLLS: polls_spec()}
+    for feed in (feed for page in read_pages(settings.defs_folder) for feed in page.feeds):
+        specs |= {feed.bronze: bronze_spec(feed), feed.rejected: rejected_spec(feed)}
+    return specs

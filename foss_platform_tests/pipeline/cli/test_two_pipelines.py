@@ -12,17 +12,17 @@ from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import find_table, list_tables, load_table
 from foss_platform.settings import Settings
-from foss_platform_tests.pipeline.two_pipelines import BIKES, PARKING, TwoPipelines
+from foss_platform_tests.pipeline.generated_project import BIKES, PARKING, GeneratedProject, two_pipelines
 from foss_platform_tests.tables import read
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> TwoPipelines:
-    return TwoPipelines(tmp_path_factory.mktemp("two"))
+def project(tmp_path_factory: pytest.TempPathFactory) -> GeneratedProject:
+    return two_pipelines(tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture
-def home(project: TwoPipelines, tmp_path: Path) -> Settings:
+def home(project: GeneratedProject, tmp_path: Path) -> Settings:
     return project.new_home(tmp_path / "home")
 
 
@@ -30,7 +30,7 @@ def tables(settings: Settings) -> set[str]:
     return {str(name) for name in list_tables(open_catalog(settings))}
 
 
-def test_replay_builds_what_the_pipeline_feeds(project: TwoPipelines, home: Settings) -> None:
+def test_replay_builds_what_the_pipeline_feeds(project: GeneratedProject, home: Settings) -> None:
     code, out, err = project.foss(home.home, "replay", PARKING, str(EXCERPT))
     assert code == 0, out + err
     assert "gold.city was not built: it reads gold.bike_latest, which does not exist yet." in err
@@ -46,7 +46,7 @@ def test_replay_builds_what_the_pipeline_feeds(project: TwoPipelines, home: Sett
     assert len(read(home, "silver.bike_stations")) == 1
 
 
-def test_rebuild_of_everything_and_of_one_model(project: TwoPipelines, home: Settings) -> None:
+def test_rebuild_of_everything_and_of_one_model(project: GeneratedProject, home: Settings) -> None:
     code, out, err = project.foss(home.home, "replay", PARKING, str(EXCERPT), "--bronze-only")
     assert (code, err.splitlines()[-1]) == (0, "[]")
     code, out, err = project.foss(home.home, "rebuild")
@@ -66,7 +66,7 @@ def test_rebuild_of_everything_and_of_one_model(project: TwoPipelines, home: Set
     assert "There is no pipeline 'nothing'. There is no model of this name either." in err
 
 
-def test_bronze_only_starts_no_dbt(project: TwoPipelines, home: Settings) -> None:
+def test_bronze_only_starts_no_dbt(project: GeneratedProject, home: Settings) -> None:
     with FeedServer(list(read_recording(EXCERPT))[:2], pace="step") as server:
         feed = {"STAVANGER_PARKING_URL": server.url, "FOSS_FEED": "recorded"}
         code, out, err = project.foss(home.home, "run", PARKING, "--bronze-only", **feed)
@@ -82,7 +82,7 @@ def test_bronze_only_starts_no_dbt(project: TwoPipelines, home: Settings) -> Non
     assert "gold.city" not in tables(home)
 
 
-def test_demo(project: TwoPipelines, tmp_path: Path) -> None:
+def test_demo(project: GeneratedProject, tmp_path: Path) -> None:
     code, out, err = project.foss(tmp_path / "home", "demo")
     assert code == 0, out + err
     assert "All steps and checks succeeded" in out
@@ -93,7 +93,7 @@ def test_a_broken_model_fails_its_own_pipeline_only(tmp_path: Path) -> None:
         "silver__bike_counts_sql": "{{ config(materialized='table', contract={'enforced': false}) }}\n"
         f"select no_such_column as station from {{{{ source('bronze', '{BIKES}') }}}}"
     }
-    project = TwoPipelines(tmp_path, **broken)
+    project = two_pipelines(tmp_path, **broken)
     home = project.new_home(tmp_path / "home")
     assert project.foss(home.home, "replay", PARKING, str(EXCERPT))[0] == 0
     code, out, err = project.foss(home.home, "rebuild", BIKES)

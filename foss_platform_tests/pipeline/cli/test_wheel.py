@@ -41,7 +41,8 @@ def test_the_wheel_contains_the_package_and_the_files_of_projects(wheel: Path) -
     assert modules <= contained
     assert {name.partition("/")[0] for name in contained} == {"foss_platform"}
     dbt = {name.removeprefix("foss_platform/new_project/") for name in contained if "/new_project/dbt_project/" in name}
-    assert dbt == {path.as_posix() for path in project_files("x", example=True) if path.parts[0] == "dbt_project"}
+    # this repository may have models of further pipelines
+    assert {path.as_posix() for path in project_files("x", example=True) if path.parts[0] == "dbt_project"} <= dbt
     # the licence of the recording requires its attribution
     assert "foss_platform/defs/stavanger_parking/excerpt.README.md" in contained
 

@@ -22,6 +22,7 @@ from foss_platform.settings import Settings
 from foss_platform_tests.browser import Page, end_process, opened_page, until
 from foss_platform_tests.repository import PROJECT_ROOT
 
+PIPELINE = "stavanger_parking"
 TABLES = (
     "polls", "stavanger_parking", "stavanger_parking__rejected", "parking_sites", "parking_readings",
     "parking_latest", "parking_hourly", "parking_typical_week", "parking_feed_health",
@@ -105,7 +106,7 @@ def answers(url: str) -> bool:
 
 
 def see_graph(page: Page, url: str) -> None:
-    unfolded = ",".join(f"global@global:{group}" for group in ("stavanger_parking", "ops"))
+    unfolded = ",".join(f"global@global:{group}" for group in (PIPELINE, "ops"))
     page.open(f"{url}/asset-groups?expanded={unfolded}")
     for table in TABLES:
         page.wait_for(f"{_TEXT}.split('\\n').includes('{table}')", 60)

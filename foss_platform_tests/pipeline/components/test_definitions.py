@@ -1,8 +1,6 @@
 """Contents of the code location, without runs: assets, checks, schedule and permitted imports."""
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +12,11 @@ from foss_platform.components.models.project_check import PROJECT_ASSET
 from foss_platform.components.shared.broken_page import broken_page
 from foss_platform.components.shared.loading import Platform
 from foss_platform.definitions import build_defs
+from foss_platform.ingest.page.read_pages import read_pages
 from foss_platform.settings import Settings, Switch
 from foss_platform.transform.project.manifest import read_manifest
+from foss_platform_tests.conftest import PARKING_PAGE
+from foss_platform_tests.pipeline.generated_project import GeneratedProject
 from foss_platform_tests.repository import PROJECT_ROOT
 
 BRONZE = dg.AssetKey(["bronze", "stavanger_parking"])
@@ -58,13 +59,16 @@ def test_every_dbt_source_is_an_asset_of_the_same_key(defs: dg.Definitions, pars
         # users' own tables, which no model may read
         if source["source_name"] != "reference"
     }
-    assert sources == {BRONZE, dg.AssetKey(["ops", "polls"])}
+    feeds = [feed for page in read_pages(parsed_settings.defs_folder) for feed in page.feeds]
+    tables = [table for feed in feeds for table in (feed.bronze, feed.rejected)]
+    polled = {dg.AssetKey(["ops", "polls"]), *(dg.AssetKey([table.namespace, table.name]) for table in tables)}
+    assert {BRONZE, dg.AssetKey(["ops", "polls"])} <= sources
     # an asset that is defined only as a dependency would have no description
-    assert all(specs_of(defs)[key].description for key in sources)
+    assert all(specs_of(defs)[key].description for key in sources & polled)
 
 
 def test_every_asset_has_a_description_and_an_owner(defs: dg.Definitions) -> None:
-    specs = specs_of(defs)
+    specs = {key: spec for key, spec in specs_of(defs).items() if spec.group_name in (PIPELINE, "ops")}
     assert len(specs) == 12
     for key, spec in specs.items():
         assert len(key.path) == 2, key
@@ -79,8 +83,8 @@ def test_every_asset_has_a_description_and_an_owner(defs: dg.Definitions) -> Non
 
 
 def test_only_gold_has_a_freshness_limit(defs: dg.Definitions) -> None:
-    fresh = {key for key, spec in specs_of(defs).items() if spec.freshness_policy}
-    assert fresh == {key for key in specs_of(defs) if key.path[0] == "gold"}
+    own = {key: spec for key, spec in specs_of(defs).items() if spec.group_name in (PIPELINE, "ops")}
+    assert {key for key, spec in own.items() if spec.freshness_policy} == {key for key in own if key.path[0] == "gold"}
 
 
 def test_schedule_and_sensor_are_on_by_default(defs: dg.Definitions) -> None:
@@ -102,9 +106,9 @@ def test_nothing_is_on_by_default_if_automation_is_off(defs_off: dg.Definitions)
 
 def test_the_job_polls_and_builds_all_that_depends_on_it(defs: dg.Definitions) -> None:
     selected = defs.resolve_job_def(PIPELINE).asset_layer.selected_asset_keys
-    ops = {dg.AssetKey(["ops", name]) for name in ("polls", "maintenance_log", "platform_health", "dbt_project")}
+    own = {key for key, spec in specs_of(defs).items() if spec.group_name == PIPELINE}
     # the step of the models builds a seed that has changed
-    assert selected == specs_of(defs).keys() - ops - {dg.AssetKey(["silver", "parking_sites"])}
+    assert selected == own - {dg.AssetKey(["silver", "parking_sites"])}
 
 
 def test_only_the_row_count_check_blocks(defs: dg.Definitions) -> None:
@@ -138,38 +142,18 @@ def test_importing_the_definitions_touches_no_disk(tmp_path: Path) -> None:
 
 
 def test_a_broken_page_disables_its_own_assets_only(tmp_path: Path, parsed_settings: Settings) -> None:
-    project = tmp_path / "project"
-    shutil.copytree(
-        PROJECT_ROOT / "foss_platform", project / "foss_platform", ignore=shutil.ignore_patterns("__pycache__", "*.csv")
-    )
-    for file in ("pyproject.toml", "workspace.yaml"):
-        shutil.copy(PROJECT_ROOT / file, project / file)
-    defs = project / "foss_platform" / "defs"
-    text = (defs / PIPELINE / "defs.yaml").read_text()
+    text = PARKING_PAGE.read_text()
     pages = {
         "misspelt": text.replace("  cadence:", "  cadense:").replace(f"name: {PIPELINE}", "name: misspelt"),
         "not_yaml": "type: [",
         "of_nobody": "type: nobody.has.This\nattributes: {}\n",
         "second-one": text.replace(f"name: {PIPELINE}", "name: second"),
     }
-    for folder, page in pages.items():
-        (defs / folder).mkdir()
-        (defs / folder / "defs.yaml").write_text(page)
-    (defs / "raises").mkdir()
-    (defs / "raises" / "assets.py").write_text("raise RuntimeError('a team may do anything')\n")
-    done = python(
-        "import json\n"
-        "from foss_platform.components.shared.loading import Platform\n"
-        "from foss_platform.definitions import build_defs\n"
-        "from foss_platform.settings import load_settings\n"
-        "graph = build_defs(Platform(load_settings())).resolve_asset_graph()\n"
-        "print(json.dumps({key.to_user_string(): graph.get(key).description for key in graph.get_all_asset_keys()}))",
-        cwd=project,
-        FOSS_HOME=str(parsed_settings.home),
-        FOSS_DBT_PROJECT=str(parsed_settings.dbt_project),
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    project = GeneratedProject(tmp_path, pages, {})
+    (project.page("raises").parent).mkdir()
+    (project.page("raises").parent / "assets.py").write_text("raise RuntimeError('a team may do anything')\n")
+    defs = build_defs(Platform(parsed_settings.model_copy(update={"project": project.folder})))
+    found = {spec.key.to_user_string(): spec.description or "" for spec in defs.resolve_all_asset_specs()}
     line = text[: text.index("  cadence:")].count("\n") + 1
     assert f"defs/misspelt/defs.yaml:{line}: cadense: " in found["misspelt"]
     assert "Did you mean cadence?" in found["misspelt"]

@@ -11,11 +11,10 @@ from foss_platform.components.shared.loading import Platform
 from foss_platform.definitions import build_defs
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.settings import Settings
-from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT, project_with
-from foss_platform_tests.pipeline.two_pipelines import BIKES, FILES, PARKING
+from foss_platform_tests.pipeline.generated_project import BIKES, PARKING, two_pipelines
+from foss_platform_tests.pipeline.transform.dbt_projects import NO_CONTRACT
 
 _FILES = {
-    **FILES,
     # read by both pipelines
     "seeds__weekdays_csv": "number,name\n1,Monday\n",
     "gold__parking_days_sql": f"{{{{ config(materialized='table', {NO_CONTRACT}) }}}} "
@@ -37,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Parameter `", "ignore:sqlglotrs"
 @pytest.fixture(scope="module")
 def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     folder = tmp_path_factory.mktemp("steps")
-    return build_defs(Platform(Settings(home=folder / "home", dbt_project=project_with(folder, **_FILES))))
+    return build_defs(Platform(two_pipelines(folder, **_FILES).settings(folder / "home")))
 
 
 def key(table: str) -> dg.AssetKey:

@@ -1,14 +1,14 @@
 """A dbt project for one test: the platform's project with added files."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from foss_platform.new_project.project_files import dbt_files
 from foss_platform_tests.repository import PROJECT_ROOT
 
 #: What the added models begin with: the project's models have contracts, for which they would need a page.
@@ -16,16 +16,24 @@ NO_CONTRACT = "contract={'enforced': false}"
 
 
 def project_with(folder: Path, **files: str) -> Path:
-    """A copy of the project; `gold__name_sql` is the file `models/gold/added/name.sql`, `snapshots__…` a snapshot."""
+    """Return the dbt project of the parking example with added files, in a folder below `folder`."""
     copy = folder / "project"
-    shutil.copytree(PROJECT_ROOT / "dbt_project", copy, ignore=shutil.ignore_patterns("target", "logs", "dbt_packages"))
+    for path, content in dbt_files(example=True).items():
+        file = copy / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    add_files(copy, files)
+    return copy
+
+
+def add_files(project: Path, files: Mapping[str, str]) -> None:
+    """Add files to a dbt project. `gold__name_sql` is `models/gold/added/name.sql`, `snapshots__…` a snapshot."""
     for name, text in files.items():
         place, _, rest = name.partition("__")
         stem, _, suffix = rest.rpartition("_")
-        path = copy / (f"models/{place}/added" if place in ("silver", "gold") else place) / f"{stem}.{suffix}"
+        path = project / (f"models/{place}/added" if place in ("silver", "gold") else place) / f"{stem}.{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return copy
 
 
 def start_foss(home: Path, project: Path, *words: str) -> subprocess.Popen[str]:

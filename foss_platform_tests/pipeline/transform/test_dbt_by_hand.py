@@ -18,8 +18,8 @@ def test_dbt_by_hand(parsed_settings: Settings, feed: Feed, tmp_path: Path) -> N
     project = PROJECT_ROOT / "dbt_project"
     for command in (
         ("seed",),
-        ("run",),
-        ("test", "--select", "test_type:unit"),
+        ("run", "--select", "+parking_readings+"),
+        ("test", "--select", "parking_readings,test_type:unit"),
         ("show", "--select", "parking_latest"),
         ("docs", "generate"),
     ):
