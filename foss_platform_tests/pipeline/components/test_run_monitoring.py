@@ -55,7 +55,7 @@ def test_the_process_of_a_run_that_was_ended_is_killed(
     process = context.Process(target=_hangs, args=(tmp_path / "processes", run.run_id, theirs))
     process.start()
     try:
-        assert ours.poll(60)
+        assert ours.poll(240)
         instance.report_engine_event("The run starts.", run)
         if ended:
             # what the daemon does when a run exceeds dagster/max_runtime
