@@ -71,7 +71,10 @@ class Operations(dg.Component):
 
 
 def poll_log_check(platform: Platform) -> dg.AssetChecksDefinition:
-    """Return the check of the poll log's table. Each poll yields its verdict. The step itself only runs manually."""
+    """Return the health check of the poll log's table.
+
+    Polls report this check's result themselves. The step that evaluates it is only run by hand.
+    """
 
     @dg.multi_asset_check(name="poll_log_health", specs=[health_check_spec(POLL_LOG_ASSET)])
     def check(context: dg.AssetCheckExecutionContext) -> Any:

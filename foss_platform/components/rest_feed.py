@@ -22,7 +22,7 @@ TICK_TAG = "foss/tick"
 #: Tag of dbt models that several pipelines feed. Automation builds them instead of one pipeline's schedule.
 SHARED_TAG = "foss/shared"
 
-# a poll and its incremental build take seconds, and the first build of 100 million rows 20 minutes
+# a poll and its incremental build take seconds, but the first build of 100 million rows takes 20 minutes
 _MAX_RUNTIME_SECONDS = 1800
 
 
@@ -76,7 +76,7 @@ def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
 
     checks = [*check_specs(feed, bronze), health_check_spec(bronze), health_check_spec(rejected)]
 
-    # Dagster refuses to materialize one of several assets unless the function declares that it can
+    # without `can_subset`, Dagster refuses to materialize only one of the two assets
     @dg.multi_asset(
         name=f"poll_{feed.name}", specs=specs, check_specs=checks, pool=f"bronze_{feed.name}", can_subset=True
     )
@@ -87,10 +87,12 @@ def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
 
 
 def feed_job(feed: Feed) -> Any:
-    """Return the job of a poll and everything downstream. One run takes 10 s from tick to gold. Two runs took 20 s.
+    """Return the job of a poll and everything downstream.
 
-    It contains the models that only this pipeline feeds. Those of no pipeline are included if only this pipeline's
-    models read them. Seeds are not included: the step of the models builds a seed that has changed.
+    Poll and models are one job: from tick to gold it takes 10 s, while a poll run followed by a model run took 20 s.
+
+    The job contains the models that only this pipeline feeds, and models that no pipeline feeds if only these models
+    read them. It does not contain seeds, because the step of the models builds a seed that has changed.
     """
     shared = dg.AssetSelection.tag(SHARED_TAG, "true").downstream()
     own = dg.AssetSelection.assets(asset_key(feed.bronze), asset_key(feed.rejected)).downstream() - shared
@@ -105,7 +107,7 @@ def feed_job(feed: Feed) -> Any:
 
 
 def feed_schedule(feed: Feed, job: Any, settings: Settings) -> dg.ScheduleDefinition:
-    """Return the schedule of the page's cadence. The tick identifies the batch, so a retried run has the same batch."""
+    """Return the schedule with the page's cadence. The tick identifies the batch, so a retry has the same batch."""
 
     @dg.schedule(
         job=job,

@@ -1,7 +1,7 @@
 """The dbt-duckdb plugin: shows each Iceberg table as a view, and commits a model's rows to its table.
 
-The tables of a run are pinned when the connection is configured, so that it reads one consistent state. A table that
-the run itself builds is pinned again after its commit. If `dbt` was started by hand, all tables are pinned. See
+The tables of a run are pinned when the connection is configured, so that the run reads one consistent state. A table
+that the run builds is pinned again after its commit. If `dbt` was started by hand, all tables are pinned. See
 `lake.build.derived` for the commits, and `dbt_package/macros` for the macros that call `store`.
 """
 
@@ -76,7 +76,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             f"create table {_POSITIONS} (table_name text, source_name text, source_uuid text, sequence_number bigint)"
         )
         loaded = self._tables_to_pin(self._catalog)
-        # register all tables before any is pinned: a position is valid only if its source exists
+        # a position is valid only if its source is among the tables, so register all tables before the first is pinned
         self._tables = {str(name): table for name, table in loaded.items()}
         for name, table in loaded.items():
             self._pin(name, table)
@@ -88,10 +88,16 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
     def store(self, target_config: TargetConfig) -> None:
         """Commit a relation as the whole content of the model's Iceberg table, or as an increment to it.
 
-        `target_config.config` contains what the materialization passes: `table` (namespace and name), `upstream` (names
-        of the source tables), `merge` (None for the whole content) with `unique_key`, `prune_by` and `delete_when`, the
-        `layout` from the node's configuration, `docs` by column, `description`, the node's `unique_id`, and
-        `only_when_changed` for content that depends on its logic alone (a seed).
+        The materialization passes these options in `target_config.config`:
+
+        - `table`: namespace and name of the table;
+        - `upstream`: names of the tables that the model reads;
+        - `merge`: `unique_key`, `prune_by` and `delete_when` of an increment. None for the whole content;
+        - `layout`: from the node's configuration;
+        - `docs`: for each column, its description;
+        - `description`: of the table;
+        - `unique_id`: of the node;
+        - `only_when_changed`: True for a seed, which is committed only if its logic has changed.
         """
         assert self._connection is not None
         assert self._catalog is not None
@@ -120,20 +126,20 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         try:
             self._pin(name, self._committed(spec, rows, found, logic if is_seed else ""))
         except TransientError:
-            # each pipeline's run builds a changed seed, so another run may have committed the same rows meanwhile
+            # each pipeline's run builds a changed seed, so another run may have committed the same rows: use its table
             current = find_table(self._catalog, name) if is_seed else None
             if current is None or not _is_built_with(current, logic):
                 raise
             self._pin(name, current)
 
     def _committed(self, spec: TableSpec, rows: DerivedRows, found: Table | None, unless_built_with: str) -> Table:
-        """Return the table after the commit of the rows, or as it is if it was built with this logic."""
+        """Commit the rows and return the table. Commits no rows if the table was built with `unless_built_with`."""
         assert self._connection is not None
         assert self._catalog is not None
         name, schema = spec.name, spec.schema
         assert isinstance(schema, pa.Schema)
         if found is None:
-            # an increment merges into a table that this run has read: if it is missing now, it was dropped meanwhile
+            # an increment merges into a table that this run has read. So if the table is missing, it was just dropped
             if rows.merge is not None:
                 raise TransientError(f"{name} was dropped while this run was building it.", "Run again.")
             return create_derived(self._catalog, spec, self._connection, rows)
@@ -152,7 +158,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
         return {name: table for name in names if (table := find_table(catalog, name)) is not None}
 
     def _base(self, name: TableName, found: Table | None) -> int | None:
-        """Return the base snapshot of the rows: the one that the run has read, else the table's current one."""
+        """Return the snapshot to which the rows apply: the one that the run has read, else the table's current one."""
         read = self._tables.get(str(name), found)
         return None if read is None else read.metadata.current_snapshot_id
 
@@ -178,7 +184,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
             )
 
     def _available(self, upstream: list[str]) -> dict[str, tuple[str, int]]:
-        """Return by source the lowest position among the tables that the model was built from."""
+        """For each source, return the lowest position among the model's upstream tables."""
         reached: dict[str, tuple[str, int]] = {}
         for table_name in upstream:
             if table_name not in self._tables:

@@ -1,6 +1,6 @@
 """Computes which tables the nodes of a run open, and how far they may read their sources.
 
-On DuckDB, `steps.sql` computes the positions too.
+On DuckDB, the macros in `steps.sql` compute the positions, too.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 from foss_platform.lake.table.names import TableName
 
-#: By source table: its UUID, and the sequence number up to which it has been read.
+#: For each source table: its UUID, and the sequence number up to which it has been read.
 Positions = Mapping[str, tuple[str, int]]
 
 
@@ -28,7 +28,7 @@ def is_ephemeral(node: Mapping[str, Any]) -> bool:
 
 
 def upstream_nodes(manifest: Mapping[str, Any], unique_id: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield a node's sources, models and seeds. An ephemeral model has no table, so its upstream nodes replace it."""
+    """Yield the sources, models and seeds that a node reads. An ephemeral model is replaced by its upstream nodes."""
     for upstream in manifest["nodes"][unique_id]["depends_on"].get("nodes", ()):
         if node := manifest["sources"].get(upstream) or manifest["nodes"].get(upstream):
             if is_ephemeral(node):
@@ -69,14 +69,16 @@ def _sources_above(manifest: Mapping[str, Any], unique_id: str, seen: set[str]) 
 def readable_positions(
     manifest: Mapping[str, Any], built: Collection[str], known: Mapping[TableName, Positions], unique_id: str
 ) -> dict[str, tuple[str, int]]:
-    """Return by source how far all upstream tables of a node will have read it when the node is built.
+    """For each source, return the lowest position that any upstream table of the node will have reached.
+
+    The positions are those at the moment when the node is built.
 
     Parameters
     ----------
     built
-        The nodes that this run builds. They will have read as far as their own upstream tables.
+        The nodes that this run builds. When they are built, they reach the lowest position of their upstream tables.
     known
-        By table, how far it had read when the run began. A source has read itself.
+        For each table: its positions when the run began. A source counts as read to its own end.
     """
     least: dict[str, tuple[str, int]] = {}
     for upstream, node in upstream_nodes(manifest, unique_id):

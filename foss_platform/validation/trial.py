@@ -45,7 +45,7 @@ class Trial:
     probe
         The objects that this validation writes.
     instance
-        The caller's Dagster instance. None opens the instance of the home.
+        The caller's Dagster instance. If it is None, the checks open the instance of the home.
     """
 
     settings: Settings
@@ -84,7 +84,10 @@ class Trial:
 
     @property
     def has_no_lake_yet(self) -> bool:
-        """Whether a lake in files does not exist yet. Tables without a catalog count as a lake."""
+        """True if the catalog is SQLite, its file does not exist, and the warehouse contains no tables.
+
+        Always false for other catalogs.
+        """
         if self.kind is not CatalogKind.SQLITE or self.database.exists():
             return False
         folder = self.folder

@@ -76,13 +76,13 @@ def _state(table: "Table", moment: datetime | None) -> "Point":
 
     live = live_points(table)
     if moment is None and live:
-        # this machine's clock is not used here, because the writer's clock may be ahead of it
+        # the newest state is found without this machine's clock, because the writer's clock may be ahead of it
         return live[-1]
     return point_at(table, moment or datetime.now(UTC))
 
 
 def _explain(found: "Difference", key: tuple[str, ...]) -> None:
-    """Report the columns that were not compared, and why whole rows were compared if they were."""
+    """Print which columns were not compared. If whole rows were compared instead of keys, print why."""
     console = messages()
     for word, columns in (("--from", found.only_earlier), ("--to", found.only_later)):
         if columns:

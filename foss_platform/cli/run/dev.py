@@ -23,10 +23,10 @@ from foss_platform.cli.shared.terminal import messages, output
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import FeedMode
 
-# Where the excerpt is served from. Before it: enough polls to draw a day, and the feed's maintenance page. Four hours
-# after it: the feed's freeze.
+# The point in the excerpt from which it is served. The earlier polls are enough to draw a day, and contain the feed's
+# maintenance page. The feed's freeze follows four hours later.
 _TAKEN_IN = timedelta(hours=28, minutes=10)
-# until the user is warned that Dagster does not answer; 8 s are usual, 30 s on a busy machine
+# time until the user is warned that Dagster does not answer. It usually starts in 8 s, on a busy machine in 30 s
 _READY_SECONDS = 90.0
 # the beginnings of Dagster's warnings about its own interfaces, which are meant for its developers
 _HUSHED = "ignore:Parameter `,ignore:Function `,ignore:Class `"
@@ -50,13 +50,13 @@ def dev(
             settings = load_settings()
             os.environ["STAVANGER_PARKING_URL"] = _serve_excerpt(stack, speed)
         prepare_dagster_home(settings)
-        # Dagster's processes start in the project, so relative paths would name other folders
+        # Dagster's processes start in the project's folder, where relative paths would differ, so pass full paths
         for name in ("project", "home", "dbt_project"):
             os.environ[f"FOSS_{name.upper()}"] = str(getattr(settings, name))
         os.environ.setdefault("PYTHONWARNINGS", _HUSHED)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-            # a process started with `nohup` is meant to outlive its terminal
+            # a process started with `nohup` ignores SIGHUP and must outlive its terminal, so it gets no handler for it
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: stop.set())
         output().print(f"Starting Dagster. Its state is in {settings.home}.", soft_wrap=True)
@@ -98,9 +98,10 @@ def _answers(port: int) -> bool:
 
 @contextmanager
 def _dagster(port: int, project: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start Dagster's processes and their supervisor, which ends them when this process has ended, even by SIGKILL.
+    """Start a supervisor that starts Dagster's processes, and ends them when this process ends, even after SIGKILL.
 
-    They run in their own session, so Ctrl-C does not reach them and processes that the supervisor left can be found.
+    They share a session of their own. So Ctrl-C does not reach them, and if the supervisor dies, the whole process
+    group can still be killed.
     """
     command = [sys.executable, "-m", "foss_platform.cli.run.supervisor", str(port)]
     supervisor = subprocess.Popen(command, cwd=project, start_new_session=True, stdin=subprocess.PIPE)
@@ -118,7 +119,7 @@ def _dagster(port: int, project: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _serve_excerpt(stack: ExitStack, speed: float) -> str:
-    """Load the excerpt's first hours, unless they are loaded, and serve the rest. Returns the URL."""
+    """Load the excerpt's first hours, unless they are already loaded, and serve the rest. Returns the URL."""
     from foss_platform.cli.shared.pages import find_feed
     from foss_platform.cli.shared.recorded import ingest
     from foss_platform.ingest.recording.feed_server import FeedServer

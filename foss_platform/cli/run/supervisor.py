@@ -2,12 +2,12 @@
 
     python -m foss_platform.cli.run.supervisor PORT
 
-Its standard input is a pipe whose other end belongs to the caller. However the caller ends, the pipe is closed, and the
-supervisor ends everything. A killed process is started again, because the two others need it. `dagster dev` is not
-enough: it ends with the daemon, continues without its code server, and outlives its caller.
+The supervisor's standard input is a pipe whose other end belongs to the caller. However the caller ends, the pipe is
+closed, and the supervisor ends everything. A killed process is started again, because the other two need it.
+`dagster dev` is not enough: it ends with the daemon, continues without its code server, and outlives its caller.
 
-The supervisor leads a process group that contains all the processes it starts. It imports nothing of the platform, to
-use little memory.
+The supervisor leads a process group that contains all the processes it starts. To use little memory, it imports nothing
+of the platform.
 """
 
 import os
@@ -23,9 +23,9 @@ from pathlib import Path
 
 #: How long the processes may take to shut down.
 ENDING_SECONDS = 15.0
-# the code server listens after loading the pages and parsing the models, which took 45 s on a busy machine
+# the code server first loads the pages and parses the models, which took 45 s on a busy machine
 _LOADING_SECONDS = 300.0
-# a process that is killed this often is not killed by accident
+# a process that is killed this often would be killed again, so the supervisor gives up
 _MAX_RESTARTS, _RESTARTS_SECONDS = 5, 600.0
 _MODULE, _LOCATION = "foss_platform.definitions", "foss_platform"
 
@@ -81,7 +81,8 @@ class Supervisor:
                 ],
             ),
         ]
-        # handlers instead of SIG_IGN, which the children would inherit: the daemon must receive the signal to end
+        # children inherit SIG_IGN but not handlers, and the daemon ends only if it receives the signal, so install
+        # handlers
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, self._end)
 
@@ -98,7 +99,7 @@ class Supervisor:
             pass
 
     def end(self) -> None:
-        """Ask the processes to end, wait, and kill the process group: remaining processes and this one."""
+        """Ask the processes to end, and wait for them. The caller then kills what remains of the process group."""
         processes = [kept.process for kept in (*self._others, self._code) if kept.process is not None]
         for process in processes:
             process.terminate()
@@ -128,7 +129,7 @@ class Supervisor:
 
 
 def _say(words: str) -> None:
-    # the terminal may be closed
+    # the terminal may be closed, and that must not end the supervisor
     with suppress(OSError):
         os.write(2, f"{words}\n".encode())
 

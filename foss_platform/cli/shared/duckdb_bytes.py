@@ -12,19 +12,22 @@ _EAST = 16 * 3600 - 1
 
 
 def _bignum(value: bytes) -> str:
-    """Three bytes of sign and length, then the digits. All bytes are inverted for a negative number."""
+    """Three bytes contain sign and length, then the digits follow. A negative number has all bytes inverted."""
     if value[0] & 0x80:
         return str(int.from_bytes(value[3:], "big"))
     return str(-int.from_bytes(bytes(byte ^ 0xFF for byte in value[3:]), "big"))
 
 
 def _bits(value: bytes) -> str:
-    """One byte with the number of padding bits, then the bits."""
+    """The first byte is the number of padding bits. The bits follow."""
     return "".join(f"{byte:08b}" for byte in value[1:])[value[0] :]
 
 
 def _time_with_zone(value: bytes) -> str:
-    """Microseconds in the upper 40 bits. In the lower 24: how far the zone is west of the easternmost offset."""
+    """The upper 40 bits contain microseconds.
+
+    The lower 24 bits contain `_EAST` minus the zone's offset from UTC, in seconds.
+    """
     bits = int.from_bytes(value, "little")
     offset = _EAST - (bits & 0xFFFFFF)
     minutes, seconds = divmod(abs(offset), 60)
@@ -32,7 +35,7 @@ def _time_with_zone(value: bytes) -> str:
     return clock_text(bits >> 24, "us") + zone
 
 
-#: By DuckDB's name of the type.
+#: For each type, by DuckDB's name: the conversion of its bytes.
 OPAQUE: dict[str, Callable[[bytes], str]] = {
     "hugeint": lambda value: str(int.from_bytes(value, "little", signed=True)),
     "uhugeint": lambda value: str(int.from_bytes(value, "little")),

@@ -1,7 +1,7 @@
 """Opens Dagster's instance for a command that only reads, even in a home that cannot be written.
 
-Dagster makes folders, tables and locks when it opens its storage, even to read. So nothing is opened if Dagster was
-never used. A home that cannot be written is read from a temporary folder with copies of its databases.
+Dagster creates folders, tables and locks when it opens its storage, even to read. So nothing is opened if Dagster was
+never used. If the home cannot be written, its databases are copied to a temporary folder and read there.
 """
 
 import os
@@ -32,7 +32,8 @@ class ReadInstance:
     Attributes
     ----------
     original
-        The folder whose databases are copied on demand. None if the instance is the folder's own.
+        The folder whose databases are copied on demand. None if the instance was opened in the home itself, without
+        copies.
     copy
         The folder of the copies.
     """
@@ -58,7 +59,7 @@ def open_for_reading(settings: Settings) -> Iterator[ReadInstance | None]:
     Raises
     ------
     TransientError
-        If its storage cannot be opened.
+        If Dagster's storage cannot be opened.
     """
     folder = dagster_folder(settings)
     if not (folder / _CONFIGURATION).exists():
@@ -94,7 +95,7 @@ def _copy_database(original: Path, copy: Path, path: Path) -> None:
     try:
         _back_up(source, target, "mode=ro")
     except sqlite3.OperationalError:
-        # with a write-ahead log, even a reader makes a file beside the database, unless it is opened as immutable
+        # with a write-ahead log, even a reader creates a file beside the database, unless the database is immutable
         _back_up(source, target, "immutable=1")
 
 

@@ -35,7 +35,7 @@ def find_named(catalog: "Catalog", text: str) -> TableName:
 
 
 def complete_table(incomplete: str) -> list[str]:
-    """Return table names for the shell's completion. Without a lake, or if the lake is locked, there are none."""
+    """Return table names for the shell's completion. Empty without a lake, or if the lake is locked."""
     try:
         from foss_platform.lake.connect.catalog import open_catalog
         from foss_platform.lake.table.tables import list_tables
@@ -66,7 +66,10 @@ def minute_text(moment: datetime | None) -> str:
 
 
 def oldest_text(moment: datetime | None) -> str:
-    """Return the oldest readable moment. Cut to the minute only if lossless, because --at refuses earlier moments."""
+    """Return the oldest readable moment as text: to the minute if no seconds are lost, else to the millisecond.
+
+    A shortened time would be too early, and `--at` would refuse it.
+    """
     if moment is None or not (moment.second or moment.microsecond):
         return minute_text(moment)
     return moment_text(moment)
@@ -78,7 +81,7 @@ def size_text(size: int) -> str:
 
 
 def trouble(name: TableName, error: Exception) -> FossError:
-    """Return the error of one table among many, as one line that names the table."""
+    """Return an error as one line that names its table, for commands over many tables."""
     if not isinstance(error, FossError):
         first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         return PermanentError(

@@ -19,12 +19,12 @@ FIELDS_PRESENT = "fields_are_present"
 
 @dataclass(frozen=True)
 class PollFacts:
-    """What the checks judge: a committed poll, and since when its newest data time has not changed.
+    """The input of the checks: a committed poll, and since when its newest data time has not changed.
 
     Attributes
     ----------
     standing_since
-        Poll time of the first of the consecutive polls with this newest data time.
+        Time of the poll in which this newest data time first appeared, without a change since.
     """
 
     polled_at: datetime

@@ -23,24 +23,24 @@ from foss_platform.lake.table.tables import list_tables, load_table
 from foss_platform.settings import Switch
 
 _INTERVAL_SECONDS = 300
-# Dagster ends an evaluation after 60 s. The next evaluation starts with the tables that were not reached
+# Dagster ends an evaluation after 60 s, so an evaluation stops earlier. The next one starts with the first table left
 _LOOKING_SECONDS = 20.0
-# maintenance cannot fix everything, such as too many tags. Without a pause, each commit would request it again
+# maintenance cannot fix everything, such as too many tags. Without a pause, each commit would request maintenance again
 _ASK_AGAIN = timedelta(hours=1)
-# a run key is a tag, and Postgres stores tags in an index of at most 2.7 kB per row
+# the run key names every requested table. It is a tag, and Postgres indexes tags of at most 2.7 kB
 _MAX_TABLES = 20
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What an evaluation passes to the next one.
+    """The state that an evaluation passes to the next one.
 
     Attributes
     ----------
     begin_with
         The table to check first. Empty to start with the first table.
     asked
-        When maintenance was last requested, by table.
+        For each table: when its maintenance was last requested.
     """
 
     begin_with: str = ""
@@ -54,7 +54,7 @@ class Memory:
             asked = {name: datetime.fromisoformat(moment) for name, moment in content["asked"].items()}
             return Memory(content["begin_with"], asked)
         except (ValueError, KeyError, TypeError, AttributeError):
-            # no cursor yet, or of another version. At worst a request is repeated, which its run key prevents
+            # no cursor yet, or one of another version. Starting anew is safe: run keys prevent repeated requests
             return Memory()
 
     def text(self) -> str:
@@ -122,7 +122,7 @@ def _look(platform: Platform, begin_with: str, recently: dict[str, datetime]) ->
         try:
             _look_at(catalog, name, look)
         except Exception as error:
-            # a damaged table may make a library raise anything, and the other tables are checked anyway
+            # a library may raise any error for a damaged table, and the other tables must still be checked
             look.problems.append(f"{name}: {error}")
     return look
 

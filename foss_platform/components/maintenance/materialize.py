@@ -185,7 +185,10 @@ def _line(one: TableOutcome) -> dict[str, str | int | float | bool | None]:
 
 
 def _failure_of(failed: Sequence[TableOutcome], maintained: int) -> FossError:
-    """Return one error for the run. It is lasting only if all are: a retry is worthwhile if it helps one table."""
+    """Return one error for the run.
+
+    The error is permanent only if every table's error is. Otherwise a retry can help at least one table.
+    """
     lasting = all(isinstance(one.error, PermanentError) for one in failed)
     kind = PermanentError if lasting else TransientError
     reasons = " ".join(f"{one.table}: {one.error}" for one in failed)

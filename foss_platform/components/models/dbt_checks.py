@@ -1,6 +1,6 @@
 """Checks of dbt's tables that dbt itself does not have: the logic a table was built with, and the table's health.
 
-One step runs those of a build, so that each table is loaded once. See `components.dbt_models` for dbt's own tests.
+One step runs the checks of a build, so that each table is loaded once. See `components.dbt_models` for dbt's own tests.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ CURRENT_LOGIC = "built_with_current_logic"
 
 
 def model_checks(platform: Platform, project: Project) -> list[dg.AssetChecksDefinition]:
-    """Return the health checks of models and seeds, and the checks of each model's logic and seed rows, by build."""
+    """Return one step of checks for each build: of its tables' health, and of each model's logic and seed rows."""
     found = []
     for build in project.builds:
         if nodes := {key: unique_id for unique_id, key in build.keys.items() if not project.subset.reason(unique_id)}:
@@ -61,5 +61,7 @@ def _logic_verdict(asset: dg.AssetKey, *, same: bool) -> dg.AssetCheckResult:
         check_name=CURRENT_LOGIC,
         passed=same,
         severity=dg.AssetCheckSeverity.WARN,
-        description="current" if same else f"changed since the table was built: run `foss rebuild {asset.path[-1]}`",
+        description="current"
+        if same
+        else f"The model's logic or seeds have changed since the table was built: run `foss rebuild {asset.path[-1]}`",
     )

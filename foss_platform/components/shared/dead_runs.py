@@ -19,7 +19,7 @@ PROCESS_TAG = "foss/process"
 _LAUNCHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, *_LAUNCHED]
 _REASON = "The process of this run was killed, or its host went down. Its pool slots are free again."
-# a finished run needs some time to write logs and to shut down
+# a finished run needs some time to write logs and to shut down before its process may be killed
 _ENDING_SECONDS = 30.0
 
 
@@ -29,7 +29,8 @@ def fail_dead_runs(instance: dg.DagsterInstance, marks: Marks, location: str | N
     Parameters
     ----------
     location
-        The code location whose launched runs are judged even before their process is marked. None judges no such runs.
+        Name of this code location. Its launched runs without a process mark are judged too: such a run is dead if every
+        living code server was started after its launch. With None, launched runs without a mark are skipped.
     """
     dead = []
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
@@ -48,14 +49,15 @@ def fail_dead_runs(instance: dg.DagsterInstance, marks: Marks, location: str | N
 def _is_dead(instance: dg.DagsterInstance, marks: Marks, run: dg.DagsterRun, location: str | None) -> bool:
     address = run.tags.get(PROCESS_TAG)
     if address is not None and "@" in address:
-        # written by earlier versions: process number and start
+        # earlier versions wrote the process's number and start instead of a mark
         return not _is_running(address)
     if address is not None:
         return marks.is_dead(address) is True
     origin = run.remote_job_origin
     if run.status not in _LAUNCHED or origin is None or origin.location_name != location:
         return False
-    # its process has not made its mark: the run belongs to a code server that was alive when the run was launched
+    # the run's process has not made its mark. Its code server was alive at the launch, so the run is dead if every
+    # living code server was started later
     stats = instance.get_run_stats(run.run_id)
     launched = getattr(stats, "launch_time", None) or getattr(stats, "start_time", None)
     return launched is not None and all(mark.started > launched for mark in marks.living() if mark.serves)
@@ -74,8 +76,8 @@ def _is_running(address: str) -> bool:
 def end_finished_runs(instance: dg.DagsterInstance, marks: Marks) -> Iterator[str]:
     """Kill the processes of this code server whose run ended a while ago. Yields the runs' ids.
 
-    A run that exceeds its maximum runtime is interrupted and then marked as failed. A process that hangs where it
-    cannot be interrupted would keep its memory forever.
+    A run that exceeds its maximum runtime is interrupted and then marked as failed. If its process hangs and cannot be
+    interrupted, it would keep its memory forever.
     """
     children = {child.pid: child for child in multiprocessing.active_children()}
     for mark in marks.living():

@@ -1,4 +1,4 @@
-"""Finds which pipelines feed each dbt node, and which nodes are built together. These are functions of the manifest."""
+"""Finds which pipelines feed each dbt node, and which nodes are built together. The manifest is the only input."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from foss_platform.transform.run_positions import is_source, table_of, upstream_nodes
 
 _QUARANTINE_SUFFIX = "__rejected"
-#: What stands for the readers of a node that no pipeline reads. A pipeline's name is never empty.
+#: Stands for "no pipeline" among the users of a node. A pipeline's name is never empty.
 _NOBODY = ""
 
 
@@ -18,23 +18,24 @@ class Division:
     Attributes
     ----------
     feeding
-        By model and seed, the pipelines whose bronze or quarantine is upstream. Empty for seeds, and for models that
-        read only seeds or `ops.polls`.
+        For each model and seed: the pipelines whose bronze or quarantine is upstream. Empty for seeds, and for models
+        that read only seeds or `ops.polls`.
     users
-        By model and seed, the pipelines that feed it. If none does, the users of the nodes that read it. `""` stands
-        for nodes that no pipeline reads.
+        For each model and seed: the pipelines that feed it. If no pipeline feeds it: the pipelines that use it through
+        its readers. `""` is in the set if some reader, or the node itself, leads to no pipeline.
     """
 
     feeding: Mapping[str, frozenset[str]]
     users: Mapping[str, frozenset[str]]
 
     def builder(self, unique_id: str) -> tuple[str, ...]:
-        """Return the pipelines, in order, whose build contains the node. Empty for the build of no pipeline.
+        """Return the sorted names of the pipelines that identify the build of the node.
 
-        It is one pipeline if no other pipeline feeds or reads the node, and several for a shared model.
+        An empty tuple is the build `no_pipeline`. The tuple has one name if no other pipeline feeds or reads the node,
+        and several for a shared model.
 
-        A build reads only its own tables, those of builds with fewer pipelines, and those of no pipeline. So builds
-        never wait for each other in a circle.
+        A build reads only its own tables, tables of builds with fewer pipelines, and tables of the build `no_pipeline`.
+        So builds never wait for each other in a circle.
         """
         fed, used = self.feeding[unique_id], self.users[unique_id] - {_NOBODY}
         if fed:
@@ -42,11 +43,11 @@ class Division:
         return tuple(used) if len(self.users[unique_id]) == 1 else ()
 
     def is_shared(self, unique_id: str) -> bool:
-        """Return whether several pipelines feed the node, so that automation builds it after them."""
+        """Return whether several pipelines feed the node, so that automation builds it after their runs."""
         return len(self.feeding[unique_id]) > 1
 
     def fed_by(self, pipeline: str) -> set[str]:
-        """Return the models that a pipeline feeds, and the seeds and models of no pipeline that these models read."""
+        """Return the models that a pipeline feeds, and the nodes that these models read and that no pipeline feeds."""
         return {unique_id for unique_id, users in self.users.items() if pipeline in users}
 
 
@@ -85,9 +86,9 @@ def divide_by_pipeline(manifest: Mapping[str, Any]) -> Division:
 
 
 def read_of_no_pipeline(manifest: Mapping[str, Any], division: Division, chosen: Collection[str]) -> set[str]:
-    """Return the nodes of no pipeline that the chosen nodes read, directly or through each other.
+    """Return the nodes that no pipeline feeds and that the chosen nodes read, directly or through each other.
 
-    Chosen nodes are left out, and ephemeral models, which have no table.
+    The result contains no chosen nodes and no ephemeral models, which have no table.
     """
     found: set[str] = set()
     waiting = list(chosen)
@@ -111,7 +112,7 @@ def with_readers(manifest: Mapping[str, Any], division: Division, unique_id: str
 
 
 def named(manifest: Mapping[str, Any], division: Division, name: str) -> str | None:
-    """Return the model or seed with a name, given as `table` or `namespace.table`. None if there is none."""
+    """Return the id of the model or seed with a name, given as `table` or `namespace.table`. None if there is none."""
     for unique_id in division.users:
         table = table_of(manifest["nodes"][unique_id])
         if name in (table.name, str(table)):

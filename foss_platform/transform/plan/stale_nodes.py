@@ -1,6 +1,7 @@
-"""Finds the seeds and models of no pipeline that a run must build before its own nodes.
+"""Finds the seeds and models that no pipeline feeds and that a run must build before its own nodes.
 
-No pipeline's run builds them each time. So an unchanged seed costs a run one look at its table.
+A run does not rebuild these nodes each time. For each, it only compares the table with the project, so an unchanged
+seed costs one metadata read.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,9 +19,9 @@ from foss_platform.transform.run_positions import table_of
 def stale_nodes(
     manifest: Mapping[str, Any], division: Division, catalog: Catalog, chosen: Collection[str]
 ) -> list[str]:
-    """Return the nodes that no pipeline feeds, that the chosen nodes read, and that lack their current table.
+    """Return the nodes to build first: no pipeline feeds them, the chosen nodes read them, and their tables are stale.
 
-    These are seeds whose rows have changed since their table was built, and seeds and models without a table.
+    A table is stale if it does not exist, or if it is a seed's and the seed's rows have changed since it was built.
     """
     return [
         unique_id

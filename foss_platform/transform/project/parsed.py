@@ -6,9 +6,9 @@ whose files have changed since (`manifest.read_subset`). A file that is edited d
 The folder `target` of a home contains:
 
 - `current`: the name of the copy that parsed last;
-- `<fingerprint>/project`, `manifest.json`, `partial_parse.msgpack`: a copy of the files, and what dbt made of them;
+- `<fingerprint>/project`, `manifest.json`, `partial_parse.msgpack`: a copy of the files, and dbt's results of parsing;
 - `<fingerprint>/runs/<name>`: dbt's target folder for one run, so that runs in two processes do not interfere;
-- `problem.json`: why the project's current files do not parse, so that they are not parsed again in every run (4 s).
+- `problem.json`: why the project's current files do not parse, so that not every run parses them again (4 s).
 """
 
 import contextlib
@@ -30,9 +30,9 @@ from foss_platform.transform.project.invoke import parse
 from foss_platform.transform.project.parse_problem import ParseProblem, parse_problem
 
 _PARTIAL_PARSE = "partial_parse.msgpack"
-# a process that has chosen a copy may not have begun its run yet
+# more than one, because a process may have chosen an older copy and not have started its run yet
 _COPIES_KEPT = 3
-# for reading the compiled SQL of a node that failed
+# users read the compiled SQL of a failed node there
 _RUNS_KEPT = 2
 
 
@@ -69,7 +69,7 @@ class ParsedProject:
 
     @property
     def manifest_file(self) -> Path:
-        """dbt's manifest from parsing. Builds write theirs, which contain fewer macros, to their own folders."""
+        """dbt's manifest from parsing. Builds write manifests with fewer macros, to their own folders."""
         return self.folder / "manifest.json"
 
 
@@ -86,7 +86,7 @@ def prepare_project(settings: Settings) -> ParsedProject:
         If there is no project.
     """
     wanted = fingerprint(settings.dbt_project)
-    # for dbt that is started by hand; a copy contains the package itself
+    # only dbt that is started by hand needs the link, because a copy contains the package itself: a failure is ignored
     with contextlib.suppress(ConfigurationError):
         link_package(settings.dbt_project)
     if (found := _known(settings, wanted)) is None:
@@ -115,7 +115,7 @@ def is_prepared(settings: Settings) -> bool:
 
 
 def known_problem(settings: Settings) -> ParseProblem | None:
-    """Return why the project's current files do not parse, as far as that is known without parsing them."""
+    """Return why the project's current files do not parse. None if they parse, or were not parsed yet."""
     try:
         found = _known(settings, fingerprint(settings.dbt_project))
     except ParseError as error:
@@ -127,7 +127,7 @@ def known_problem(settings: Settings) -> ParseProblem | None:
 
 @contextlib.contextmanager
 def run_folder(project: ParsedProject) -> Iterator[Path]:
-    """Provide a target folder for one run of dbt. The folders of the last runs stay, with their compiled SQL."""
+    """Provide a target folder for one run of dbt. The folders of the last runs are kept, with their compiled SQL."""
     runs = project.folder / "runs"
     runs.mkdir(exist_ok=True)
     _sweep(runs, _RUNS_KEPT)
@@ -139,7 +139,10 @@ def run_folder(project: ParsedProject) -> Iterator[Path]:
 
 
 def _known(settings: Settings, wanted: str) -> ParsedProject | None:
-    """Return what is known of the project's current files. None if they have to be parsed."""
+    """Return the copy to build from if the current files were already parsed, with or without success.
+
+    None if they must be parsed first.
+    """
     current = _current(settings)
     if current is not None and current.name == wanted:
         return ParsedProject(current)
@@ -155,7 +158,7 @@ def _known(settings: Settings, wanted: str) -> ParsedProject | None:
 
 def _parse(settings: Settings, wanted: str) -> ParsedProject:
     target = target_folder(settings)
-    # it exists if an edit was taken back, and a run may use it
+    # the copy exists if an edit was undone. It is not parsed again, because a run may be using it
     if not (target / wanted).exists():
         problem = _parse_copy(settings, wanted)
         if problem is not None:
@@ -169,7 +172,7 @@ def _parse(settings: Settings, wanted: str) -> ParsedProject:
 
 
 def _parse_copy(settings: Settings, wanted: str) -> ParseProblem | None:
-    """Copy the project and parse the copy. It gets its final name when it has parsed."""
+    """Copy the project and parse the copy. The copy gets its final name when it has been parsed."""
     target, current = target_folder(settings), _current(settings)
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="parsing-", dir=target, ignore_cleanup_errors=True) as name:
@@ -217,7 +220,7 @@ def _sweep(folder: Path, kept: int) -> None:
     """Delete the oldest folders, except for the newest and those that a run uses."""
     times = {}
     for path in folder.iterdir():
-        # another process may delete it meanwhile
+        # another process may delete the folder meanwhile
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             if path.is_dir():
                 times[path] = path.stat().st_mtime

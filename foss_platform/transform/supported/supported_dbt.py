@@ -25,7 +25,7 @@ _ALTERNATIVES = {
     "external": "Use materialized='table', and export files with `foss sql --output`.",
 }
 _STRATEGIES = "Remove incremental_strategy: new rows replace those with the same unique_key (docs/PIPELINES.md)."
-#: Settings of dbt's own strategies that choose rows or columns. With our strategy the table would differ.
+#: Settings of dbt's own strategies that choose rows or columns. The platform's strategy would build a different table.
 _ROW_SETTINGS = ("incremental_predicates", "merge_update_columns", "merge_exclude_columns", "merge_clauses")
 _CHANGED = "has changed since the dbt project last parsed"
 _LAYOUT = ("partition_by", "partitioned_by", "cluster_by", "sort", "dist", "indexes", "properties", "table_properties")
@@ -33,7 +33,7 @@ _LAYOUT = ("partition_by", "partitioned_by", "cluster_by", "sort", "dist", "inde
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """A problem of one node. `what` is the node's kind and name. `file` and `line` show the cause."""
+    """A problem of one node. `what` is the node's kind and name. `file` and `line` are the place of the cause."""
 
     unique_id: str
     what: str
@@ -53,11 +53,12 @@ class Subset:
     Attributes
     ----------
     refused
-        By node, the reason why it is not built.
+        For each refused node: the reason why it is not built.
     held_back
-        By node, the file that has changed since the project last parsed. It is built again when the project parses.
+        For each node whose file has changed since the project last parsed: a diagnostic that names the file. The node
+        is built again when the project parses.
     below
-        By node that depends on one of those nodes, directly or not, the problem of that node.
+        For each node downstream of a refused or held-back node: the diagnostic of that upstream node.
     notices
         Nodes that are built, but not as dbt would build them.
     """
@@ -84,7 +85,7 @@ def supported_subset(
     Parameters
     ----------
     changed
-        The project's files that differ from those of the manifest. Nodes made of them are held back.
+        The project's files that have changed since the manifest was made. Nodes from these files are held back.
     """
     nodes: dict[str, Any] = {**manifest["nodes"], **manifest.get("functions", {})}
     engine = str(manifest["metadata"].get("adapter_type"))
@@ -116,7 +117,7 @@ def _named(node: Mapping[str, Any]) -> str:
 
 
 def _problems(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield a node's reasons not to be built: the word in the project that shows it, the problem, the remedy."""
+    """Yield the reasons why a node is not built, each as (word to look for in the project's files, problem, remedy)."""
     kind, config = node["resource_type"], node.get("config", {})
     if kind in ("snapshot", "function"):
         yield kind, f"is a {kind}, which the platform does not build", _ALTERNATIVES[kind]
@@ -164,7 +165,7 @@ def _misplaced(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _peculiarities(node: Mapping[str, Any], engine: str) -> Iterator[tuple[str, str, str]]:
-    """Yield where a build differs from dbt's: the word in the project that shows it, the difference, the remedy."""
+    """Yield the differences from dbt's build, each as (word to look for in the project's files, difference, remedy)."""
     kind, config = node["resource_type"], node.get("config", {})
     if kind == "operation" and engine == "duckdb":
         yield "on-run-", "runs in DuckDB's memory and changes nothing in the lake", "Remove it."
@@ -188,7 +189,8 @@ def _peculiarities(node: Mapping[str, Any], engine: str) -> Iterator[tuple[str, 
     ):
         yield "on_schema_change", "changes its columns only in a full refresh", "Run `foss rebuild` after a change."
     if names := [name for name in _LAYOUT if config.get(name)]:
-        yield names[0], f"sets {', '.join(names)}, which the platform ignores", "Set prune_by to sort by a time."
+        remedy = "To sort the table's rows by a time column, set prune_by to that column."
+        yield names[0], f"sets {', '.join(names)}, which the platform ignores", remedy
 
 
 def _left_out_upstream(
@@ -198,7 +200,7 @@ def _left_out_upstream(
     known: Mapping[str, Diagnostic],
     seen: set[str],
 ) -> Diagnostic | None:
-    """Return the first node upstream of a node that is not built."""
+    """Return the diagnostic of the first upstream node that is refused or held back. None if there is none."""
     for upstream in _upstream(nodes[unique_id]):
         if upstream in left_out:
             return left_out[upstream]

@@ -1,4 +1,4 @@
-"""Completes a table that Trino has just built, in one commit, with what Trino's SQL cannot express.
+"""After Trino has built a table, adds what Trino's SQL cannot express (key, policy, docs, positions), in one commit.
 
 On Trino, the rows of an increment and its source positions cannot be one commit. The positions are committed only if
 the table contains exactly its content at the start of the run plus the increment. After any other change, such as a
@@ -22,7 +22,7 @@ from foss_platform.lake.table.tables import TableSpec, load_table
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.run_positions import Positions
 
-# Trino adds it to the summary of each of its snapshots; without it no position would ever be committed
+# Trino adds this key to the summary of each of its snapshots. A snapshot without it counts as another writer's
 _QUERY_ID = "trino_query_id"
 
 
@@ -37,13 +37,15 @@ class BuiltTable:
     query_id
         Trino's id of the statement.
     is_step
-        Whether it merged rows into existing rows, rather than replacing all rows and also recording the positions.
+        True if the statement merged an increment. False if it replaced all rows; such a statement records the positions
+        itself.
     base_snapshot
         The table's snapshot at the start of the run. None if it had no snapshot.
     positions
-        By source, its UUID and how far the rows contain it.
+        For each source: its UUID, and the highest sequence number that the rows contain.
     read_from
-        By upstream table of this project, the snapshot that this run expects it to be at.
+        For each upstream table of this project: the id of the snapshot that this run read. If the table has other rows
+        by now, no position is committed.
     """
 
     name: TableName
@@ -56,7 +58,7 @@ class BuiltTable:
 
 
 def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
-    """Set the table's key, policy and docs, and after an increment its positions. Commits only missing values.
+    """Set the table's key, policy and docs, and after an increment the positions. Only missing values are committed.
 
     Returns
     -------
@@ -67,8 +69,8 @@ def finish_table(catalog: Catalog, built: BuiltTable) -> Table:
     ConfigurationError
         If the model's maintenance is invalid.
     TransientError
-        If another writer changed the table or an upstream table meanwhile. The table then records lower positions than
-        it may contain, and the next run reads those rows again.
+        If another writer changed the table or an upstream table meanwhile. The positions are then not advanced, and the
+        next run reads the same rows again.
     """
     layout = model_layout(built.name, built.node["config"])
     docs = {column.lower(): said["description"] for column, said in built.node["columns"].items()}
@@ -118,7 +120,7 @@ def _is_of(table: Table, built: BuiltTable) -> bool:
         and snapshot.summary.additional_properties.get(_QUERY_ID) == built.query_id
     )
     if not built.is_step:
-        # a full build without rows may create no snapshot
+        # a full build without rows may create no snapshot, so a table without a snapshot is its result, too
         return is_ours or standing is None
     before = snapshot_of_rows(table, snapshot.parent_snapshot_id) if is_ours and snapshot is not None else standing
     return before == snapshot_of_rows(table, built.base_snapshot)
@@ -127,7 +129,7 @@ def _is_of(table: Table, built: BuiltTable) -> bool:
 def _require_snapshot(table: Table, transaction: Transaction) -> None:
     """Make the commit fail if the table's rows have changed since they were checked."""
     if table.metadata.current_snapshot_id is not None:
-        # setting the current snapshot again changes nothing, but requires it to be unchanged; properties alone do not
+        # a commit of properties alone does not require unchanged rows. One that sets the current snapshot again does
         ManageSnapshots(transaction).set_current_snapshot(table.metadata.current_snapshot_id).commit()
 
 

@@ -1,4 +1,6 @@
-"""A dbt run on Trino: its input for the macros, and the work left for each node when it has ended.
+"""Prepares a dbt run on Trino (the variables that the macros read), and completes each node's table.
+
+A table is completed after its statement has ended.
 
 dbt-trino has no plugins, so this module does the work of the DuckDB plugin around the run. See
 `dbt_package/macros/trino.sql` for the statements.
@@ -32,8 +34,8 @@ from foss_platform.transform.run_positions import (
 )
 from foss_platform.transform.trino.built_table import BuiltTable, finish_table
 
-#: JSON for the macro `handed_over`: `sources` (node to source to `uuid`, `available` and `consumed`), `logic` (node to
-#: hash) and `built_with` (table to hash).
+#: JSON for the macro `handed_over`: `sources` (for each node and source: `uuid`, `available` and `consumed`), `logic`
+#: (for each node: hash) and `built_with` (for each table: hash).
 _RUN = "DBT_FOSS_RUN"
 
 
@@ -71,7 +73,7 @@ class TrinoRun:
         built
             The nodes to build.
         stop_at
-            By source, the highest sequence number that this run reads. Other sources are read to their end.
+            For each source: the highest sequence number that this run reads. Sources without one are read to their end.
 
         Raises
         ------
@@ -83,7 +85,7 @@ class TrinoRun:
         found = {name: find_table(self._catalog, name) for name in tables_of_run(self._manifest, built)}
         tables = {str(name): table for name, table in found.items() if table is not None}
         names = [name for name, table in found.items() if table is not None]
-        #: by table, its current snapshot as far as this run knows
+        #: for each table: the current snapshot as far as this run knows
         self._stands = {name: tables[str(name)].metadata.current_snapshot_id for name in names}
         self._built_with = {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()}
         self._known: dict[TableName, Positions] = {
@@ -95,7 +97,7 @@ class TrinoRun:
         }
         nodes = self._manifest["nodes"]
         self._built = {unique_id for unique_id in built if unique_id in nodes}
-        #: nodes whose macros need positions: an ephemeral model is compiled with its readers, selected or not
+        #: nodes whose macros need positions: dbt compiles ephemeral models for their readers, even if not selected
         self._asking = self._built | {uid for uid, node in nodes.items() if is_ephemeral(node)}
 
     def variables(self) -> dict[str, str]:
@@ -110,7 +112,7 @@ class TrinoRun:
     def finished(self, result: NodeResult) -> NodeResult:
         """Complete a node's table and return the node's result. An error of this step becomes the node's error.
 
-        dbt continues meanwhile and does not know about it.
+        dbt continues meanwhile and does not know about the error.
         """
         # an unchanged seed sends no statement to Trino
         if result.status is not NodeStatus.SUCCESS or not result.query_id:
@@ -130,7 +132,7 @@ class TrinoRun:
         try:
             table = finish_table(self._catalog, built)
         except FossError as error:
-            # its readers may have read rows that this run did not build, so they must fail too
+            # the readers may read rows that this run did not build. Without a snapshot to expect, they fail too
             self._stands[name] = None
             lasting = isinstance(error, PermanentError)
             return replace(result, status=NodeStatus.ERROR, message=str(error), is_permanent=lasting)
