@@ -67,7 +67,10 @@ app.add_typer(quarantine, name="quarantine", rich_help_panel="Repair")
 
 
 def run() -> None:
-    """The entry point. A known error is one line. Exit code 2: the user can correct it. 130: Ctrl-C. 1: others."""
+    """The entry point. Prints a known error in one line.
+
+    The exit code is 2 if the user can correct the error, 130 after Ctrl-C, and 1 for other errors.
+    """
     keep_loopback_direct()
     try:
         app()
@@ -78,14 +81,14 @@ def run() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        # a file named by the user, or a home that cannot be written: not a fault of the program
+        # the cause is a file named by the user, or a home that cannot be written, so show an error without a traceback
         where = f"{error.filename}: " if error.filename else ""
         _end_with(
             own_error(error)
             or ConfigurationError(f"{where}{error.strerror or error}.", "Check the path, its owner and permissions.")
         )
     except Exception as error:
-        # a framework may have wrapped it in an error of its own
+        # a framework may have wrapped an interruption or a known error in an error of its own
         if was_interrupted(error):
             _end_interrupted()
         if (own := own_error(error)) is None:

@@ -40,13 +40,13 @@ class DbtModels(dg.Component):
         return cls(attributes)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Return the assets, the checks of their logic and health, and the jobs that build and rebuild them."""
+        """Return the assets, the checks of their logic and health, and the jobs that build and rebuild the assets."""
         platform = current_platform()
         judged = project_check(platform, self.page.owners)
         try:
             parsed = prepare_project(platform.settings)
         except ConfigurationError:
-            # the check and `foss check` say why; polls go on
+            # return only the check, which shows the reason as `foss check` does, so that feeds are still polled
             return judged
         project = dbt_project(platform.settings, parsed)
         assets = [dbt_asset(platform, project, build) for build in project.builds]

@@ -47,7 +47,7 @@ def _import_package(defs: Path) -> str:
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [str(defs)]
         sys.modules[name] = importlib.util.module_from_spec(spec)
-    # otherwise a page that was added after the first loading may not be found
+    # otherwise Python may not find a page that was added after the first loading
     importlib.invalidate_caches()
     return name
 
@@ -62,9 +62,9 @@ def _build(package: str, defs: Path, folder: str) -> dg.Definitions:
             return _load(importlib.import_module(name), defs, folder)
     except Exception as error:
         if own_error(error) is not None:
-            # the cause is not the page, but the dbt project or the settings
+            # the cause is not the page, but the dbt project or the settings, so a broken page would be wrong
             raise
-        # a team's own component may raise anything
+        # a team's own component may raise any error, which must disable only its page
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         _logger.warning("The page %s cannot be loaded.", folder, exc_info=True)
         return broken_page(folder, [f"{defs.name}/{folder}: {type(error).__name__}: {' '.join(lines[:3])}"])

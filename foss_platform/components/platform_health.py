@@ -62,7 +62,7 @@ class PlatformHealth(dg.Component):
 
 
 def platform_health_asset(platform: Platform, owners: Sequence[str]) -> dg.AssetsDefinition:
-    """Return the asset. It is materialized whatever the checks find."""
+    """Return the asset. A run materializes it even if checks fail."""
     spec = dg.AssetSpec(
         PLATFORM_HEALTH_ASSET,
         description=(
@@ -106,7 +106,7 @@ def _validate(
 
 
 def verdict(result: Result) -> dg.AssetCheckResult:
-    """Return a result as Dagster shows it: a check that could not run is a warning. One that is not needed passes."""
+    """Return Dagster's form of a result. A check that could not run is a warning. A check that is not needed passes."""
     failed = result.status is Status.FAILED
     skipped = result.status is Status.SKIPPED
     description = f"{'skipped: ' if skipped else ''}{result.detail}"

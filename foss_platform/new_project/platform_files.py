@@ -1,4 +1,4 @@
-"""The files of a project's dbt project that belong to the platform: they must be those of the installed package.
+"""The files of a project's dbt project that belong to the platform. They must equal those of the installed package.
 
 An upgrade of the package does not touch a project. `foss check` names the files that differ, and `foss init --update`
 writes them.
@@ -12,7 +12,7 @@ _OWN = ("profiles.yml", "macros/foss_platform.sql")
 
 
 def outdated_files(dbt_project: Path) -> dict[PurePosixPath, bytes]:
-    """Return the platform's files that are missing in a dbt project or differ there, with their correct content.
+    """For each of the platform's files that is missing or different in a dbt project, return the correct content.
 
     Empty if the folder is not a dbt project: a project may have pages only.
     """

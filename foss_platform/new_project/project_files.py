@@ -1,4 +1,4 @@
-"""The files that `foss init` writes, as bytes by path. Nothing is written here."""
+"""The paths and contents of the files that `foss init` writes. This module itself writes nothing."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _PAGES_OF_EVERY_PROJECT = ("dbt", "operations", "platform_health")
 #: Folders and files of the dbt project that every project needs.
 _DBT_OF_EVERY_PROJECT = ("dbt_project.yml", "profiles.yml", "macros/foss_platform.sql", "models/sources/ops.yml")
 _NOT_SOURCES = frozenset({"target", "logs", "dbt_packages", "__pycache__"})
-#: Names without the dot that hides them, because setuptools leaves hidden files out.
+#: Files whose names get a dot in a project. Here they have none, because setuptools leaves hidden files out.
 _HIDDEN = ("gitignore", "dockerignore")
 
 
@@ -27,7 +27,7 @@ def project_name(folder: Path) -> str:
 
 
 def project_files(name: str, *, example: bool) -> dict[PurePosixPath, bytes]:
-    """Return the files of a new project, by path in the project.
+    """For each path in a new project, return the file's content.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def project_files(name: str, *, example: bool) -> dict[PurePosixPath, bytes]:
 
 
 def dbt_files(*, example: bool) -> dict[PurePosixPath, bytes]:
-    """Return the files of a new dbt project, by path in the dbt project."""
+    """For each path in a new dbt project, return the file's content."""
     found = {}
     for path, file in _files(_DBT_PROJECT):
         is_example = _OF_THE_EXAMPLE in path.as_posix()
@@ -62,7 +62,7 @@ def dbt_files(*, example: bool) -> dict[PurePosixPath, bytes]:
             found[path] = file.read_bytes()
     if not example:
         settings = PurePosixPath("dbt_project.yml")
-        # all variables belong to the example
+        # all variables belong to the example, so remove them
         found[settings] = re.sub(rb"^vars:\n(?:[ ].*\n)+\n", b"", found[settings], flags=re.MULTILINE)
     return found
 

@@ -1,7 +1,7 @@
 """The platform's dbt package (`foss_platform/dbt_package`), linked into the folder where dbt looks for packages.
 
 A link needs no update after an upgrade, and dbt itself links local packages. Run `python -m
-foss_platform.transform.dbt_package` to create it before dbt is started by hand for the first time, or in an image.
+foss_platform.transform.dbt_package` to create the link in an image, or before dbt is first started by hand.
 """
 
 import shutil
@@ -30,9 +30,10 @@ def link_package(dbt_project: Path) -> None:
     try:
         link.parent.mkdir(exist_ok=True)
         if link.is_dir() and not link.is_symlink():
-            # a copy, which would not be updated
+            # a copy would not be updated, so a link replaces it
             shutil.rmtree(link)
-        # replaced in one step, because another process may read it, and made where dbt does not look for packages
+        # another process may read the link, so replace it in one step. Create the new link where dbt does not look for
+        # packages
         new = dbt_project / f".{PACKAGE_NAME}-{uuid.uuid4().hex}"
         new.symlink_to(PACKAGE, target_is_directory=True)
         new.replace(link)

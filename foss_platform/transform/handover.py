@@ -1,8 +1,8 @@
 """Hands the settings and the manifest to the plugin, which dbt creates by itself.
 
-The settings cannot be in the profile: dbt hashes the profile and parses the whole project again (4 s) if it differs
-between homes. In one process only one dbt runs at a time, so one variable and a lock are enough. A context variable
-would not work, because dbt has its own threads.
+The settings cannot be in the profile: dbt hashes the profile and parses the whole project again (4 s) if the profile
+differs between homes. In one process only one dbt runs at a time, so one variable and a lock are enough. A context
+variable would not work, because dbt has its own threads.
 """
 
 import threading
@@ -39,7 +39,7 @@ class Stop:
         with self._lock:
             self._is_set = True
             for cursor in list(self._cursors):
-                # dbt may have closed it meanwhile
+                # dbt may have closed the cursor meanwhile
                 with suppress(duckdb.ConnectionException):
                     cursor.interrupt()
 
@@ -55,7 +55,7 @@ class Stop:
             raise TransientError("The run was stopped.")
 
     def watch(self, cursor: "duckdb.DuckDBPyConnection") -> None:
-        """Interrupt this cursor too if the run is stopped."""
+        """Also interrupt this cursor if the run is stopped."""
         with self._lock:
             self.refuse_if_set()
             self._cursors.add(cursor)
@@ -63,7 +63,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class RunInput:
-    """What the plugin needs to know about a run of dbt.
+    """The plugin's input for one run of dbt.
 
     Attributes
     ----------

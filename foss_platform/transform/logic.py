@@ -6,12 +6,12 @@ from typing import Any
 
 from foss_platform.engine import Engine
 
-#: The macro packages of dbt and its adapters. Their versions are part of the decision to parse the project again.
+#: The macro packages of dbt and its adapters. They are not hashed here: another version of them causes a new parse.
 _DBTS_OWN = frozenset({"dbt", *(f"dbt_{engine}" for engine in Engine)})
 
 
 def logic_hash(manifest: Mapping[str, Any], unique_id: str) -> str:
-    """Return a hash of a dbt node: its code, macros, seed rows and variables, and those of all upstream nodes.
+    """Return a hash of the code, macros, seed rows and variables of a dbt node and of all its upstream nodes.
 
     Parameters
     ----------
@@ -48,5 +48,5 @@ def _parts(manifest: Mapping[str, Any], unique_id: str, seen: set[str]) -> set[s
 
 
 def _dialects(manifest: Mapping[str, Any], macro: Mapping[str, Any]) -> list[str]:
-    """Return a dispatched macro's variants for all engines, so that the hash is the same whichever engine builds."""
+    """Return a dispatched macro's variants for all engines, so that the hash does not depend on the engine."""
     return [f"macro.{macro['package_name']}.{engine}__{macro['name']}" for engine in Engine]

@@ -39,9 +39,9 @@ class Built:
     Attributes
     ----------
     tolerances
-        By column, from the model's `meta.foss.parity`. Each tolerance has a reason there.
+        For each column in the model's `meta.foss.parity`: its tolerance. The model also gives a reason for each.
     seconds
-        Duration of the build by engine.
+        For each engine: the duration of the build.
     """
 
     name: TableName
@@ -57,7 +57,7 @@ def built_by_both(settings: Settings) -> Iterator[list[Built]]:
     Raises
     ------
     PermanentError
-        If a model fails on an engine. The error names both.
+        If a model fails on an engine. The error names the model and the engine.
     """
     refuse_without_trino(settings)
     catalog = open_catalog(settings, create=False)
@@ -67,7 +67,7 @@ def built_by_both(settings: Settings) -> Iterator[list[Built]]:
         read_to: dict[str, tuple[str, int]] = {}
         for name in _names(manifest):
             read_to |= consumed_positions(load_table(catalog, _scratch(Engine.DUCKDB, name)))
-        # bronze may have grown since: Trino must read as far as DuckDB did
+        # bronze may have grown since DuckDB read it, so Trino must stop where DuckDB did
         _, trino_seconds = _build(settings, Engine.TRINO, {source: number for source, (_, number) in read_to.items()})
         yield [
             Built(
@@ -83,7 +83,7 @@ def built_by_both(settings: Settings) -> Iterator[list[Built]]:
 
 
 def _build(settings: Settings, engine: Engine, stop_at: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, float]]:
-    # separate dbt files, or the next ordinary run would parse the project again
+    # a home of its own for dbt's files, because otherwise the next ordinary run would parse the project again
     own = settings.model_copy(update={"engine": engine, "home": settings.home / "parity"})
     with variables_set({_PREFIX: _prefix(engine)}):
         manifest = read_manifest(own)
@@ -104,7 +104,7 @@ def _nodes(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _names(manifest: Mapping[str, Any]) -> dict[TableName, tuple[str, Any]]:
-    """Return the nodes by the name of their table in the lake."""
+    """For each table in the lake, return its node."""
     prefix = _prefix(Engine.DUCKDB)
     return {
         TableName(node["schema"].removeprefix(prefix), node["alias"]): (unique_id, node)
@@ -128,7 +128,7 @@ def _scratch(engine: Engine, name: TableName) -> TableName:
 
 
 def _remove(catalog: Catalog) -> None:
-    """Drop the tables and files of a comparison, also those of one that was killed."""
+    """Drop the tables and files of this comparison, and of comparisons that were killed."""
     with lake_failures():
         prefixes = tuple(_prefix(engine) for engine in Engine)
         for namespace in [found[0] for found in catalog.list_namespaces() if found[0].startswith(prefixes)]:

@@ -11,7 +11,7 @@ _OWN = "ops"
 
 
 def producers(settings: Settings, feeds: Iterable[Feed]) -> dict[TableName, str]:
-    """Return a description of what makes each table. Parses the dbt project if its files have changed.
+    """For each table, return its producer in words. Parses the dbt project if its files have changed.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def producers(settings: Settings, feeds: Iterable[Feed]) -> dict[TableName, str]
 
 
 def producer_of(name: TableName, known: Mapping[TableName, str]) -> str | None:
-    """Return a description of what makes a table, or None if nothing makes it."""
+    """Return a table's producer in words, or None if nothing makes the table."""
     return "the platform itself" if name.namespace == _OWN else known.get(name)
 
 

@@ -37,11 +37,11 @@ class NodeResult:
     message
         dbt's message for tests and errors, or the platform's own message if it recognizes the error.
     is_permanent
-        Whether another try would end the same way.
+        Whether another attempt would fail in the same way.
     query_id
         Trino's id of the statement that built the table. Empty for DuckDB.
     is_step
-        Whether the statement merged rows into the existing rows.
+        Whether the statement merged an increment into the table.
     """
 
     unique_id: str
@@ -66,7 +66,7 @@ def node_result(settings: Settings, data: Any) -> NodeResult:
         seconds=float(run.execution_time),
         failures=int(run.num_failures) if has_run else None,
         message=message if error is None else str(error),
-        # a test would find the same rows again
+        # a retry is useless after a failed test, which would find the same rows again
         is_permanent=status is NodeStatus.FAIL or isinstance(error, PermanentError),
         query_id=str(dict(run.adapter_response).get("query_id", "")),
         is_step=message.startswith("MERGE"),

@@ -42,7 +42,7 @@ def build(
     selection
         Fully qualified names of the nodes to build, without any others. Empty: all nodes.
     stop_at
-        On Trino: by source, the highest sequence number to read. DuckDB reads everything.
+        For each source: the highest sequence number to read on Trino. DuckDB reads everything.
 
     Yields
     ------
@@ -57,7 +57,7 @@ def build(
     PermanentError
         If dbt itself failed, rather than one of its nodes.
     """
-    # before dbt starts, because Trino commits without the guard of our catalog
+    # Trino's commits do not check the lake's owner, so check it before dbt starts
     catalog = open_catalog(settings)
     require_own(catalog)
     project = prepare_project(settings)
@@ -70,7 +70,7 @@ def build(
         return
     tables = tables_of_run(manifest, chosen)
     create_missing_sources(settings, catalog, tables)
-    # unit tests do not read tables of the lake, so a run cannot change their outcome: `make test` runs them
+    # unit tests do not read tables of the lake, so a run cannot change their outcome. Leave them to `make test`
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if selection:
         arguments += ["--select", *chosen.values(), "--indirect-selection", "empty"]
@@ -81,7 +81,7 @@ def build(
     if full_refresh:
         arguments.append("--full-refresh")
     if settings.engine is Engine.TRINO:
-        # saves 0.5 s of catalog queries, whose result none of our macros uses
+        # skip 0.5 s of catalog queries, because no macro of the platform uses their result
         arguments.append("--no-populate-cache")
     results: queue.SimpleQueue[NodeResult | None] = queue.SimpleQueue()
     outcome: list[Any] = []

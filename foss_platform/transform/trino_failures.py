@@ -56,7 +56,7 @@ def request_timeouts() -> Iterator[None]:
         session.verify = arguments["verify"]
         return connect(**arguments, http_session=session)
 
-    # dbt-trino looks this function up at each connection, and has no setting for a session or a time-out
+    # dbt-trino has no setting for a session or a time-out, but looks this function up at each connection: replace it
     trino.dbapi.connect = bounded
     try:
         with session:

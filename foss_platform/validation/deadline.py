@@ -1,4 +1,4 @@
-"""Runs a function with a time limit, whatever it waits for.
+"""Runs a function with a time limit, whatever the function waits for.
 
 The clients' own time-outs handle services that accept a connection and never answer. This limit is for clients without
 a time-out, such as a library that retries forever.
@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 
 class TooLate(Exception):  # noqa: N818  # the name describes the event
-    """The function did not end in time. It continues in a thread that is not waited for."""
+    """The function did not end in time. It continues in a thread, and nothing waits for that thread."""
 
 
 def within(seconds: float, act: Callable[[], Value]) -> Value:
@@ -21,7 +21,7 @@ def within(seconds: float, act: Callable[[], Value]) -> Value:
     Raises
     ------
     TooLate
-        If it takes longer.
+        If `act` takes longer than the limit.
     """
     values: list[Value] = []
     errors: list[BaseException] = []

@@ -66,7 +66,7 @@ class Probe:
             self.table = apply_change(catalog, self.table_name, lambda _: Change(rows), tries=1)
         finally:
             if self._closed.is_set():
-                # the validation has given up waiting for this commit, and has cleaned up before it finished
+                # the validation did not wait for the end of this commit before it cleaned up, so clean up again
                 self._remove(catalog)
         return self.table
 
@@ -136,7 +136,7 @@ def _drop(catalog: "Catalog", name: str, files: ProbeFiles | None) -> None:
 
 
 def _remove_files(table: "Table", name: str) -> None:
-    """Return the files of a table whose location was chosen by the catalog."""
+    """Remove the files of a table whose location was chosen by the catalog."""
     from foss_platform.validation.probe_files import probe_files
 
     above, found, _ = table.location().partition(f"/{name}")

@@ -1,6 +1,6 @@
 """Writes, reads, lists and removes the files of a probe, in a folder or a bucket.
 
-It only touches files in the warehouse that have the name of a probe.
+This module only touches files in the warehouse that have the name of a probe.
 """
 
 import posixpath
@@ -61,7 +61,7 @@ def probe_files(warehouse: str | None, properties: Mapping[str, Any]) -> ProbeFi
 
 @dataclass
 class FolderFiles:
-    """The files of a folder. It may not exist before the first table, and the probe then removes it again."""
+    """The files of a folder. The folder may not exist before the first table, and the probe then removes it again."""
 
     root: Path
 

@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 _SECRET = re.compile(r"secret|password|passwd|token|credential|access.key|authorization|api.key", re.IGNORECASE)
-# shorter values may be ordinary words of the text
+# shorter values may be ordinary words of the text, so they are not redacted
 _SHORTEST = 4
 
 
 def secrets_among(properties: Mapping[str, Any], environment: Mapping[str, str]) -> frozenset[str]:
-    """Return the secret values: of properties and variables that are named like secrets, and passwords in URIs."""
+    """Return the values of properties and variables that are named like secrets, and the passwords in URIs."""
     named = {str(value) for name, value in properties.items() if _SECRET.search(name)}
     named |= {value for name, value in environment.items() if _SECRET.search(name) and not name.endswith("_FILE")}
     named |= {password for value in properties.values() if (password := _password(str(value)))}
@@ -21,7 +21,7 @@ def secrets_among(properties: Mapping[str, Any], environment: Mapping[str, str])
 
 def redact(text: str, secrets: frozenset[str]) -> str:
     """Return the text with each secret replaced by ***."""
-    # the longest first, because a secret may be part of another
+    # a secret may be part of another secret, so replace the longest first
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text

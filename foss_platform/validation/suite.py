@@ -23,7 +23,7 @@ from foss_platform.validation.trial import Trial
 #: The time limit of each check, unless the check has its own.
 CHECK_SECONDS = 15.0
 
-#: In this order: a check comes after the checks it needs, and the probe is dropped after the last check that reads it.
+#: The checks in order: each after the checks that it needs, and dropping the probe after the last check that reads it.
 CHECKS: Sequence[Check] = (
     *settings_checks.CHECKS,
     *catalog_checks.CHECKS,
@@ -58,7 +58,7 @@ def validate(
     begins: Callable[[Check], None] = lambda check: None,
     seconds: float = CHECK_SECONDS,
 ) -> Iterator[Result]:
-    """Run the checks, each with a time limit, and remove everything they wrote, whatever happens in between.
+    """Run the checks, each with a time limit. Then remove everything that the checks wrote, even after an error.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def _outcome(trial: Trial, check: Check, seconds: float) -> Finding:
     except FossError as error:
         return failed(error.problem, error.remedy or check.remedy_for(trial))
     except Exception as error:
-        # a check calls foreign servers and libraries: any error they raise is a failure of the service
+        # a check calls foreign servers and libraries, so count any error that they raise as a failure of the service
         lines = str(error).strip().splitlines()
         return failed(f"{type(error).__name__}{f': {lines[0]}' if lines else ''}", check.remedy_for(trial))
 
@@ -121,5 +121,5 @@ def _close(trial: Trial, seconds: float) -> None:
     try:
         within(seconds, trial.probe.close)
     except Exception:
-        # the failure was reported by its check, and the next validation removes what could not be removed
+        # the check has reported the failure, and the next validation removes the remains, so ignore this error
         return

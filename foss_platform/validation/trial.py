@@ -123,6 +123,6 @@ def new_trial(settings: Settings, instance: "Callable[[], DagsterInstance] | Non
     probe = Probe(settings, probe_files(location, properties))
     secrets = secrets_among(properties, os.environ)
     if settings.trino_password is not None:
-        # the password may come from a file
+        # the password may come from a file, and is then not among the variables
         secrets |= {settings.trino_password.get_secret_value()}
     return Trial(settings, properties, configured is None, kind, location, probe, secrets, instance)

@@ -58,7 +58,7 @@ def history(
 
 
 def _state(name: "TableName", table: "Table", point: "Point") -> dict[str, Any]:
-    """Return a state's entry in the JSON output. A pinned state with a damaged file has the reason instead of rows."""
+    """Return a state's entry in the JSON output. If a pinned state's file is damaged, the entry gives the reason."""
     state = {
         "committed_at": point.committed_at,
         "held_until": point.until,
@@ -75,7 +75,7 @@ def _state(name: "TableName", table: "Table", point: "Point") -> dict[str, Any]:
     try:
         snapshot = point_table(table, point).snapshot_by_id(point.snapshot_id)
     except Exception as error:
-        # a damaged file fails in many ways, and must not hide the other states
+        # a damaged file may raise any error, and must not hide the other states
         return {**state, "made_by": trouble(name, error).problem}
     if snapshot is None or snapshot.summary is None:
         return state

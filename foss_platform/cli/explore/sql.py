@@ -75,7 +75,7 @@ def _print_table(reader: "pa.RecordBatchReader") -> None:
     more = 0
     for batch in reader:
         wanted = batch.slice(0, max(0, _SHOWN_ROWS - len(rows)))
-        # by position, not by name: two columns may have the same name
+        # two columns may have the same name, so read columns by position
         columns = [_shown(column.type, texts(column)) for column in wanted.columns]
         rows.extend(zip(*columns, strict=True))
         more += batch.num_rows - wanted.num_rows
@@ -90,5 +90,5 @@ def _shown(type_: "pa.DataType", cells: list[str | None]) -> list[str | None]:
         return [None if cell is None else f"{float(cell):.10g}" for cell in cells]
     if pa.types.is_timestamp(type_):
         return [None if cell is None else cell.replace("T", " ") for cell in cells]
-    # a cell is data: [red] in a cell is not a color
+    # escape the cells, because [red] in a cell is data and not a color
     return [None if cell is None else escape(cell) for cell in cells]

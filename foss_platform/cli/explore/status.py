@@ -15,7 +15,7 @@ from foss_platform.settings import FeedMode, Settings
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
-#: The text added for the end of a run, by Dagster's name of the run's status.
+#: For each of Dagster's statuses of an ended run: the text that is added.
 _ENDS = {"SUCCESS": "", "FAILURE": "; the run failed", "CANCELED": "; the run was canceled"}
 _UNDER_WAY = "; the run is in progress"
 
@@ -27,11 +27,11 @@ class PipelineStatus:
     Attributes
     ----------
     last_poll, ended
-        When the newest attempt was made and how it ended. None if there is none.
+        When the newest attempt was made and how it ended. None if there was no attempt.
     age_seconds
         Age of the newest reading, by the clock of the feed.
     problem
-        Why its page cannot be used. Empty if it can.
+        Why the pipeline's page cannot be used. Empty if the page can be used.
     """
 
     pipeline: str
@@ -115,7 +115,7 @@ def _checks(settings: Settings, name: str) -> str:
         reading.fetch_events(runs[0].run_id)
         instance = reading.instance
         records = instance.get_records_for_run(runs[0].run_id, of_type={evaluated, planned}).records
-    # a failed poll runs only the checks of the log: the checks that could not run are counted as well
+    # a failed poll runs only the checks of the log, so also count the planned checks that could not run
     passed: dict[tuple[str, str], bool | None] = {}
     for event in (record.event_log_entry.dagster_event for record in records):
         if event is None:

@@ -26,7 +26,7 @@ _LEFT_OVER = "[yellow]its model or page is gone: keep the table, or `foss drop` 
 
 @dataclass(frozen=True)
 class TableLine:
-    """What is reported about a table.
+    """The report on one table.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class TableLine:
     made_by
         The model, seed or page that makes the table. None if nothing makes it, or if that is not known.
     is_left_over
-        Whether nothing makes the table any longer. None if the project could not be read.
+        True if no model, seed or page makes the table any longer. None if the project could not be read.
     """
 
     table: str
@@ -76,7 +76,7 @@ def tables(
         try:
             lines.append(_made(_look(catalog, name, quick=quick), name, known))
         except Exception as error:
-            # a table with damaged files fails in many ways, and must not hide the other tables
+            # a table with damaged files may raise any error, and must not hide the other tables
             failures.append(trouble(name, error))
     if as_json:
         typer.echo(json.dumps([asdict(line) for line in lines], indent=2, default=datetime.isoformat))
@@ -88,13 +88,13 @@ def tables(
 
 
 def _producers(settings: "Settings", *, quick: bool) -> "Mapping[TableName, str] | None":
-    """Return what makes each table. None if that is not known, for example without permission to parse the project."""
+    """For each table, return its producer. None if the producers are unknown, e.g. without permission to parse."""
     from foss_platform.transform.producers import producers
     from foss_platform.transform.project.parsed import is_prepared
 
     try:
         if quick and not is_prepared(settings):
-            # parsing takes seconds
+            # parsing would take seconds, so do without producers
             return None
         return producers(settings, feeds().values())
     except (FossError, OSError) as error:

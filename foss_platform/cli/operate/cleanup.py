@@ -102,7 +102,7 @@ def _maintain(
                     maintain(catalog, name, now, trigger="command", older_than=keep, dry_run=dry_run, progress=count)
                 )
             except Exception as error:
-                # a table with damaged files fails in many ways, and must not stop the maintenance of the other tables
+                # a table with damaged files may raise any error, and must not stop the maintenance of the other tables
                 failures.append(trouble(name, error))
             bar.advance(task)
     return done, failures

@@ -28,7 +28,7 @@ def complete_dropped(incomplete: str) -> list[str]:
 
         found = dropped_tables(open_catalog(load_settings(), create=False, judge=False))
     except Exception:
-        # a shell would print the error in the middle of a line, as for `complete_table`
+        # a shell would print any error in the middle of the line that the user is typing
         return []
     return [dropped.table for dropped in found if dropped.table.startswith(incomplete)]
 

@@ -15,7 +15,7 @@ from foss_platform.new_project.project_files import project_files, project_name
 from foss_platform.project import is_project
 from foss_platform.transform.dbt_package import link_package
 
-#: What a new project's folder may contain already.
+#: Names that the folder of a new project may already contain.
 _ACCEPTED = frozenset({".git"})
 
 

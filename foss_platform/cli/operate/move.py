@@ -54,7 +54,7 @@ def move(
         _show_left_behind(plan)
         messages().print("nothing was written")
         return
-    # a copy must not become a second lake that polls the same feeds under the original's name
+    # refuse a lake that is a copy: moved, it would become a second lake that polls the feeds under the original's name
     require_own(source)
     confirm("Copy these tables? The lake here is not changed.", yes=yes)
     destination = open_target(target)

@@ -70,7 +70,7 @@ def _print_table(results: "list[Result]") -> None:
 
 
 def _unread(error: ConfigurationError) -> dict[str, Any]:
-    """Return the result of the only check that could run, in the form of the others."""
+    """Return the result of the only check that could run, in the form of the other checks' results."""
     from foss_platform.validation.checks.settings_checks import SETTINGS_WHOLE
     from foss_platform.validation.redaction import redact, secrets_among
 

@@ -28,7 +28,7 @@ def rebuild(
     from foss_platform.settings import load_settings
 
     settings = load_settings()
-    # refused without a lake: a rebuild would create an empty one
+    # a rebuild without a lake would create an empty lake, so require that the lake exists
     require_own(open_catalog(settings, create=False, judge=False))
     models = named_models(settings, name)
     if not models.tables:

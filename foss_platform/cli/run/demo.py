@@ -71,7 +71,7 @@ def _poll_everything(settings: Settings) -> bool:
     with FeedServer(polls, pace="step") as server:
         os.environ["STAVANGER_PARKING_URL"] = server.url
         output().print(f"Serving {len(polls)} polls of October 2020 at {server.url}", soft_wrap=True)
-        # a transient failure is retried, and each try consumes a poll, so the server's count is used
+        # each retry after a transient failure consumes a poll, so use the server's count of polls
         totals = poll_many(settings, _PIPELINE, lambda: server.served, wanted=len(polls) - 1)
         output().print(
             f"{totals.polls} polls over HTTP: {totals.rows:,} rows into bronze, "

@@ -79,5 +79,5 @@ def _iso(time: datetime) -> str:
 
 
 def _say(text: str) -> None:
-    # a wrapped or styled line cannot be copied into a shell
+    # users copy this line into a shell, so it is neither wrapped nor styled
     Console(highlight=False).print(text, markup=False, soft_wrap=True)

@@ -22,7 +22,7 @@ def run(
     from foss_platform.settings import load_settings
 
     feed, settings = find_feed(pipeline), load_settings()
-    # problems that prevent the run are reported before loading Dagster and dbt, which takes many seconds
+    # loading Dagster and dbt takes many seconds, so first report problems that prevent the run
     require_writable(settings.home)
     require_own(open_catalog(settings, judge=False))
     if bronze_only:
@@ -36,7 +36,7 @@ def run(
             try:
                 models = fed_models(settings, feed.name)
             except ParseError as error:
-                # a poll cannot be repeated later, so it does not wait for the correction
+                # a poll cannot be repeated later, so poll without models instead of waiting for the correction
                 models = replace(NO_MODELS, problem=str(error))
             result = run_job(settings, feed.name, notices=models.notices, problem=models.problem)
     show_run(pipeline, result)

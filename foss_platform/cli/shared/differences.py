@@ -32,7 +32,7 @@ def print_differences(found: "Difference", limit: int) -> None:
             columns, rows = (*found.key, "what changed"), [_changed(found, *row) for row in shown]
         else:
             columns, rows = _whole(found, [row[kind is Kind.ADDED] for row in shown], console.width)
-        # printed separately, because a narrow table would wrap its title
+        # a narrow table would wrap its title, so print the title separately
         console.print(f"[bold]{title}[/]")
         console.print(table_of("", [escape(column) for column in columns], rows))
 
@@ -61,5 +61,5 @@ def _changed(found: "Difference", earlier: dict[str, Any], later: dict[str, Any]
 
 
 def _text(value: Any) -> str:
-    # not shortened: values that differ by a millisecond or in the third decimal must not look the same
+    # values that differ only by a millisecond or in the third decimal must not look the same, so shorten nothing
     return "null" if value is None else escape(str(value))

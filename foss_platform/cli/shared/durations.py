@@ -7,7 +7,7 @@ from foss_platform.errors import ConfigurationError
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _ISO = re.compile(rf"P(?:{_NUMBER}W)?(?:{_NUMBER}D)?(?:T(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?")
-# thousands separators, as this platform prints them
+# this platform prints thousands separators, so accept them in durations
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 
 
@@ -31,14 +31,14 @@ def parse_duration(text: str) -> timedelta:
             raise _refused(text) from None
     written = _THOUSANDS.sub("", text)
     found = None
-    # DuckDB reads a bare number as seconds, which the user may not have meant
+    # DuckDB reads a number without a unit as seconds, which the user may not have meant, so require a unit
     if written.strip() == "0" or re.fullmatch(r"(\s*\d+(\.\d+)?\s*[a-z]+)+\s*", written, re.IGNORECASE):
         try:
             with open_duckdb() as connection:
                 row = connection.execute("select try_cast(? as interval)", [written]).fetchone()
             found = row[0] if row else None
         except (duckdb.Error, OverflowError):
-            # more days than Python or DuckDB can count
+            # the text has more days than Python or DuckDB can count
             found = None
     if not isinstance(found, timedelta):
         raise _refused(text)

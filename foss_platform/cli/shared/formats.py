@@ -73,13 +73,13 @@ def _refuse_repeated(names: list[str], format_: Format) -> None:
 
 @contextmanager
 def _sink(out: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that gets its name when it is complete. An existing file remains until then."""
+    """Provide standard output, or a file that gets its name when complete. An existing file is kept until then."""
     if out is None:
         with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
             yield stream
         return
     if out.exists() and not out.is_file():
-        # a pipe or a device, which a rename cannot replace
+        # a rename cannot replace a pipe or a device, so write to it directly
         with out.open("wb") as stream:
             yield stream
         return
@@ -97,7 +97,7 @@ def _sink(out: Path | None) -> Iterator[BinaryIO]:
 
 
 def _umask() -> int:
-    # the current value can only be read by setting a new one
+    # the current mask can only be read by setting a new one, so set it back
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -109,7 +109,7 @@ def _write_csv(reader: "pa.RecordBatchReader", sink: BinaryIO) -> None:
 
     from foss_platform.cli.shared.text_output import texts
 
-    # numbers and booleans are not quoted, so the CSV writer gets them unconverted
+    # numbers and booleans must not be quoted, so the CSV writer gets them unconverted
     types = [_csv_type(field.type) for field in reader.schema]
     schema = pa.schema([pa.field(field.name, type_) for field, type_ in zip(reader.schema, types, strict=True)])
     with csv.CSVWriter(sink, schema) as writer:

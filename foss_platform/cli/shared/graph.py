@@ -37,7 +37,7 @@ class GraphRun:
     Attributes
     ----------
     metadata
-        Metadata of each materialization in plain values, by asset (`namespace/table`).
+        For each asset (`namespace/table`): the metadata of its materialization, in plain values.
     errors
         Why steps failed or the dbt project does not parse, in the platform's own messages.
     """
@@ -51,7 +51,7 @@ class GraphRun:
 
     @property
     def works(self) -> bool:
-        """Whether all was built: no step failed, no check of severity error, and the dbt project parses."""
+        """Whether everything was built: no step and no check of severity error failed, and the dbt project parses."""
         return self.success and not self.errors and all(check.verdict != "failed" for check in self.checks)
 
 
@@ -126,7 +126,7 @@ def _execute(settings: Settings, job: "dg.JobDefinition", selection: "list[dg.As
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         if any(_is_interrupted(event) for event in result.all_events):
-            # Dagster reports Ctrl-C as a failed step
+            # Dagster reports Ctrl-C as a failed step, so raise it again
             raise KeyboardInterrupt
         return _summary(result, instance)
 
@@ -166,7 +166,7 @@ def _summary(result: "dg.ExecuteInProcessResult", instance: "dg.DagsterInstance"
 
 
 def _not_run(instance: "dg.DagsterInstance", run_id: str, judged: set[tuple[str, str]]) -> list[CheckVerdict]:
-    """Return the checks of the run that have no verdict, because something before them failed."""
+    """Return the planned checks of the run that have no verdict, because an earlier step failed."""
     from dagster import DagsterEventType
 
     planned = instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED).records

@@ -18,7 +18,7 @@ def dagster_folder(settings: Settings) -> Path:
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """Make the home's Dagster folder and set `DAGSTER_HOME` to it, unless the user has set one."""
+    """Create the home's Dagster folder and set `DAGSTER_HOME` to it, unless the user has set `DAGSTER_HOME`."""
     folder = dagster_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     write_configuration(folder)
@@ -32,9 +32,9 @@ def open_instance(settings: Settings) -> "DagsterInstance":
     Raises
     ------
     ConfigurationError
-        If its folder cannot be written. Dagster also stores files there on its own.
+        If the instance's folder cannot be written. Dagster also stores files there on its own.
     TransientError
-        If its storage cannot be opened.
+        If the instance's storage cannot be opened.
     """
     from dagster import DagsterInstance
 
@@ -57,14 +57,14 @@ def storage_failure(folder: Path, error: Exception) -> TransientError:
 
 
 def require_writable(folder: Path) -> None:
-    """Make a folder of the home if it does not exist.
+    """Create a folder of the home if it does not exist.
 
     Raises
     ------
     ConfigurationError
-        If it cannot be written.
+        If the folder cannot be written.
     OSError
-        If it cannot be made.
+        If the folder cannot be created.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -23,12 +23,12 @@ class Models:
     tables
         Their tables.
     waiting
-        Models that cannot be built yet, with the missing table that each reads: of another pipeline, or of a pipeline
-        whose page is broken.
+        For each model that cannot be built yet: the missing table that it reads. The table belongs to another pipeline,
+        or to a pipeline whose page is broken.
     notices
-        Where the build differs from dbt's, and the nodes that are held back.
+        Differences from dbt's build, and the nodes that are held back.
     problem
-        Why the dbt project does not parse. Empty if it does.
+        Why the dbt project does not parse. Empty if it parses.
     """
 
     tables: tuple[TableName, ...]
@@ -112,7 +112,7 @@ def _chosen(
     waiting: dict[str, TableName] = {}
     found = True
     while found:
-        # a model that waits makes the models that read it wait too
+        # models that read a waiting model must wait, too, so repeat until no further model waits
         found = False
         for unique_id in sorted(chosen - waiting.keys()):
             for upstream, node in upstream_nodes(manifest, unique_id):
@@ -121,7 +121,8 @@ def _chosen(
                 elif upstream in chosen:
                     may_lack = upstream in waiting
                 else:
-                    # a pipeline's own models are built in its order, and its seeds where they are read
+                    # the upstream models of one pipeline and seeds are built before their readers. Only a shared model
+                    # may lack a table of another pipeline
                     may_lack = division.is_shared(unique_id)
                 if may_lack and find_table(catalog, table_of(node)) is None:
                     waiting[unique_id], found = table_of(node), True

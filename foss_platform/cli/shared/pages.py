@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def all_pages() -> "list[Page]":
-    """Return every page of the project, broken pages too."""
+    """Return every page of the project, including broken pages."""
     from foss_platform.ingest.page.read_pages import read_pages
 
     return read_pages(load_settings().defs_folder)
 
 
 def feeds() -> "dict[str, Feed]":
-    """Return every feed of the usable pages, by name."""
+    """Return the feed of every usable page, with the pipeline's name as its key."""
     return {feed.name: feed for page in all_pages() for feed in page.feeds}
 
 
@@ -50,6 +50,6 @@ def complete_pipeline(incomplete: str) -> list[str]:
     try:
         known = feeds()
     except ConfigurationError:
-        # the command itself reports it
+        # the command itself reports this error, so offer no completion
         return []
     return [name for name in sorted(known) if name.startswith(incomplete)]

@@ -71,7 +71,7 @@ def _stored_type(column: str, type_: Any) -> pa.DataType:
     if pa.types.is_interval(type_) or pa.types.is_duration(type_):
         return pa.string()
     if pa.types.is_null(type_):
-        # the same type as in DuckDB, because not all readers know Parquet's null type
+        # not all readers know Parquet's null type, so use the type that DuckDB uses
         return pa.int32()
     return pa.timestamp("ms", type_.tz) if pa.types.is_timestamp(type_) and type_.unit == "s" else type_
 
@@ -104,7 +104,7 @@ def _stored(array: Any, to: Any) -> Any:
 
 
 def _offsets(offsets: Any, array: Any) -> Any:
-    """Return the list offsets with a null for each null list, which is the form that Arrow expects."""
+    """Return the list offsets with a null for each null list, because Arrow expects this form."""
     if not array.null_count:
         return offsets
     valid = pa.concat_arrays([array.is_valid(), pa.array([True])])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ingest(settings: Settings, feed: Feed, file: Path, polls: "Iterable[RecordedPoll] | None" = None) -> "ReplayTotals":
-    """Replay `file` into bronze, or only the given `polls` of it."""
+    """Replay all polls of `file` into bronze, or only the given `polls`."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from foss_platform.ingest.recording.recording import count_recording, read_recording

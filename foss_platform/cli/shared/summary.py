@@ -38,7 +38,8 @@ def show_waiting(models: Models) -> None:
     for table, lacking in models.waiting.items():
         messages().print(
             f"[yellow]warning:[/] {table} was not built: it reads {lacking}, which does not exist yet. "
-            "A first run of its pipeline creates it. If no pipeline does, correct the name of the source, or the page.",
+            "The first run of that table's pipeline creates it. "
+            "If no pipeline does, correct the name of the source, or the page.",
             soft_wrap=True,
         )
 

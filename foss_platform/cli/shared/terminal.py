@@ -66,7 +66,7 @@ def table_of(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], 
     """Return a table. The columns named in `right` contain numbers and are right-aligned."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_edge=False)
     for column in columns:
-        # wrapped, never cut, because half a name may look like another name
+        # half a name may look like another name, so wrap cells and never cut them
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))

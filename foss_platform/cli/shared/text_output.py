@@ -147,7 +147,7 @@ def _structs(array: Any) -> list[str]:
 
 
 def _lists(array: Any) -> list[str]:
-    # without the elements behind a null list, which lists of fixed size contain
+    # a null list of fixed size has elements, too. `flatten` leaves them out
     elements = iter(json_tokens(array.flatten()))
     lengths = pc.list_value_length(array).to_pylist()
     return ["null" if length is None else f"[{', '.join(_take(elements, length))}]" for length in lengths]

@@ -41,7 +41,7 @@ def poll_feed(
     Raises
     ------
     dagster.Failure
-        If the poll failed. It is not retried if a retry cannot help.
+        If the poll failed. The run is not retried if a retry cannot help.
     """
     try:
         yield from _poll_feed(context, feed, platform, tick)
@@ -88,7 +88,7 @@ def _is_selected(context: dg.AssetExecutionContext, verdict: dg.AssetCheckResult
 def _cause(context: dg.AssetExecutionContext, feed: Feed, tick: str | None) -> Cause:
     if tick is not None:
         return scheduled(feed.name, datetime.fromisoformat(tick))
-    # a retried run is the same request
+    # a retry has another run id, but is the same request, so the id of the first run identifies the batch
     return requested(feed.name, context.run.root_run_id or context.run.run_id)
 
 
@@ -99,12 +99,12 @@ def _poll(platform: Platform, feed: Feed, cause: Cause) -> Poll:
 
 
 def _log_to_poll_log(context: dg.AssetExecutionContext, catalog: Catalog, metadata: dict[str, Any]) -> None:
-    """Report the poll log's events. No step can own its asset, because every pipeline's poll writes it."""
+    """Report the poll log's events. Every pipeline's poll writes the log, so no single step can own the log's asset."""
     polls = asset_key(POLLS)
     health = look_at(load_table(catalog, POLLS))
     shown = {**metadata, "dagster/row_count": health.rows, **health_metadata(health)}
     context.log_event(dg.AssetMaterialization(polls, metadata=shown))
-    # the parameter is typed for three kinds of event, but documented to accept these events too
+    # Dagster's type of the parameter lists three other kinds of event, but its docs also allow this one
     context.log_event(health_evaluation(polls, health))
 
 
@@ -118,7 +118,7 @@ def _tables(
         if asset in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=asset, metadata={**shown, **extra})
         else:
-            # the rejected table is written even if it is not selected
+            # a poll also writes tables that are not selected. Dagster accepts their results only as logged events
             context.log_event(dg.AssetMaterialization(asset, metadata={**shown, **extra}))
         verdict = health_verdict(asset, health)
         if _is_selected(context, verdict):

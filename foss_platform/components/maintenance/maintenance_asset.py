@@ -38,9 +38,9 @@ class MaintenanceConfig(dg.Config):
 
 
 def maintenance_asset(platform: Platform, feeds: Sequence[Feed], owners: Sequence[str]) -> dg.AssetsDefinition:
-    """Return the log of maintenance. Materializing it maintains the tables.
+    """Return the asset of the maintenance log. Materializing the asset maintains the tables.
 
-    It has its own pool, because two maintenance runs at once would only disturb each other.
+    The asset has its own pool, because two maintenance runs at once would only disturb each other.
     """
     log = asset_key(MAINTENANCE_LOG)
     spec = dg.AssetSpec(

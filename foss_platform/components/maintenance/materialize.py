@@ -56,7 +56,8 @@ def maintain_lake(
     Raises
     ------
     dagster.Failure
-        At the end, if tables could not be maintained. The failure names them. It is not retried if no retry can help.
+        At the end, if tables could not be maintained. The failure names the tables. The run is not retried if no retry
+        can help.
     """
     try:
         catalog = open_catalog(platform.settings)
@@ -95,7 +96,7 @@ def _maintain(
 ) -> TableOutcome:
     began = time.monotonic()
     try:
-        # first, because maintenance of bronze expires snapshots that may hold entries which the poll log still lacks
+        # maintenance of bronze expires snapshots that may hold entries which the poll log lacks, so add them first
         if feed is not None and not asked.dry_run:
             healed = repair_poll_log(catalog, feed, {"foss.run": context.run.run_id})
             if healed.added:
@@ -107,7 +108,7 @@ def _maintain(
         context.log.error("%s: %s", name, error)
         return TableOutcome(name, time.monotonic() - began, error=error)
     except Exception as error:
-        # a damaged table may make a library raise anything, and the other tables are maintained anyway
+        # a library may raise any error for a damaged table, and the other tables must still be maintained
         context.log.exception("%s: unexpected error", name)
         unexpected = TransientError(f"{type(error).__name__}: {error}")
         return TableOutcome(name, time.monotonic() - began, error=unexpected)

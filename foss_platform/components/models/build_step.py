@@ -29,7 +29,7 @@ def build_nodes(
 ) -> Iterator[Any]:
     """Build the selected assets and run the selected checks. Yield their events.
 
-    Seeds and models of no pipeline that the selected assets read are built first if they are not current.
+    Before the selected assets, stale seeds and models that no pipeline feeds and that these assets read are built.
 
     Raises
     ------
@@ -52,13 +52,13 @@ def build_nodes(
     waiting = set(assets)
     names = [".".join(manifest["nodes"][unique_id]["fqn"]) for unique_id in sorted(chosen)]
     with closing(build(platform.settings, names, full_refresh=full_refresh)) as results:
-        # an incremental build takes seconds: previews and plots wait until gold is committed, to not slow it down
-        # a rebuild takes long, so each table is shown as soon as it is built
+        # an incremental build takes seconds: metadata is computed after gold is committed, so as not to delay gold.
+        # a rebuild takes long: each table is shown as soon as it is built
         for result in results if full_refresh else list(results):
             waiting.discard(result.unique_id)
             if result.status in (NodeStatus.ERROR, NodeStatus.FAIL):
                 failed.append(result)
-            # a test below a failed model is skipped: it has no verdict
+            # a test downstream of a failed model is skipped and has no verdict to report
             if result.unique_id in project.checks and result.status is not NodeStatus.SKIPPED:
                 verdict = _verdict(project.checks[result.unique_id], result)
                 if result.unique_id in checks:
@@ -70,14 +70,14 @@ def build_nodes(
                 try:
                     metadata = _metadata(platform, catalog, manifest, result)
                 except FossError as error:
-                    # dbt builds the downstream models in any case
+                    # dbt builds the downstream models in any case, so continue with their results
                     lasting = isinstance(error, PermanentError)
                     failed.append(replace(result, status=NodeStatus.ERROR, message=str(error), is_permanent=lasting))
                     continue
                 if result.unique_id in assets:
                     yield dg.MaterializeResult(asset_key=key, metadata=metadata)
                 else:
-                    # the run does not include the step that checks the health of this table
+                    # the run does not include the step that checks the health of this table, so check it here
                     context.log_event(dg.AssetMaterialization(key, metadata=metadata))
                     table = load_table(catalog, table_of(manifest["nodes"][result.unique_id]))
                     context.log_event(health_evaluation(key, look_at(table)))

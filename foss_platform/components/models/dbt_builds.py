@@ -32,7 +32,7 @@ class Build:
     name
         The name of the step and of its pool.
     keys
-        By model and seed, its asset.
+        For each model and seed: its asset.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Project:
     subset
         The part of the project that is built.
     keys
-        By model and seed, its asset.
+        For each model and seed: its asset.
     checks
-        By dbt test, its check.
+        For each dbt test: its check.
     """
 
     manifest: Mapping[str, Any]
@@ -68,7 +68,7 @@ def dbt_project(settings: Settings, parsed: ParsedProject) -> Project:
     manifest = manifest_of(parsed)
     subset = read_subset(parsed, manifest)
 
-    # builds nothing: it is Dagster's public way from a manifest to the specs of assets and checks
+    # this function is never run: decorating it is Dagster's public way from a manifest to specs of assets and checks
     @dbt_assets(manifest=manifest, dagster_dbt_translator=LakeTranslator(settings, subset), name="dbt_nodes")
     def nodes() -> Any:
         yield from ()
@@ -94,7 +94,7 @@ def dbt_project(settings: Settings, parsed: ParsedProject) -> Project:
 
 
 def _name(builder: tuple[str, ...]) -> str:
-    # a pipeline's name contains no double underscore, so these names differ from those of pipelines
+    # a pipeline's name contains no double underscore, so the name of another build cannot equal a pipeline's
     name = f"dbt_{builder[0]}" if len(builder) == 1 else f"dbt__{'__'.join(builder) or 'no_pipeline'}"
     if len(name) > _LONGEST_NAME:
         name = f"{name[:_LONGEST_NAME]}_{sha256(name.encode()).hexdigest()[:8]}"

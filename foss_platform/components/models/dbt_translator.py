@@ -16,7 +16,7 @@ from foss_platform.settings import Settings, Switch
 from foss_platform.transform.plan.pipelines import Division, divide_by_pipeline
 from foss_platform.transform.supported.supported_dbt import Subset
 
-#: The groups of models that several pipelines feed, and of nodes that no pipeline feeds or reads alone.
+#: The group of models that several pipelines feed, and the group of the build `no_pipeline`.
 SHARED_GROUP, NO_PIPELINE_GROUP = "shared", "no_pipeline"
 
 
@@ -47,15 +47,15 @@ class LakeTranslator(DagsterDbtTranslator):
         automatic = self._platform_settings.automation is Switch.ON
         spec = spec.replace_attributes(
             group_name=_group(division.builder(unique_id)),
-            # Dagster allows three
+            # Dagster allows at most three kinds
             kinds={"iceberg", "dbt", "seed" if unique_id.startswith("seed.") else str(node["schema"])},
-            # otherwise automation would request a node that is not built after each poll
+            # a node that is not built gets no condition, because automation would request it after each poll
             automation_condition=catch_up() if automatic and not self._subset.reason(unique_id) else None,
             freshness_policy=freshness(manifest, unique_id),
         )
         file = self._platform_settings.dbt_project / node["original_file_path"]
         metadata = {
-            # dbt-duckdb reports its own database as the storage
+            # dbt-duckdb reports its own database as the storage, so overwrite that
             "dagster/table_name": ".".join(spec.key.path),
             "dagster/storage_kind": "iceberg",
             "dagster/code_references": dg.CodeReferencesMetadataValue(
@@ -94,12 +94,12 @@ def foss_meta(manifest: Mapping[str, Any], unique_id: str) -> Mapping[str, Any]:
 
 
 def catch_up() -> dg.AutomationCondition[Any]:
-    """Return when automation builds a model: a source is newer and sound, and no run is about to build the model.
+    """Return the condition for building a model: a source is newer and sound, and no run is about to build the model.
 
     Models of one pipeline are built by that pipeline's own run. Automation skips a model while the model or its sources
-    are in progress, so it builds the model only after that run failed. A model that several pipelines feed is always
-    built by automation. A source whose blocking check failed holds the model back. A seed without events does not,
-    because the model's run builds seeds that are missing.
+    are in progress, so automation builds the model only after that run failed. A model that several pipelines feed is
+    always built by automation. A source whose blocking check failed prevents the build. A seed without events does not
+    prevent it, because the model's run builds missing seeds.
     """
     broken = dg.AutomationCondition.any_deps_match(
         dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed(), blocking_only=True)

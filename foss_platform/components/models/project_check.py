@@ -1,7 +1,7 @@
 """The check `project_parses` of the asset `ops/dbt_project`: whether dbt can parse the project's current files.
 
-A sensor judges it, because a run would have to parse the project first. See `transform.project.parsed` for what
-happens while the project does not parse.
+A sensor evaluates the check, because a run would have to parse the project first. See `transform.project.parsed` for
+runs while the project does not parse.
 """
 
 import json
@@ -70,7 +70,7 @@ def project_check(platform: Platform, owners: Sequence[str]) -> dg.Definitions:
 
 
 def _judge(settings: Settings) -> tuple[bool, str]:
-    """Return whether the project's files parse, and a sentence about it with file and line."""
+    """Return whether the project's files parse, and a sentence about the result, with file and line."""
     try:
         project = prepare_project(settings)
     except ConfigurationError as error:

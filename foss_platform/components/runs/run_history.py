@@ -42,7 +42,7 @@ class Pruned:
 
 
 class _Latest:
-    """The runs with the latest event of an asset or check. They are read once: later events only make runs obsolete."""
+    """The runs with the latest event of an asset or check. Read once, because later events only make runs obsolete."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
@@ -106,7 +106,7 @@ def prune_history(
 
 
 def _oldest_first(instance: dg.DagsterInstance, old: dg.RunsFilter, latest: _Latest, pruned: Pruned) -> Iterator[str]:
-    """Yield deletable runs. Each query starts at the beginning, because a cursor at a deleted run finds nothing."""
+    """Yield deletable runs. Each query starts at the oldest run, because a cursor at a deleted run finds nothing."""
     kept: set[str] = set()
     while True:
         records = instance.get_run_records(old, limit=_BATCH + len(kept), ascending=True)
@@ -123,7 +123,7 @@ def _oldest_first(instance: dg.DagsterInstance, old: dg.RunsFilter, latest: _Lat
 
 def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.delete_run(run_id)
-    # Dagster does not delete check verdicts (1.8 KB each, 40 MB a day of one pipeline), the logs and the run's file
+    # Dagster does not delete the run's check verdicts (1.8 KB each, 40 MB a day for one pipeline), logs and file itself
     _delete_verdicts(instance, run_id)
     manager: Any = instance.compute_log_manager
     manager.delete_logs(prefix=[run_id])

@@ -1,6 +1,7 @@
 """The job that prunes Dagster's run history. See `components.runs.run_history` for which runs are deleted.
 
-It is separate from maintenance, because it does not concern the lake. Each of the two continues if the other fails.
+The job is separate from maintenance, because it does not concern the lake. Each of the two jobs continues if the other
+fails.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ PRUNE_HISTORY = "prune_history"
 
 
 def history_job(platform: Platform, keep_successful_days: int, keep_failed_days: int) -> Any:
-    """Return the job that deletes old runs. It has its own pool, because two jobs at once would read the same runs."""
+    """Return the job that deletes old runs. Its pool keeps two runs of the job from deleting the same old runs."""
 
     @dg.op(name="delete_old_runs", pool=PRUNE_HISTORY)
     def prune(context: dg.OpExecutionContext) -> None:

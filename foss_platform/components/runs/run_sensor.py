@@ -17,7 +17,7 @@ _INTERVAL_SECONDS = 15
 def run_sensor(platform: Platform) -> dg.SensorDefinition:
     """Return the sensor that checks unfinished runs four times a minute.
 
-    It also runs if automation is off, because manual runs can be killed too.
+    The sensor also runs if automation is off, because manual runs can be killed, too.
     """
 
     @dg.sensor(

@@ -1,4 +1,4 @@
-"""Converts the platform's errors into Dagster failures, which are retried only if that can help."""
+"""Converts the platform's errors into Dagster failures, which are retried only if a retry can help."""
 
 import dagster as dg
 

@@ -1,7 +1,8 @@
-"""What components use while the code location is loaded: settings, clock, HTTP.
+"""The settings, clock and HTTP session for components while the code location is loaded.
 
 Dagster's loader creates the components without arguments of the platform. So `build_defs` provides a `Platform` here
-while the components are loaded. It is not read afterwards: assets keep the objects that they were created with.
+while the components are loaded. The `Platform` is not read afterwards: assets keep the objects that they were created
+with.
 """
 
 from collections.abc import Callable, Iterator

@@ -16,12 +16,12 @@ from foss_platform.lake.table.quoting import quote_name
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.settings import Settings
 
-# fits the dialog in which the UI opens long Markdown
+# this size fits the dialog in which the UI opens long Markdown
 _SIZE_INCHES = (8.4, 4.4)
 _DOTS_PER_INCH = 88
 _PALETTE = 96
 _QUIET = "#5c5c5c"
-# dark enough to be readable as text on white
+# the labels have the colors of the lines, so the colors must be dark enough for text on white
 _COLOURS = (
     "#1f5fa8",
     "#c2560c",
@@ -107,7 +107,7 @@ def _label_axes(plot: LinePlot, axes: Any) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=5, maxticks=9)
-    # the start of a day shows its date, and the year is not repeated in a corner
+    # show the date at the start of a day, and do not repeat the year in a corner
     days = ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S"]
     formatter = ConciseDateFormatter(
         locator, formats=days, zero_formats=["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"], show_offset=False
@@ -125,7 +125,7 @@ def _label_axes(plot: LinePlot, axes: Any) -> None:
 
 
 def _small_png(pixels: Any) -> bytes:
-    """Return the image with few colors. It is stored with each materialization, and few colors save four fifths."""
+    """Return the image with few colors: each materialization stores an image, and this one has a fifth of the size."""
     from PIL import Image
 
     picture = io.BytesIO()

@@ -88,7 +88,7 @@ def preview(settings: Settings, name: TableName, table: Table, newest_by: str | 
 
 
 def _newest_only(table: Table, column: str) -> str:
-    """Return a condition with a constant, so that the preview of a large table reads only its newest file."""
+    """Return a condition with a constant, so that the preview of a large table reads only the newest file."""
     if not isinstance(table.schema().find_field(column).field_type, TimestamptzType):
         return ""
     newest = newest_value(table, column)

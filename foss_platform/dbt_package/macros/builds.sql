@@ -1,12 +1,12 @@
 {#
-  What the materializations and the other macros that dbt looks for in a project only call: see `macros/foss_platform.sql` of
-  a project.
+  dbt looks for materializations and some other macros in the project itself. The project's `macros/foss_platform.sql` defines
+  them, and they only call the macros of this file.
 #}
 
 {# Builds a model as a whole. #}
 {% macro build_table(sql) %}{{ return(adapter.dispatch('build_table', 'foss_platform')(sql)) }}{% endmacro %}
 
-{# Builds what a model's sources added since its last build, or the model as a whole. #}
+{# Builds the rows that a model's sources have added since its last build, or the model as a whole. #}
 {% macro build_incremental(sql) %}{{ return(adapter.dispatch('build_incremental', 'foss_platform')(sql)) }}{% endmacro %}
 
 {# Builds a seed as a whole. #}

@@ -4,8 +4,8 @@
 #}
 
 {# Converts the text of a local date and time, in the feed's format, to an instant. An ambiguous time becomes its later
-   instant. Any other text becomes null. The format is checked first, because each engine alone accepts more, and their zones
-   differ by minutes before 1900. #}
+   instant. Any other text becomes null. The format is checked first, because each engine alone accepts more formats, and the
+   engines' zones differ by minutes before 1900. #}
 {% macro local_text_to_instant(text, zone) -%}
     case when {{ foss_platform.matches(text, '^[0-9]{1,2}[.][0-9]{1,2}[.](19|20|21)[0-9]{2} [0-9]{1,2}:[0-9]{1,2}$') }}
         then {{ adapter.dispatch('local_text_to_instant', 'foss_platform')(text, zone) }} end
@@ -54,8 +54,8 @@
     regexp_like({{ text }}, '{{ pattern[:-1] ~ "\\z" if pattern.endswith("$") else pattern }}')
 {%- endmacro %}
 
-{# Converts the text of a number to a double. Any other text becomes null. Each engine alone accepts more, such as 1_000, 1d,
-   infinity and blanks. #}
+{# Converts the text of a number to a double. Any other text becomes null. The text is checked first, because each engine alone
+   accepts more, such as 1_000, 1d, infinity and blanks. #}
 {% macro text_to_double(text) -%}
     case when {{ foss_platform.matches(text, '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$') }} then try_cast({{ text }} as double) end
 {%- endmacro %}

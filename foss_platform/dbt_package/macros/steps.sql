@@ -1,5 +1,5 @@
 {#
-  Incremental builds: how far a model has read its sources, and which rows are new since.
+  Incremental builds: how far a model has read its sources, and which rows are new.
 
   Every row of bronze and of ops.polls has the sequence number of the commit that added it. The commit of a derived table's
   rows also sets a table property: how far the table has read each source. One comparison then finds the new rows. If a
@@ -20,7 +20,7 @@
     {{ return(names | unique | list) }}
 {% endmacro %}
 
-{# By source: how far this model has read it (`consumed`, none if unknown), and how far it may read it (`available`). #}
+{# For each source: how far this model has read it (`consumed`, none if unknown), and how far it may read (`available`). #}
 {% macro source_positions() %}
     {#- a unit test has rows for its sources, but no table that has read them, so its model is built in full -#}
     {{ return({} if model.resource_type == 'unit_test' else adapter.dispatch('source_positions', 'foss_platform')()) }}

@@ -2,8 +2,8 @@
   On Trino a build is one statement. A full build is a CREATE OR REPLACE, which keeps the table's history. An increment is a
   MERGE, which creates one snapshot, while a delete and an insert create two. `incremental` has the same options as on DuckDB.
 
-  CREATE OR REPLACE also sets the positions. After a MERGE, the platform sets them (`transform/trino/built_table.py`). After a
-  crash between the two, the next increment reads the same rows again, which changes nothing.
+  CREATE OR REPLACE also sets the positions. After a MERGE, the platform sets the positions (`transform/trino/built_table.py`).
+  If the run crashes between the MERGE and the positions, the next increment reads the same rows again, which changes nothing.
 #}
 
 {% macro trino__build_table(sql) %}{{ return(foss_platform.trino_build(sql, false)) }}{% endmacro %}

@@ -1,1 +1,1 @@
-"""What a run builds, which tables it needs, and what to do if a model has changed."""
+"""The plan of a run: the nodes to build, the tables that they need, and advice if a model has changed."""

@@ -23,7 +23,7 @@ def refuse_other_columns(name: TableName, table: Table, incoming: pa.Schema) -> 
     Raises
     ------
     ConfigurationError
-        If a column is new or missing. Iceberg would fill a missing one with nulls.
+        If a column is new or missing. Iceberg would fill a missing column with nulls.
     """
     standing = set(table.schema().column_names)
     new, gone = sorted(set(incoming.names) - standing), sorted(standing - set(incoming.names))
@@ -48,7 +48,7 @@ def with_advice(manifest: Mapping[str, Any], catalog: Catalog, result: NodeResul
     try:
         table = find_table(catalog, table_of(node))
     except FossError:
-        # the node's own error is what the user needs
+        # without the table there is no advice, but the user needs the node's own error
         return result
     if table is None or table.properties.get(LOGIC_PROPERTY) in (None, logic_hash(manifest, result.unique_id)):
         return result

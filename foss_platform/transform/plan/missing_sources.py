@@ -13,9 +13,9 @@ from foss_platform.settings import Settings
 
 
 def create_missing_sources(settings: Settings, catalog: Catalog, tables: Collection[TableName]) -> None:
-    """Create those tables that polls will fill: with the columns of their page, as the first poll would.
+    """Create the tables that polls will fill, with the columns of their page, as the first poll would.
 
-    A table in bronze that no usable page describes is not created, so its readers fail with the engine's error.
+    A bronze table that no usable page describes is not created, so its readers fail with the engine's error.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def create_missing_sources(settings: Settings, catalog: Catalog, tables: Collect
 
 
 def unavailable_sources(settings: Settings, catalog: Catalog, tables: Collection[TableName]) -> set[TableName]:
-    """Return those tables that polls should fill, that do not exist yet, and that no usable page describes."""
+    """Return the tables that polls should fill, that do not exist yet, and that no usable page describes."""
     missing = _missing(catalog, tables)
     return missing - _specs(settings).keys() if missing else missing
 

@@ -10,9 +10,10 @@ from foss_platform.transform.supported.supported_dbt import Subset
 def divide(
     manifest: Mapping[str, Any], subset: Subset, selection: Sequence[str]
 ) -> tuple[dict[str, str], list[NodeResult]]:
-    """Return the names of the selected nodes, and the results of those that are refused, held back or below such nodes.
+    """Return the names of the selected nodes, and the results of the selected nodes that are not built.
 
-    A refused node is an error. A node that is held back is skipped, because the check `project_parses` reports why.
+    Nodes are not built if they are refused, held back, or downstream of such a node. A refused node is an error. Other
+    nodes are skipped, because the check `project_parses` or the refused node reports why.
     """
     nodes = {**manifest["nodes"], **manifest.get("functions", {})}
     named = {unique_id: ".".join(node["fqn"]) for unique_id, node in nodes.items()}
@@ -26,15 +27,15 @@ def divide(
 
 
 def dragged_along(manifest: Mapping[str, Any], chosen: Mapping[str, str]) -> list[str]:
-    """Return the names of nodes that dbt would select with the chosen ones, although they are not chosen.
+    """Return the names of nodes that are not chosen, but that dbt would select together with the chosen nodes.
 
-    dbt selects all nodes whose name begins with a chosen name: with the model `silver/parking.sql`, those in the folder
-    `silver/parking`. The run does not open their tables.
+    dbt selects all nodes whose name begins with a chosen name: with the model `silver/parking.sql`, the models in the
+    folder `silver/parking`. The run does not open the tables of these models, so dbt must exclude them.
 
     Parameters
     ----------
     chosen
-        By node, its fully qualified name.
+        For each node: its fully qualified name.
     """
     names = set(chosen.values())
     found = []

@@ -20,7 +20,7 @@ _PACKAGE = Path("dbt_packages") / PACKAGE_NAME
 def fingerprint(project: Path) -> str:
     """Return a hash of all files of a project, of the platform's package and of the versions that parse them.
 
-    It has 64 hexadecimal digits.
+    The hash has 64 hexadecimal digits.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def copy_files(project: Path, copy: Path) -> None:
 def changed_files(project: Path, copy: Path) -> frozenset[str]:
     """Return the files that differ between a project and its copy, or are missing from one of them.
 
-    They are paths relative to the project, in POSIX form.
+    The files are paths relative to the project, in POSIX form.
     """
     ours, theirs = ({file.relative_to(root).as_posix() for file in _files(root)} for root in (project, copy))
     same = {name for name in ours & theirs if (project / name).read_bytes() == (copy / name).read_bytes()}
@@ -67,10 +67,10 @@ def _files(project: Path) -> list[Path]:
 
 
 def _walk(project: Path) -> Iterator[Path]:
-    # all files: a project may name its folders freely, and may have snapshots, packages and functions besides models
+    # a project may name its folders freely, and may have snapshots, packages and functions, so read all folders
     for folder, folders, files in os.walk(project):
         here = Path(folder).relative_to(project)
         folders[:] = [name for name in folders if name not in _NOT_OURS and here / name != _PACKAGE]
-        # hidden files belong to editors and dbt; an editor's lock file may be a broken link
+        # hidden files belong to editors and dbt. An editor's lock file may be a broken link, which cannot be read
         shown = [Path(folder) / name for name in files if not name.startswith(".")]
         yield from (path for path in shown if path.is_file())

@@ -41,7 +41,7 @@ def parse(settings: Settings, project: Path, target: Path) -> BaseException | No
 
 @dataclass(frozen=True)
 class DbtFolders:
-    """The folder with the project's files, and the folder for what dbt writes."""
+    """The folder with the project's files, and the folder for dbt's output."""
 
     project: Path
     target: Path
@@ -98,7 +98,7 @@ def _engine(settings: Settings, begin: Callable[[], Mapping[str, str]]) -> Itera
         return
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    # dbt-duckdb keeps its database as long as the process lives, including views on old metadata
+    # dbt-duckdb keeps its database for the whole life of the process, with views on old metadata, so close it
     DuckDBConnectionManager.close_all_connections()
     try:
         yield

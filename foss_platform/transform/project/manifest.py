@@ -32,7 +32,7 @@ def read_subset(project: ParsedProject, manifest: Mapping[str, Any]) -> Subset:
             try:
                 lines[file] = (project.files / file).read_text(errors="replace")
             except OSError:
-                # the file of a package, which is stored elsewhere
+                # the file belongs to a package, which is stored elsewhere: find no lines in it
                 lines[file] = ""
         return lines[file]
 

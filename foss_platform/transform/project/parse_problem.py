@@ -14,7 +14,7 @@ _QUOTED = re.compile(r"['\"`]([^'\"`\n]+)['\"`]")
 
 @dataclass(frozen=True)
 class ParseProblem:
-    """Why the project does not parse: dbt's words, and the file (relative to the project) and line they are about."""
+    """Why the project does not parse: dbt's message, and the file (relative to the project) and line of the problem."""
 
     text: str
     file: str
@@ -32,12 +32,13 @@ def parse_problem(error: BaseException, project: Path, copy: Path, changed: Coll
     project
         The project's folder.
     copy
-        The folder of the copy that dbt has read. dbt's message may contain its path.
+        The folder of the copy that dbt has read. dbt's message may contain this path.
     changed
-        The files that have changed since the project last parsed. dbt does not name the file of a broken macro.
+        The files that have changed since the project last parsed. If dbt names no file, as for a broken macro, and only
+        one file has changed, this file is the cause.
     """
     text = str(error).replace(f"{copy}/", "").replace(str(copy), str(project))
-    # after a row of dashes dbt quotes the file
+    # dbt quotes the file after a row of dashes, so keep only the text before it
     lines = [line.strip() for line in re.split(r"\s-{5,}", text)[0].splitlines() if line.strip()]
     file = _file(project, text) or (min(changed) if len(changed) == 1 else PROJECT_FILE)
     said = _LINE.search(text)
@@ -47,7 +48,7 @@ def parse_problem(error: BaseException, project: Path, copy: Path, changed: Coll
 def _file(project: Path, text: str) -> str:
     """Return the project's file that the text names. dbt gives the path in the project or in its models folder.
 
-    Empty if it names none.
+    Empty if the text names no file.
     """
     for name in _FILE.findall(text):
         if (project / name).is_file():

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _OLDEST_POSTGRES = 13
-# the oldest version with everything that SQLAlchemy 2 and the statements of maintenance use
+# the oldest version with all features that SQLAlchemy 2 and the statements of maintenance use
 _OLDEST_SQLITE = (3, 35)
 _CONNECT_SECONDS, _READ_SECONDS = 3.0, 8.0
 
 
 @contextmanager
 def postgres_connection(trial: Trial) -> Iterator["Connection"]:
-    """A new connection to the catalog's database, with the time-outs of its URI."""
+    """Provide a new connection to the catalog's database, with the time-outs of its URI."""
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
@@ -33,7 +33,7 @@ def postgres_connection(trial: Trial) -> Iterator["Connection"]:
 
 
 def ask_rest(trial: Trial) -> "requests.Response":
-    """Return a REST catalog's first response, without credentials. PyIceberg's own request has no time-out."""
+    """Ask a REST catalog without credentials and return its response. PyIceberg's own request has no time-out."""
     import requests
 
     uri = str(trial.properties["uri"]).rstrip("/")
@@ -96,7 +96,7 @@ def _postgres_version(trial: Trial) -> Finding:
 
 def _rest_version(answer: "requests.Response") -> Finding:
     if answer.status_code in (401, 403):
-        # the server speaks HTTP, and has answered PyIceberg, which has the credentials
+        # this request has no credentials, but `catalog_answers` has passed with PyIceberg's, so this is no failure
         return passed("the REST catalog requires credentials, and accepted those of PyIceberg")
     try:
         config: Any = answer.json()

@@ -50,7 +50,7 @@ def store_clock_agrees(trial: Trial) -> Finding:
 
 
 def lake_clock_agrees(trial: Trial) -> Finding:
-    """No commit of a table is ahead of this clock. Otherwise this clock was set back, or another clock is ahead."""
+    """No table has a commit ahead of this clock. Otherwise this clock was set back, or another clock is ahead."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.connect.commit_order import seconds_behind
     from foss_platform.lake.table.tables import find_table, list_tables
@@ -72,7 +72,7 @@ def lake_clock_agrees(trial: Trial) -> Finding:
 
 
 def judge(what: str, told: datetime | None, began: datetime, ended: datetime, grain: timedelta) -> Finding:
-    """Judge a clock by the smallest difference that is possible, given the time that request and response took.
+    """Judge a clock by the smallest possible difference, given the time that request and response took.
 
     Parameters
     ----------

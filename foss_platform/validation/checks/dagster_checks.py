@@ -16,7 +16,7 @@ from foss_platform.validation.trial import Trial
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-# Dagster's daemons report every 30 s, and later during an evaluation that takes long
+# Dagster's daemons report every 30 s, but during a long evaluation they report later
 _LATE_SECONDS, _DEAD_SECONDS = 120, 300
 
 
@@ -111,7 +111,7 @@ def _start(trial: Trial) -> str:
 
 
 def _storage_remedy(trial: Trial) -> str:
-    """The remedy, by the storage that dagster.yaml configures. Dagster's default is SQLite in its home."""
+    """Return the remedy for the storage that dagster.yaml configures. Dagster's default is SQLite in its home."""
     folder = _home(trial)
     try:
         configured = (folder / "dagster.yaml").read_text()

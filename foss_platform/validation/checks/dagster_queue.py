@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 QUEUE_MOVES = "dagster_queue_moves"
 REMEDY = "In Dagster's UI, end the runs that hang. Check that the daemon and the code location are up."
-#: The longest time without progress in the queue. A run waits for a whole rebuild of its models, which takes minutes.
+#: The longest time without progress in the queue. A run may wait for a rebuild, which takes minutes, so it is long.
 _STILL_SECONDS = 15 * 60
 
 

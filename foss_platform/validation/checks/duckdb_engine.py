@@ -36,7 +36,7 @@ class DuckdbEngine:
         return passed(detail)
 
     def reads_lake(self, trial: Trial) -> Finding:
-        """Create the view that models read, which gives DuckDB the key of a bucket, and query it."""
+        """Create the view that models read, and query it. Creating the view also gives DuckDB the key of a bucket."""
         import duckdb
 
         from foss_platform.lake.query.duckdb_views import connect, create_view, first_line, pin
@@ -47,7 +47,7 @@ class DuckdbEngine:
             try:
                 create_view(connection, pin(name, table))
                 found = connection.execute(f'select count(*), sum(number) from "{name.namespace}".probe').fetchone()
-                # as models read from DuckDB: through another cursor, as Arrow
+                # models are read from DuckDB as Arrow through another cursor, so do the same here
                 times = connection.cursor().execute(f'select moment from "{name.namespace}".probe').to_arrow_table()
             except duckdb.Error as error:
                 remedy = "Check the owner and permissions of the warehouse's folder."

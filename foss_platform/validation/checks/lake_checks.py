@@ -29,7 +29,7 @@ def lake_commits(trial: Trial) -> Finding:
 
 
 def lake_drops(trial: Trial) -> Finding:
-    """The probe is dropped and nothing of it remains, nor of a probe that was interrupted."""
+    """The probe is dropped, and nothing remains of this probe or of probes that were interrupted."""
     trial.probe.close()
     if left := trial.probe.remains():
         return failed(

@@ -1,4 +1,4 @@
-"""Checks of the project: its pages and its dbt models can be read. It does not check whether a model can be built."""
+"""Checks of the project: its pages and its dbt models can be read. These checks do not build a model."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from foss_platform.validation.trial import Trial
 if TYPE_CHECKING:
     from foss_platform.settings import Settings
 
-# dbt parses in 3 to 5 s and the import of Dagster takes as long, or several times that on a busy machine
+# dbt parses in 3 to 5 s and the import of Dagster takes as long. Both take several times longer on a busy machine
 _SECONDS = 90.0
 
 
@@ -56,7 +56,7 @@ def _unchanged_home(settings: "Settings") -> "Iterator[Settings]":
     with TemporaryDirectory(prefix="foss-validate-") as folder:
         elsewhere = settings.model_copy(update={"home": Path(folder)})
         if target_folder(settings).is_dir():
-            # dbt then parses only changed files
+            # with the earlier results, dbt parses only changed files
             shutil.copytree(target_folder(settings), target_folder(elsewhere))
         yield elsewhere
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from foss_platform.validation.results import Check, Finding, Service, failed, passed, skipped, warning
 from foss_platform.validation.trial import Trial
 
-#: Also the name that reports a configuration which cannot be read.
+#: The name of this check. A configuration that cannot be read is reported under the same name.
 SETTINGS_WHOLE = "settings_whole"
 
 _GIBIBYTE = 2**30

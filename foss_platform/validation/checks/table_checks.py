@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from foss_platform.lake.ownership.owner import Ownership
 
-# a frozen catalog or store must leave time for the check of the store itself, which ends after 8 s
+# less than the 8 s of the store's own check, so that this check ends first if the catalog or store is frozen
 _OWNER_SECONDS = 5.0
 _REMEDY = "Restore the missing files from a backup, together with the catalog of the same time."
 
 
 def standing_in(trial: Trial) -> "Ownership | None":
-    """Return whether the configured catalog owns the files of its tables. None if that is not known now."""
+    """Return whether the configured catalog owns the files of its tables. None if the owner is not known now."""
     from foss_platform.lake.ownership.mark import ForeignLakeError, NewerLakeError
     from foss_platform.lake.ownership.owner import ownership_of
 
@@ -55,7 +55,7 @@ def tables_can_be_read(trial: Trial) -> Finding:
         try:
             _read_a_little(catalog.load_table(name.identifier))
         except Exception as error:
-            # a damaged or missing file may make a library raise anything, and the other tables are checked anyway
+            # a library may raise any error for a damaged or missing file, and the other tables must still be checked
             broken[str(name)] = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if broken:
         first, why = next(iter(broken.items()))

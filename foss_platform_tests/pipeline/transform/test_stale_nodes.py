@@ -1,4 +1,4 @@
-"""Seeds and models of no pipeline: a run builds those that it reads and that are missing or changed."""
+"""Seeds and models that no pipeline feeds: a run builds those that it reads and that are missing or changed."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_only_missing_and_changed_nodes_are_stale(settings: Settings) -> None:
 
     build("seed.sites", logic_hash(MANIFEST, "seed.sites"))
     build("seed.days", "of other rows")
-    # automation keeps a model of no pipeline up to date
+    # automation keeps a model that no pipeline feeds up to date
     build("model.calendar", "of other code")
     assert stale("model.readings") == ["seed.days"]
 

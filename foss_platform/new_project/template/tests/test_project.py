@@ -19,7 +19,7 @@ dg.Definitions.validate_loadable(build_defs(Platform(load_settings())))
 
 
 class ProjectTest(unittest.TestCase):
-    """Tests that run the platform's programs in an empty home, away from the project's lake and any other catalog."""
+    """Tests that run the platform's programs in an empty home, separate from the project's lake and other catalogs."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
