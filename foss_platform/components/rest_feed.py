@@ -92,7 +92,7 @@ def feed_job(feed: Feed) -> Any:
     Poll and models are one job: from tick to gold it takes 10 s, while a poll run followed by a model run took 20 s.
 
     The job contains the models that only this pipeline feeds, and models that no pipeline feeds if only these models
-    read them. It does not contain seeds, because the step of the models builds a seed that has changed.
+    read them. The job does not contain seeds, because the step of the models builds a seed that has changed.
     """
     shared = dg.AssetSelection.tag(SHARED_TAG, "true").downstream()
     own = dg.AssetSelection.assets(asset_key(feed.bronze), asset_key(feed.rejected)).downstream() - shared

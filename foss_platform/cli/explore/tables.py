@@ -35,9 +35,9 @@ class TableLine:
     live_bytes
         Size of the current state's data files.
     reclaimable_bytes
-        Size of the files that nothing refers to, retained or not. None if they were not listed.
+        Size of the unreferenced files, retained or not. None if the files were not listed.
     made_by
-        The model, seed or page that makes the table. None if nothing makes it, or if that is not known.
+        The model, seed or page that makes the table. None if nothing makes the table, or if its producer is unknown.
     is_left_over
         True if no model, seed or page makes the table any longer. None if the project could not be read.
     """

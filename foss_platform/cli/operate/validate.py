@@ -23,7 +23,7 @@ def validate(
         Service | None, typer.Option("--only", help="Check only this service, and the checks that it depends on.")
     ] = None,
 ) -> None:
-    """Check that every service answers and does what the platform needs. Everything written for it is removed."""
+    """Check that every service answers and does what the platform needs. All objects written by checks are removed."""
     from dataclasses import asdict
 
     from foss_platform.settings import load_settings

@@ -11,7 +11,7 @@ BROKEN_TAG = "foss/broken"
 
 
 def broken_page(folder: str, problems: Sequence[str]) -> dg.Definitions:
-    """Return an asset named after the page's folder. It describes the problems, and fails if it is materialized.
+    """Return an asset named after the page's folder. The asset describes the problems, and fails if materialized.
 
     Parameters
     ----------

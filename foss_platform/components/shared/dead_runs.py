@@ -76,8 +76,8 @@ def _is_running(address: str) -> bool:
 def end_finished_runs(instance: dg.DagsterInstance, marks: Marks) -> Iterator[str]:
     """Kill the processes of this code server whose run ended a while ago. Yields the runs' ids.
 
-    A run that exceeds its maximum runtime is interrupted and then marked as failed. If its process hangs and cannot be
-    interrupted, it would keep its memory forever.
+    A run that exceeds its maximum runtime is interrupted and then marked as failed. A hanging process that cannot be
+    interrupted would otherwise keep its memory forever.
     """
     children = {child.pid: child for child in multiprocessing.active_children()}
     for mark in marks.living():

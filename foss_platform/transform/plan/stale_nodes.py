@@ -21,7 +21,8 @@ def stale_nodes(
 ) -> list[str]:
     """Return the nodes to build first: no pipeline feeds them, the chosen nodes read them, and their tables are stale.
 
-    A table is stale if it does not exist, or if it is a seed's and the seed's rows have changed since it was built.
+    A node's table is stale if it does not exist. A seed's table is also stale if the seed's rows have changed since the
+    table was built.
     """
     return [
         unique_id

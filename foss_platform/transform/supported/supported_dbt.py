@@ -1,8 +1,8 @@
 """The subset of dbt's language that the platform supports, judged on a manifest.
 
 These are pure functions. A caller that wants line numbers passes a function that reads files. A refused node and all
-nodes that depend on it are left out of every build. The other nodes are built. While the project does not parse, the
-nodes whose files have changed are held back in the same way.
+nodes downstream of it are left out of every build. The other nodes are built. While the project does not parse, nodes
+whose files have changed are held back: they and all nodes downstream of them are left out, too.
 """
 
 import re

@@ -73,7 +73,7 @@ class TrinoRun:
         built
             The nodes to build.
         stop_at
-            For each source: the highest sequence number that this run reads. Sources without one are read to their end.
+            For each source: the highest sequence number that this run reads. Other sources are read to their end.
 
         Raises
         ------
