@@ -52,7 +52,8 @@ def check(
         broken = sum(bool(one.problems) for one in pages)
         verdicts = [f"{broken} of {len(pages)} pages broken" if broken else f"{len(pages)} pages without a problem"]
         if not page:
-            verdicts.append(f"{len(of_dbt)} problems in the dbt project" if of_dbt else "the dbt project parses")
+            count = f"{len(of_dbt)} problem{'s' if len(of_dbt) > 1 else ''}"
+            verdicts.append(f"{count} in the dbt project" if of_dbt else "the dbt project parses")
         output().print(f"[{'red' if problems else 'green'}]{'; '.join(verdicts)}.[/]")
     raise typer.Exit(1 if problems else 0)
 

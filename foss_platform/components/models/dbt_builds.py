@@ -67,13 +67,16 @@ def dbt_project(settings: Settings, parsed: ParsedProject) -> Project:
     """Divide the models, seeds and tests of a parsed project into builds."""
     manifest = manifest_of(parsed)
     subset = read_subset(parsed, manifest)
+    division = divide_by_pipeline(manifest)
+    if not division.users:
+        # dbt would print that its selection of nodes is empty
+        return Project(manifest, subset, division, (), {}, {})
 
     # this function is never run: decorating it is Dagster's public way from a manifest to specs of assets and checks
     @dbt_assets(manifest=manifest, dagster_dbt_translator=LakeTranslator(settings, subset), name="dbt_nodes")
     def nodes() -> Any:
         yield from ()
 
-    division = divide_by_pipeline(manifest)
     specs: dict[tuple[str, ...], dict[str, dg.AssetSpec]] = {}
     for spec in nodes.specs:
         unique_id = str(spec.metadata[UNIQUE_ID])

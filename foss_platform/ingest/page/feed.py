@@ -16,6 +16,10 @@ from foss_platform.ingest.page.owners import Owners
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import TablePolicy
 
+#: A pipeline is a job and a group in Dagster, and these are the platform's own.
+_RESERVED_NAMES = frozenset(
+    {"build", "rebuild", "maintenance", "prune_history", "validate_platform", "shared", "no_pipeline", "ops"}
+)
 #: Prefix of the columns that the platform adds. Field names of a feed may not begin with it.
 PLATFORM_PREFIX = "_"
 
@@ -230,6 +234,8 @@ class Feed(PageModel):
             raise ValueError(
                 f"{value!r}: a pipeline's name has only lower-case letters, digits and single _, e.g. city_parking"
             )
+        if value in _RESERVED_NAMES:
+            raise ValueError(f"{value!r} is the name of a job or group of the platform: choose another name")
         return value
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ _ALTERNATIVES = {
     "materialized_view": "Use materialized='table', which each run updates.",
     "external": "Use materialized='table', and export files with `foss sql --output`.",
 }
+_COLUMNS = "List its columns with name and data_type in a YAML file, or set contract={'enforced': false} in its config."
 _STRATEGIES = "Remove incremental_strategy: new rows replace those with the same unique_key (docs/PIPELINES.md)."
 #: Settings of dbt's own strategies that choose rows or columns. The platform's strategy would build a different table.
 _ROW_SETTINGS = ("incremental_predicates", "merge_update_columns", "merge_exclude_columns", "merge_clauses")
@@ -128,6 +129,9 @@ def _problems(node: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "def model", "is a Python model, which the platform does not run", _ALTERNATIVES["python"]
         return
     materialized = str(config.get("materialized"))
+    has_contract = materialized != "ephemeral" and (config.get("contract") or {}).get("enforced")
+    if kind == "model" and has_contract and not node.get("columns"):
+        yield "contract", "has an enforced contract, but its columns are not listed", _COLUMNS
     if kind == "model" and materialized not in _BUILT:
         instead = _ALTERNATIVES.get(materialized, "Use materialized='table' or 'incremental'.")
         yield "materialized", f"is materialized as {materialized!r}, which the platform does not build", instead

@@ -69,6 +69,11 @@ def test_name_that_is_not_a_valid_table_name_is_refused(name: str) -> None:
     assert "a pipeline's name has only lower-case letters, digits and single _" in problem_of(page_with("name", name))
 
 
+@pytest.mark.parametrize("name", ["build", "maintenance", "shared", "no_pipeline", "ops"])
+def test_a_name_of_the_platform_is_refused(name: str) -> None:
+    assert "is the name of a job or group of the platform" in problem_of(page_with("name", name))
+
+
 @pytest.mark.parametrize(
     "name",
     ["", "1st", "_polled_at", "a.b", "a b", "a-b", 'a"b', "a'b", "a`b", "a\n", "a\x00b", 'x"; drop table y; --', "a,b"]

@@ -39,6 +39,7 @@ def judged(*nodes: dict[str, Any], adapter: str = "duckdb", **files: str) -> Sub
         (node("m", kind="snapshot", materialized="snapshot"), "is a snapshot", "incremental model"),
         (node("m", materialized="materialized_view"), "'materialized_view'", "materialized='table'"),
         (node("m", materialized="external"), "'external'", "foss sql --output"),
+        (node("m", contract={"enforced": True}), "its columns are not listed", "data_type"),
         (node("m", materialized="of_our_own"), "'of_our_own'", "'table' or 'incremental'"),
         (node("m", materialized="incremental"), "without a unique_key", "key"),
         (node("m", materialized="incremental", unique_key="a", incremental_strategy="append"), "'append'", "Remove"),
