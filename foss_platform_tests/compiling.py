@@ -4,7 +4,8 @@ from foss_platform.errors import ConfigurationError
 from foss_platform.settings import Settings
 from foss_platform.transform.handover import RunInput
 from foss_platform.transform.project.invoke import DbtFolders, first_lines, invoke
-from foss_platform.transform.project.parsed import prepare_project, run_folder
+from foss_platform.transform.project.parsed import prepare_project
+from foss_platform.transform.project.run_folder import run_folder
 from foss_platform.transform.results import failure_of_engine
 
 
@@ -19,7 +20,7 @@ def compiled(settings: Settings, text: str) -> str:
         If Trino, which macros query, fails.
     """
     project = prepare_project(settings)
-    with run_folder(project) as target:
+    with run_folder(project.folder) as target:
         folders = DbtFolders(project.files, target)
         outcome = invoke(
             RunInput(settings, project.manifest_file), folders, ["compile", "--inline", text], lambda _: None

@@ -20,7 +20,8 @@ from foss_platform.transform.plan.missing_sources import create_missing_sources
 from foss_platform.transform.plan.selection import divide, dragged_along
 from foss_platform.transform.project.invoke import DbtFolders, first_lines, invoke
 from foss_platform.transform.project.manifest import manifest_of, read_subset
-from foss_platform.transform.project.parsed import prepare_project, run_folder
+from foss_platform.transform.project.parsed import prepare_project
+from foss_platform.transform.project.run_folder import run_folder
 from foss_platform.transform.results import NodeResult, failure_of_engine
 from foss_platform.transform.run_positions import tables_of_run
 
@@ -97,7 +98,7 @@ def build(
 
     def work() -> None:
         try:
-            with run_folder(project) as target:
+            with run_folder(project.folder) as target:
                 folders = DbtFolders(project.files, target)
                 outcome.append(invoke(run, folders, arguments, results.put, begin))
         except FossError as error:

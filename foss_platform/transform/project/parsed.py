@@ -28,8 +28,8 @@ from foss_platform.transform.project.files import changed_files, copy_files, fin
 from foss_platform.transform.project.folders import dbt_folder, target_folder
 from foss_platform.transform.project.invoke import parse
 from foss_platform.transform.project.parse_problem import ParseProblem, parse_problem
+from foss_platform.transform.project.run_folder import PARTIAL_PARSE, sweep
 
-_PARTIAL_PARSE = "partial_parse.msgpack"
 # more than one, because a process may have chosen an older copy and not have started its run yet
 _COPIES_KEPT = 3
 # users read the compiled SQL of a failed node there
@@ -125,19 +125,6 @@ def known_problem(settings: Settings) -> ParseProblem | None:
     return None if found is None else found.problem
 
 
-@contextlib.contextmanager
-def run_folder(project: ParsedProject) -> Iterator[Path]:
-    """Provide a target folder for one run of dbt. The folders of the last runs are kept, with their compiled SQL."""
-    runs = project.folder / "runs"
-    runs.mkdir(exist_ok=True)
-    _sweep(runs, _RUNS_KEPT)
-    folder = Path(tempfile.mkdtemp(dir=runs))
-    with _in_use(folder):
-        if (project.folder / _PARTIAL_PARSE).exists():
-            shutil.copyfile(project.folder / _PARTIAL_PARSE, folder / _PARTIAL_PARSE)
-        yield folder
-
-
 def _known(settings: Settings, wanted: str) -> ParsedProject | None:
     """Return the copy to build from if the current files were already parsed, with or without success.
 
@@ -167,7 +154,7 @@ def _parse(settings: Settings, wanted: str) -> ParsedProject:
     os.utime(target / wanted)
     _write(target / "current", wanted)
     _problem_file(settings).unlink(missing_ok=True)
-    _sweep(target, _COPIES_KEPT)
+    sweep(target, _COPIES_KEPT)
     return ParsedProject(target / wanted)
 
 
@@ -178,9 +165,9 @@ def _parse_copy(settings: Settings, wanted: str) -> ParseProblem | None:
     with tempfile.TemporaryDirectory(prefix="parsing-", dir=target, ignore_cleanup_errors=True) as name:
         folder = Path(name) / "copy"
         copy_files(settings.dbt_project, folder / "project")
-        if current is not None and (current / _PARTIAL_PARSE).exists():
+        if current is not None and (current / PARTIAL_PARSE).exists():
             # dbt then parses only the files that have changed
-            shutil.copyfile(current / _PARTIAL_PARSE, folder / _PARTIAL_PARSE)
+            shutil.copyfile(current / PARTIAL_PARSE, folder / PARTIAL_PARSE)
         error = parse(settings, folder / "project", folder)
         if error is None:
             folder.rename(target / wanted)
@@ -214,39 +201,6 @@ def _write(file: Path, text: str) -> None:
     new = file.with_name(f"{file.name}.{os.getpid()}")
     new.write_text(text)
     new.replace(file)
-
-
-def _sweep(folder: Path, kept: int) -> None:
-    """Delete the oldest folders, except for the newest and those that a run uses."""
-    times = {}
-    for path in folder.iterdir():
-        # another process may delete the folder meanwhile
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            if path.is_dir():
-                times[path] = path.stat().st_mtime
-    for path in sorted(times, key=lambda path: times[path])[:-kept]:
-        uses = [path, *(path / "runs").glob("*")]
-        if not any(_is_in_use(use) for use in uses):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _in_use(folder: Path) -> Iterator[None]:
-    """Mark a folder as used by this process. The kernel removes the mark when the process ends, however it ends."""
-    with (folder / "in_use").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def _is_in_use(folder: Path) -> bool:
-    try:
-        with (folder / "in_use").open() as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 @contextlib.contextmanager

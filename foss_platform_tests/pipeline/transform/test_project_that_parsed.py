@@ -15,7 +15,8 @@ from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import read_recording
 from foss_platform.settings import Settings
 from foss_platform.transform.project.manifest import manifest_of, read_subset
-from foss_platform.transform.project.parsed import is_prepared, prepare_project, run_folder
+from foss_platform.transform.project.parsed import is_prepared, prepare_project
+from foss_platform.transform.project.run_folder import run_folder
 from foss_platform_tests.pipeline.cli.command_line import Foss, foss_in
 from foss_platform_tests.pipeline.transform.dbt_projects import project_with
 
@@ -124,15 +125,15 @@ def test_nodes_made_of_a_changed_file_are_held_back(editable: Settings, file: st
 
 def test_two_runs_have_folders_of_their_own(editable: Settings) -> None:
     project = prepare_project(editable)
-    with run_folder(project) as one, run_folder(project) as other:
+    with run_folder(project.folder) as one, run_folder(project.folder) as other:
         assert one != other
         assert (one / "partial_parse.msgpack").read_bytes() == (other / "partial_parse.msgpack").read_bytes()
         for _ in range(5):
-            with run_folder(project):
+            with run_folder(project.folder):
                 pass
         assert one.is_dir()
         assert other.is_dir()
-    with run_folder(project):
+    with run_folder(project.folder):
         assert not one.exists()
 
 
