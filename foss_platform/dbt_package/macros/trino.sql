@@ -26,6 +26,7 @@
 {% macro trino_build(query, step) %}
     {{ run_hooks(pre_hooks) }}
     {%- set columns = foss_platform.trino_columns(query) -%}
+    {%- if step -%}{%- do foss_platform.refuse_other_columns(columns | map(attribute='name') | list) -%}{%- endif -%}
     {%- set rows -%}
         select {% for column in columns -%}
             cast({{ adapter.quote(column.name) }} as {{ column.type }}) as {{ adapter.quote(column.name) }}{{ ', ' if not loop.last }}
@@ -72,6 +73,18 @@
     ) values (
         {%- for column in columns -%}incoming.{{ adapter.quote(column) }}{{ ', ' if not loop.last }}{%- endfor -%}
     )
+{% endmacro %}
+
+{# An increment must have the columns of its table: a MERGE would fill a missing column with nulls. #}
+{% macro refuse_other_columns(names) %}
+    {%- set table = this.schema ~ '.' ~ this.identifier -%}
+    {%- set existing = foss_platform.handed_over('columns').get(table, names) -%}
+    {%- if existing | map('lower') | sort | list != names | map('lower') | sort | list -%}
+        {%- do exceptions.raise_compiler_error(
+            'The columns of the model ' ~ table ~ ' have changed since its table was built (it has ' ~ names | sort | join(', ')
+            ~ '; the table has ' ~ existing | sort | join(', ') ~ '). Run `foss rebuild ' ~ this.identifier ~ '`.'
+        ) -%}
+    {%- endif -%}
 {% endmacro %}
 
 {# The columns of a build with their names and types, from the contract if there is one, otherwise from the query. #}

@@ -7,7 +7,7 @@ dbt-trino has no plugins, so this module does the work of the DuckDB plugin arou
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -88,6 +88,7 @@ class TrinoRun:
         #: for each table: the current snapshot as far as this run knows
         self._stands = {name: tables[str(name)].metadata.current_snapshot_id for name in names}
         self._built_with = {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()}
+        self._columns = {name: list(table.schema().column_names) for name, table in tables.items()}
         self._known: dict[TableName, Positions] = {
             name: {
                 source: (source_uuid, min(number, stop_at.get(source, number)))
@@ -106,8 +107,17 @@ class TrinoRun:
             "sources": {unique_id: self._sources(unique_id) for unique_id in self._asking},
             "logic": {unique_id: logic_hash(self._manifest, unique_id) for unique_id in self._built},
             "built_with": self._built_with,
+            "columns": {name: self._columns[name] for name in self._incremental_tables()},
         }
         return {_RUN: json.dumps(state)}
+
+    def _incremental_tables(self) -> Iterator[str]:
+        """Yield the existing tables of the incremental models that this run builds."""
+        for unique_id in self._built:
+            node = self._manifest["nodes"][unique_id]
+            name = str(table_of(node)) if node["config"].get("materialized") == "incremental" else ""
+            if name in self._columns:
+                yield name
 
     def finished(self, result: NodeResult) -> NodeResult:
         """Complete a node's table and return the node's result. An error of this step becomes the node's error.

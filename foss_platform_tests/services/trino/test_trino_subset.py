@@ -22,6 +22,38 @@ _FILES = {
 }
 
 
+_PLACES = f"""{{{{ config(materialized='incremental', unique_key=['site', 'polled_at'], {NO_CONTRACT}) }}}}
+select "Sted" as site, _polled_at as polled_at, max("Latitude") as latitude
+from {{{{ source('bronze', 'stavanger_parking') }}}}
+where {{% if foss_platform.is_step() %}}{{{{ foss_platform.unread('bronze.stavanger_parking') }}}}
+{{% else %}}{{{{ foss_platform.readable('bronze.stavanger_parking') }}}}{{% endif %}}
+group by 1, 2"""
+
+
+def test_an_increment_with_other_columns_names_the_rebuild(
+    trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FOSS_ENGINE", Engine.TRINO.value)
+    trino_pipeline = TrinoPipeline(trino)
+    settings = trino_pipeline.settings.model_copy(
+        update={"dbt_project": project_with(tmp_path, gold__places_sql=_PLACES)}
+    )
+    name = "lakehouse.gold.added.places"
+    assert [result.status for result in build(settings, [name])] == [NodeStatus.SUCCESS]
+    trino_pipeline.more()
+    assert [result.status for result in build(settings, [name])] == [NodeStatus.SUCCESS]
+    before = read(settings, "gold.places")
+    trino_pipeline.more()
+    file = settings.dbt_project / "models" / "gold" / "added" / "places.sql"
+    file.write_text(_PLACES.replace("as latitude", "as north"))
+    (result,) = build(settings, [name])
+    assert result.status is NodeStatus.ERROR
+    assert "Run `foss rebuild places`" in result.message
+    assert read(settings, "gold.places") == before
+    assert [result.status for result in build(settings, [name], full_refresh=True)] == [NodeStatus.SUCCESS]
+    assert "north" in read(settings, "gold.places")[0]
+
+
 def test_ephemeral_models_pass_on_what_is_new_and_a_view_is_a_table(
     trino: TrinoOnLake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
