@@ -30,12 +30,12 @@ def run(
             result = run_poll(settings, feed)
     else:
         from foss_platform.cli.shared.models import NO_MODELS, fed_models
-        from foss_platform.transform.project.parsed import ParseError
+        from foss_platform.errors import ConfigurationError
 
         with messages().status("polling, then building silver and gold …"):
             try:
                 models = fed_models(settings, feed.name)
-            except ParseError as error:
+            except ConfigurationError as error:
                 # a poll cannot be repeated later, so poll without models instead of waiting for the correction
                 models = replace(NO_MODELS, problem=str(error))
             result = run_job(settings, feed.name, notices=models.notices, problem=models.problem)

@@ -136,11 +136,11 @@ def _known(settings: Settings, wanted: str) -> ParsedProject | None:
     problem = _problem_file(settings)
     try:
         known = json.loads(problem.read_text())
-    except (OSError, ValueError):
+        fingerprint_then, found = known["fingerprint"], ParseProblem(**known["problem"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # missing, or damaged: the project is parsed again
         return None
-    if known["fingerprint"] != wanted:
-        return None
-    return _last_that_parsed(settings, ParseProblem(**known["problem"]))
+    return _last_that_parsed(settings, found) if fingerprint_then == wanted else None
 
 
 def _parse(settings: Settings, wanted: str) -> ParsedProject:

@@ -88,6 +88,16 @@ def test_a_broken_project_is_parsed_once_and_then_remembered(editable: Settings)
             prepare_project(fresh)
 
 
+@pytest.mark.parametrize("damage", ["{", "[]", '{"fingerprint": 1}'])
+def test_damaged_notes_are_written_again(editable: Settings, damage: str) -> None:
+    (editable.dbt_project / LATEST).write_text(BROKEN)
+    assert prepare_project(editable).problem is not None
+    note = editable.home / "dbt" / "target" / "problem.json"
+    note.write_text(damage)
+    assert prepare_project(editable).problem is not None
+    assert is_prepared(editable)
+
+
 def test_a_corrected_project_is_used_again(editable: Settings) -> None:
     before = (editable.dbt_project / LATEST).read_text()
     kept = prepare_project(editable)
