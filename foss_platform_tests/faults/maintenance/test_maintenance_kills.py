@@ -109,7 +109,7 @@ def worn(tmp_path_factory: pytest.TempPathFactory) -> TableNeedingMaintenance:
         date_files(root)
         clock.shift(POLICY.keep_unreferenced)
         moment = datetime.now(UTC)
-    shutil.copytree(folder / "home", folder / "spotless")
+    shutil.copytree(folder / "home", folder / "maintained_copy")
     return TableNeedingMaintenance(folder / "home", folder / "maintained_copy", moment, states)
 
 
