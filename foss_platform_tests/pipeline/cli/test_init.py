@@ -90,7 +90,7 @@ def test_files_that_differ_from_the_installed_version_are_named_and_updated(
     monkeypatch.chdir(project / "defs")
     assert foss("check")[0] == 0
     own = project / "dbt_project" / "models" / "own.sql"
-    own.write_text("select 1 as one")
+    own.write_text("{{ config(contract={'enforced': false}) }} select 1 as one")
     changed, lost = project / "dbt_project/macros/foss_platform.sql", project / "dbt_project/profiles.yml"
     correct = changed.read_text()
     changed.write_text("-- of an earlier version")

@@ -58,6 +58,8 @@ def test_the_changed_model_is_held_back_and_the_others_are_built(
     assert "silver/parking_readings" in out
     assert "gold/parking_hourly" in out
     assert f"The dbt project does not parse ({LATEST}:1)" in foss("status")[2]
+    code, checked, _ = foss("check")
+    assert (code, f"{editable.dbt_project.name}/{LATEST}:1: dbt: " in checked) == (1, True)
     assert "gold/parking_latest " not in out.partition("Checks that did not pass")[0]
 
 
