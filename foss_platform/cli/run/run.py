@@ -1,6 +1,5 @@
 """`foss run`: poll once, then build silver and gold, through the asset graph, in this process."""
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -29,7 +28,7 @@ def run(
         with messages().status("polling …"):
             result = run_poll(settings, feed)
     else:
-        from foss_platform.cli.shared.models import NO_MODELS, fed_models
+        from foss_platform.cli.shared.models import Models, fed_models
         from foss_platform.errors import ConfigurationError
 
         with messages().status("polling, then building silver and gold …"):
@@ -37,7 +36,7 @@ def run(
                 models = fed_models(settings, feed.name)
             except ConfigurationError as error:
                 # a poll cannot be repeated later, so poll without models instead of waiting for the correction
-                models = replace(NO_MODELS, problem=str(error))
+                models = Models((), {}, (), str(error))
             result = run_job(settings, feed.name, notices=models.notices, problem=models.problem)
     show_run(pipeline, result)
     raise typer.Exit(0 if result.works else 1)

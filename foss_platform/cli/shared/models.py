@@ -37,9 +37,6 @@ class Models:
     problem: str = ""
 
 
-NO_MODELS = Models((), {}, ())
-
-
 def fed_models(settings: Settings, pipeline: str) -> Models:
     """Return the models that a pipeline feeds, and the seeds that they read.
 

@@ -10,6 +10,7 @@ from pyiceberg.catalog import Catalog
 
 from foss_platform.components.models.dbt_builds import Project
 from foss_platform.components.models.dbt_translator import foss_meta
+from foss_platform.components.shared.check_evaluations import evaluation_of
 from foss_platform.components.shared.failures import forbid_retries
 from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.plots import LinePlot, plot_metadata
@@ -64,7 +65,7 @@ def build_nodes(
                 if result.unique_id in checks:
                     yield verdict
                 else:
-                    context.log_event(_evaluation(verdict))
+                    context.log_event(evaluation_of(verdict))
             elif result.status is NodeStatus.SUCCESS and result.unique_id in project.keys:
                 key = project.keys[result.unique_id]
                 try:
@@ -98,19 +99,6 @@ def _verdict(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN if warned else dg.AssetCheckSeverity.ERROR,
         description=f"{result.failures} rows" if result.failures is not None else result.message,
         metadata={"rows_found": result.failures or 0, "seconds": round(result.seconds, 3)},
-    )
-
-
-def _evaluation(verdict: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
-    assert verdict.asset_key is not None
-    assert verdict.check_name is not None
-    return dg.AssetCheckEvaluation(
-        asset_key=verdict.asset_key,
-        check_name=verdict.check_name,
-        passed=verdict.passed,
-        severity=verdict.severity,
-        description=verdict.description,
-        metadata=verdict.metadata,
     )
 
 

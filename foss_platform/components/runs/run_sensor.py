@@ -4,7 +4,8 @@ import json
 
 import dagster as dg
 
-from foss_platform.components.platform_health import PLATFORM_HEALTH_ASSET, verdict
+from foss_platform.components.platform_health import verdict
+from foss_platform.components.shared.check_evaluations import evaluation_of
 from foss_platform.components.shared.dead_runs import end_finished_runs, fail_dead_runs
 from foss_platform.components.shared.loading import Platform
 from foss_platform.process_marks import marks_of
@@ -53,15 +54,5 @@ def _tell_of_queue(context: dg.SensorEvaluationContext) -> None:
     if finding.status == (known or Status.PASSED):
         return
     result = Result(QUEUE_MOVES, Service.DAGSTER, finding.status, 0.0, finding.detail, finding.remedy, finding.blocks)
-    told = verdict(result)
-    context.instance.report_runless_asset_event(
-        dg.AssetCheckEvaluation(
-            asset_key=PLATFORM_HEALTH_ASSET,
-            check_name=QUEUE_MOVES,
-            passed=told.passed,
-            severity=told.severity,
-            description=told.description,
-            metadata=told.metadata,
-        )
-    )
+    context.instance.report_runless_asset_event(evaluation_of(verdict(result)))
     context.update_cursor(json.dumps({"queue": finding.status}))

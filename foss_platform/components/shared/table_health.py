@@ -6,6 +6,7 @@ See `lake.maintenance.health` for judging a table, and `components.maintenance.m
 import dagster as dg
 from pyiceberg.table import Table
 
+from foss_platform.components.shared.check_evaluations import evaluation_of
 from foss_platform.lake.maintenance.health import TableHealth, table_health
 from foss_platform.lake.store.failures import lake_failures
 
@@ -60,12 +61,4 @@ def health_verdict(asset: dg.AssetKey, health: TableHealth) -> dg.AssetCheckResu
 
 def health_evaluation(asset: dg.AssetKey, health: TableHealth) -> dg.AssetCheckEvaluation:
     """Return the verdict as an evaluation, for a step that writes a table of another asset."""
-    verdict = health_verdict(asset, health)
-    return dg.AssetCheckEvaluation(
-        asset_key=asset,
-        check_name=TABLE_HEALTHY,
-        passed=verdict.passed,
-        severity=verdict.severity,
-        description=verdict.description,
-        metadata=verdict.metadata,
-    )
+    return evaluation_of(health_verdict(asset, health))

@@ -32,8 +32,6 @@ from foss_platform.transform.project.run_folder import PARTIAL_PARSE, sweep
 
 # more than one, because a process may have chosen an older copy and not have started its run yet
 _COPIES_KEPT = 3
-# users read the compiled SQL of a failed node there
-_RUNS_KEPT = 2
 
 
 class ParseError(ConfigurationError):
