@@ -41,8 +41,10 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 def _hangs(folder: Path, run_id: str, ready: Connection) -> None:
     Marks(folder).note_run(run_id)
     ready.send(None)
-    # nothing ever writes to it
-    multiprocessing.Pipe()[0].recv()
+    # both ends stay referenced: a pipe whose other end is collected ends at once, and so would this process
+    reader, writer = multiprocessing.Pipe()
+    reader.recv()
+    writer.close()
 
 
 @pytest.mark.parametrize("ended", [True, False])
