@@ -19,7 +19,7 @@ from foss_platform.lake.files.table_files import Storage
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import consumed_positions
-from foss_platform.lake.table.tables import load_table
+from foss_platform.lake.table.tables import load_tables
 from foss_platform.lake.trino.connection import refuse_without_trino
 from foss_platform.settings import Settings
 from foss_platform.transform.environment import variables_set
@@ -64,15 +64,17 @@ def built_by_both(settings: Settings) -> Iterator[list[Built]]:
     _remove(catalog)
     try:
         manifest, seconds = _build(settings, Engine.DUCKDB, {})
+        scratch = [_scratch(Engine.DUCKDB, name) for name in _names(manifest)]
         read_to: dict[str, tuple[str, int]] = {}
-        for name in _names(manifest):
-            read_to |= consumed_positions(load_table(catalog, _scratch(Engine.DUCKDB, name)))
+        for table in load_tables(catalog, scratch).values():
+            read_to |= consumed_positions(table)
         # bronze may have grown since DuckDB read it, so Trino must stop where DuckDB did
         _, trino_seconds = _build(settings, Engine.TRINO, {source: number for source, (_, number) in read_to.items()})
+        built = load_tables(catalog, [_scratch(engine, name) for name in _names(manifest) for engine in Engine])
         yield [
             Built(
                 name,
-                {engine: load_table(catalog, _scratch(engine, name)) for engine in Engine},
+                {engine: built[_scratch(engine, name)] for engine in Engine},
                 _tolerances(node),
                 {Engine.DUCKDB: seconds[unique_id], Engine.TRINO: trino_seconds[unique_id]},
             )

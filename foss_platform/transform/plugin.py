@@ -35,7 +35,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions, position_properties
 from foss_platform.lake.table.quoting import quote_text
 from foss_platform.lake.table.statistics import newest_value
-from foss_platform.lake.table.tables import TableSpec, find_table, list_tables
+from foss_platform.lake.table.tables import TableSpec, find_table, find_tables, list_tables
 from foss_platform.transform.handover import current_run
 from foss_platform.transform.layout import model_layout
 from foss_platform.transform.logic import logic_hash
@@ -155,7 +155,7 @@ class Plugin(BasePlugin):  # type: ignore[misc]  # dbt-duckdb has no type inform
     def _tables_to_pin(self, catalog: Catalog) -> dict[TableName, Table]:
         wanted = current_run().tables
         names = list_tables(catalog) if wanted is None else sorted(wanted, key=str)
-        return {name: table for name in names if (table := find_table(catalog, name)) is not None}
+        return find_tables(catalog, names)
 
     def _base(self, name: TableName, found: Table | None) -> int | None:
         """Return the snapshot to which the rows apply: the one that the run has read, else the table's current one."""

@@ -119,14 +119,14 @@ def _remove_dropped(catalog: "Catalog", *, dry_run: bool) -> None:
 
 
 def _heal(catalog: "Catalog", name: "TableName") -> None:
-    """Repair the poll log before bronze is maintained: expired snapshots may hold entries that the log still lacks."""
+    """Complete the poll log before bronze is maintained: expired snapshots may hold rows that the log still lacks."""
     from importlib.metadata import version
 
-    from foss_platform.ingest.bronze.poll_log import repair_poll_log
+    from foss_platform.ingest.bronze.commit_polls import complete_poll_log
 
     for feed in feeds().values():
         if feed.bronze == name:
-            repair_poll_log(catalog, feed, {"foss.version": version("foss-platform")})
+            complete_poll_log(catalog, feed, {"foss.version": version("foss-platform")})
 
 
 def _list_files(done: "Sequence[TableMaintenance]") -> None:

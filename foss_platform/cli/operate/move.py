@@ -1,7 +1,7 @@
 """`foss move`: copy a lake into another catalog and store. See `lake.move.move_lake` for how."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from foss_platform.lake.move.copy import Progress
     from foss_platform.lake.move.plan import MovePlan
     from foss_platform.lake.move.target import MoveTarget
+    from foss_platform.lake.table.names import TableName
 
 
 def move(
@@ -37,7 +38,7 @@ def move(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Copy the lake's current state into another catalog and store, to continue polling there. Run again to resume."""
-    from foss_platform.ingest.bronze.moved_poll_log import pending_log_rows
+    from foss_platform.ingest.bronze.one_by_one import tables_with_unlogged_polls
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.move.move_lake import move_tables
     from foss_platform.lake.move.plan import plan_move
@@ -56,11 +57,12 @@ def move(
         return
     # refuse a lake that is a copy: moved, it would become a second lake that polls the feeds under the original's name
     require_own(source)
+    _refuse_incomplete_log(tables_with_unlogged_polls(plan.sources))
     confirm("Copy these tables? The lake here is not changed.", yes=yes)
     destination = open_target(target)
     assert destination is not None
     with _bar(plan) as progress:
-        verified = move_tables(plan, source, destination, pending_log_rows(plan.sources), progress)
+        verified = move_tables(plan, source, destination, progress)
     rows = [(escape(str(name)), f"{found.rows:,}", found.hash) for name, found in verified.items()]
     if rows:
         title = "Copied: row count and hash are the same on both sides"
@@ -69,6 +71,17 @@ def move(
         output().print("All of these tables were already complete at the target.")
     _show_left_behind(plan)
     _show_next_steps(plan, target)
+
+
+def _refuse_incomplete_log(tables: "Sequence[TableName]") -> None:
+    from foss_platform.errors import ConfigurationError
+
+    if tables:
+        names = ", ".join(map(str, tables))
+        raise ConfigurationError(
+            f"The log ops.polls lacks polls of {names}, because a run ended before it was written.",
+            "Run `foss cleanup` here, which adds them. Then run the move again.",
+        )
 
 
 def _show_plan(plan: "MovePlan", target: "MoveTarget") -> None:

@@ -18,7 +18,7 @@ from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.table_health import TABLE_HEALTHY, health_verdict, look_at
 from foss_platform.components.shared.table_preview import asset_key, table_metadata
 from foss_platform.errors import ConfigurationError, FossError, PermanentError, TransientError
-from foss_platform.ingest.bronze.poll_log import repair_poll_log
+from foss_platform.ingest.bronze.commit_polls import complete_poll_log
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.maintenance.dropped_files import remove_for_good
@@ -98,9 +98,9 @@ def _maintain(
     try:
         # maintenance of bronze expires snapshots that may hold entries which the poll log lacks, so add them first
         if feed is not None and not asked.dry_run:
-            healed = repair_poll_log(catalog, feed, {"foss.run": context.run.run_id})
-            if healed.added:
-                context.log.warning("%s polls of %s were missing in the poll log.", healed.added, feed.name)
+            healed = complete_poll_log(catalog, feed, {"foss.run": context.run.run_id})
+            if healed:
+                context.log.warning("%s polls of %s were missing in the poll log.", healed, feed.name)
         maintenance = maintain(
             catalog, name, platform.clock(), trigger="maintenance", older_than=asked.older_than, dry_run=asked.dry_run
         )

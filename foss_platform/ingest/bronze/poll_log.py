@@ -1,110 +1,22 @@
-"""The poll log `ops.polls`: adds rows, repairs the log after a crash, and queries the history of a feed."""
+"""Queries of the poll log `ops.polls`: the history of a feed."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import And, BooleanExpression
-from pyiceberg.table import Table
 
-from foss_platform.ingest.bronze.present_batches import distinct, within
-from foss_platform.ingest.bronze.schemas import POLLS, SEQUENCE_NUMBER
+from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.poll import PollStatus
-from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.files.conditions import at_least, at_most, equal
 from foss_platform.lake.store.failures import lake_failures
-from foss_platform.lake.table.positions import consumed_positions, own_position, position_properties
 from foss_platform.lake.table.statistics import newest_value
 from foss_platform.lake.table.tables import find_table
 
-_ATTEMPT = ("batch_id", "polled_at", "status")
-
-#: Key in the summary of a bronze snapshot: the log rows of its batches. A crash before the log's commit loses no row.
-SUMMARY_LOG = "foss.polls"
-
 # history that is read to measure how long a feed has been frozen; a longer freeze is reported as one day
 _LOOK_BACK = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class RepairedLog:
-    """The result of a repair of the poll log.
-
-    Attributes
-    ----------
-    added
-        Missing rows that were added to the log.
-    logged_until
-        Table properties that record up to which commit of bronze the log is complete. The log's next commit sets them.
-    """
-
-    added: int = 0
-    logged_until: Mapping[str, str] = field(default_factory=dict)
-
-
-def log_polls(
-    catalog: Catalog,
-    rows: Sequence[Mapping[str, Any]],
-    summary: Mapping[str, str],
-    logged_until: Mapping[str, str] | None = None,
-) -> int:
-    """Add the attempts that are not in the log yet, and return their number.
-
-    An attempt is identified by its batch, poll time and outcome. The outcome is included because a try may fail and
-    its retry succeed within one second, which is the resolution of a recorded feed's `Date` header.
-    """
-    if not rows:
-        return 0
-    added = 0
-
-    def plan(table: Table) -> Change | None:
-        nonlocal added
-        present = distinct(table, within("polled_at", [row["polled_at"] for row in rows]), *_ATTEMPT)
-        fresh = [row for row in rows if tuple(row[name] for name in _ATTEMPT) not in present]
-        added = len(fresh)
-        if not fresh:
-            return None
-        sequence = table.metadata.next_sequence_number()
-        records = [{**row, SEQUENCE_NUMBER: sequence} for row in fresh]
-        arrow = pa.Table.from_pylist(records, schema=table.schema().as_arrow())
-        return Change(arrow, properties=logged_until or {}, summary=summary)
-
-    commit(catalog, POLLS, plan)
-    return added
-
-
-def repair_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) -> RepairedLog:
-    """Add the rows of batches that are in bronze but not in `ops.polls`, because a run crashed between the two commits.
-
-    Reads all snapshots of bronze that are newer than the last complete log. The newest log row is not enough, because
-    another run may have logged its batch after the crash. Reading all 60 live snapshots took 0.2 s per poll.
-    """
-    bronze, polls = find_table(catalog, feed.bronze), find_table(catalog, POLLS)
-    if bronze is None or polls is None:
-        return RepairedLog()
-    source, uuid = str(feed.bronze), str(bronze.metadata.table_uuid)
-    known_uuid, whole_until = consumed_positions(polls).get(source, (uuid, 0))
-    owed = [s for s in bronze.snapshots() if known_uuid != uuid or (s.sequence_number or 0) > whole_until]
-    noted = [s.summary.additional_properties.get(SUMMARY_LOG, "[]") for s in owed if s.summary]
-    rows = [_log_row(row) for text in noted for row in json.loads(text)]
-    added = log_polls(catalog, rows, {**summary, "foss.healed": "true"})
-    return RepairedLog(added, position_properties({source: (uuid, own_position(bronze))}))
-
-
-def log_to_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return log rows of accepted polls as text for a snapshot's summary."""
-    # accepted polls have no body in their row, so every value is text, a number or a time
-    return json.dumps(rows, default=lambda moment: moment.isoformat())
-
-
-def _log_row(row: dict[str, Any]) -> dict[str, Any]:
-    times = {name: datetime.fromisoformat(row[name]) for name in ("polled_at", "newest_data_time") if row[name]}
-    return {**row, **times}
 
 
 @dataclass(frozen=True)

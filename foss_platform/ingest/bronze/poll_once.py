@@ -1,8 +1,8 @@
-"""Commits one poll exactly once: repairs the log, checks whether the batch is committed, polls, commits.
+"""Commits one poll exactly once: checks whether the batch is committed, polls, commits.
 
-This order makes a retry safe after a crash at any time. The log of an earlier run is repaired first, and a batch that
-is already committed is not polled again. A commit of an earlier try that timed out may still succeed, at any time
-during this try. This try then returns the result of the earlier try.
+This order makes a retry safe after a crash at any time, because a batch that is already committed is not polled again.
+A commit of an earlier try that timed out may still succeed, at any time during this try. This try then returns the
+result of the earlier try.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +12,14 @@ from typing import Any
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import FossError, PermanentError
-from foss_platform.ingest.bronze.commit_polls import Written, commit_polls, ensure_feed_tables, is_in_bronze
-from foss_platform.ingest.bronze.poll_log import find_accepted, rejection_reasons, repair_poll_log
+from foss_platform.ingest.bronze.commit_polls import (
+    commit_polls,
+    complete_poll_log,
+    ensure_feed_tables,
+    is_in_bronze,
+)
+from foss_platform.ingest.bronze.poll_changes import Written
+from foss_platform.ingest.bronze.poll_log import find_accepted, rejection_reasons
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import Cause
@@ -36,7 +42,8 @@ class IngestedPoll:
     error
         Why the poll failed, as in the log. None if it was accepted.
     healed
-        Number of rows added to the log because an earlier run ended between its commits to bronze and to the log.
+        Number of polls that an earlier run left out of the log. Always 0 unless the catalog commits one table after
+        the other.
     """
 
     log: Mapping[str, Any]
@@ -61,23 +68,24 @@ def ingest_poll(
     Raises
     ------
     TransientError
-        If the store or catalog failed. Calling this function again makes the missing commits.
+        If the store or catalog failed. Call this function again.
     ForeignLakeError
         If the lake belongs to another catalog.
     PermanentError
-        If the batch is committed, but neither the log nor bronze's snapshots contain its poll.
+        If the batch is committed, but its row in the log is gone.
     """
     # refuse before the feed is polled
     require_own(catalog)
     ensure_feed_tables(catalog, feed)
-    healed = repair_poll_log(catalog, feed, summary)
+    healed = 0
     if not is_in_bronze(catalog, feed, cause.batch_id):
         polled = poll(cause)
-        written = commit_polls(catalog, feed, [polled], summary, healed.logged_until)
+        written = commit_polls(catalog, feed, [polled], summary)
+        healed = written.healed
         if cause.batch_id not in written.known_batches:
             reasons = [verdict.reason for _, verdict in polled.rejected]
-            return IngestedPoll(polled.log, reasons, written, polled.error, healed.added)
-    return _taken_in_by_another(catalog, feed, cause.batch_id, summary, healed.added)
+            return IngestedPoll(polled.log, reasons, written, polled.error, healed)
+    return _taken_in_by_another(catalog, feed, cause.batch_id, summary, healed)
 
 
 def _taken_in_by_another(
@@ -85,12 +93,11 @@ def _taken_in_by_another(
 ) -> IngestedPoll:
     log = find_accepted(catalog, batch_id)
     if log is None:
-        # the batch was committed after the repair by the caller, and its try may have crashed before logging it
-        healed += repair_poll_log(catalog, feed, summary).added
+        healed += complete_poll_log(catalog, feed, summary)
         log = find_accepted(catalog, batch_id)
     if log is None:
         raise PermanentError(
-            f"The batch {batch_id} is in {feed.bronze}, but its row is neither in {POLLS} nor in a live snapshot.",
+            f"The batch {batch_id} is in {feed.bronze}, but its row is not in {POLLS}.",
             f"Restore {POLLS} from a backup. The records are not lost, and other batches are not affected.",
         )
     return IngestedPoll(log, rejection_reasons(catalog, feed, batch_id, log["polled_at"]), None, None, healed)

@@ -14,8 +14,13 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.expressions import And, BooleanExpression
 from pyiceberg.table import Table
 
-from foss_platform.ingest.bronze.commit_polls import bronze_rows, commit_polls, ensure_feed_tables
-from foss_platform.ingest.bronze.poll_log import log_polls, repair_poll_log
+from foss_platform.ingest.bronze.commit_polls import (
+    commit_polls,
+    commit_tables,
+    complete_poll_log,
+    ensure_feed_tables,
+)
+from foss_platform.ingest.bronze.poll_changes import bronze_rows, log_rows
 from foss_platform.ingest.bronze.present_batches import distinct
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.formats.json_records import UnreadableBodyError, parse_body
@@ -25,7 +30,7 @@ from foss_platform.ingest.poll.batch import Cause, CauseKind
 from foss_platform.ingest.poll.poll import Poll, PollStatus, judge_answer
 from foss_platform.ingest.quarantine.quarantine import State, quarantined
 from foss_platform.ingest.records.contract import Accepted, contract_judge
-from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.build.commit_and_compact import Change, TableChange
 from foss_platform.lake.files.conditions import at_least, equal, is_present, one_of
 from foss_platform.lake.table.tables import find_table
 
@@ -62,7 +67,7 @@ def replay_quarantine(
     """Replay the quarantined records and the unreadable bodies that the current contract accepts."""
     if not dry_run:
         ensure_feed_tables(catalog, feed)
-        repair_poll_log(catalog, feed, summary)
+        complete_poll_log(catalog, feed, summary)
     result = QuarantineReplay()
     judge = contract_judge(feed)
     accepted: dict[tuple[str, datetime, str], list[tuple[int, Accepted]]] = {}
@@ -108,15 +113,14 @@ def _commit_records(
         rows = bronze_rows(feed, table, fresh) if fresh else None
         return Change(rows, summary={**summary, "foss.replayed": "records"}) if rows is not None else None
 
-    commit(catalog, feed.bronze, plan)
-    _log_batches_that_came_in(catalog, polls, summary)
+    def log(table: Table) -> Change | None:
+        return log_rows(table, _batches_that_came_in(table, polls), {**summary, "foss.replayed": "records"})
+
+    commit_tables(catalog, [TableChange(feed.bronze, plan), TableChange(POLLS, log)])
 
 
-def _log_batches_that_came_in(catalog: Catalog, polls: list[Poll], summary: Mapping[str, str]) -> None:
-    """For each failed poll of which records are now in bronze, add the row of an accepted poll to the log."""
-    log = find_table(catalog, POLLS)
-    if log is None:
-        return
+def _batches_that_came_in(log: Table, polls: list[Poll]) -> list[dict[str, Any]]:
+    """For each failed poll of which records are now in bronze, return the log row of an accepted poll."""
     wanted = {poll.cause.batch_id: poll for poll in polls}
     condition = one_of("batch_id", set(wanted))
     rows: list[dict[str, Any]] = log.scan(row_filter=condition).to_arrow().to_pylist()
@@ -140,7 +144,7 @@ def _log_batches_that_came_in(catalog: Catalog, polls: list[Poll], summary: Mapp
                 "body": None,
             }
         )
-    log_polls(catalog, came_in, {**summary, "foss.replayed": "records"})
+    return came_in
 
 
 def _unread_bodies(catalog: Catalog, feed: Feed, since: datetime | None, reason: str | None) -> Iterator[Poll]:

@@ -8,8 +8,8 @@ from itertools import islice
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.ingest.bronze.commit_polls import Written, commit_polls, ensure_feed_tables
-from foss_platform.ingest.bronze.poll_log import repair_poll_log
+from foss_platform.ingest.bronze.commit_polls import commit_polls, complete_poll_log, ensure_feed_tables
+from foss_platform.ingest.bronze.poll_changes import Written
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.poll import judge_recorded
 from foss_platform.ingest.recording.recording import RecordedPoll
@@ -56,8 +56,8 @@ def replay(
         Called with the number of polls of each commit.
     """
     ensure_feed_tables(catalog, feed)
-    # repair the log first, because commits of the replay may expire snapshots whose summaries contain missing log rows
-    repair_poll_log(catalog, feed, summary)
+    # complete the log first, because commits of the replay may expire snapshots whose summaries contain missing rows
+    complete_poll_log(catalog, feed, summary)
     judge = contract_judge(feed)
     totals = ReplayTotals()
     for chunk in _chunks(polls):

@@ -1,20 +1,21 @@
 """Committing to a table, including the compaction and expiry that become due with the commit.
 
-Every append of the platform uses `commit`. `maintain_after_commit` does the same maintenance after a commit of another
-engine. See `lake.commit.commit_with_retry` for the change itself, and `lake.maintenance.maintain` for maintenance that
-takes long or deletes files.
+Every append of the platform uses `commit_changes`. `maintain_after_commit` does the same maintenance after a commit of
+another engine. See `lake.commit.commit_with_retry` for the changes, and `lake.maintenance.maintain` for maintenance
+that takes long or deletes files.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import FossError
-from foss_platform.lake.commit.commit_with_retry import Change, alter, apply_change
+from foss_platform.lake.commit.change import Change, Plan, TableChange
+from foss_platform.lake.commit.commit_with_retry import alter, apply_changes
 from foss_platform.lake.maintenance.compaction import compact, is_due
 from foss_platform.lake.maintenance.expire import expire
 from foss_platform.lake.maintenance.log import MAINTENANCE_LOG, Action, Maintenance, log_maintenance
@@ -23,7 +24,7 @@ from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.table.tables import find_table, load_table
 
-__all__ = ["Change", "alter", "commit", "maintain_after_commit"]
+__all__ = ["Change", "TableChange", "alter", "commit", "commit_changes", "maintain_after_commit"]
 
 #: The largest number of rows that are merged after a commit, which takes 0.2 s. The maintenance job merges larger
 #: groups.
@@ -36,25 +37,30 @@ _SURPLUS = 10
 _logger = logging.getLogger(__name__)
 
 
-def commit(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
-    """Change the table as `commit_with_retry.apply_change` does, and merge its small files if there are enough.
+def commit(catalog: Catalog, name: TableName, plan: Plan) -> Table:
+    """As `commit_changes`, for one table."""
+    return commit_changes(catalog, [TableChange(name, plan)])[name]
 
-    Parameters
-    ----------
-    plan
-        Called with the table's current state. Returns the change, or None if nothing is left to do.
+
+def commit_changes(catalog: Catalog, changes: Sequence[TableChange]) -> dict[TableName, Table]:
+    """Commit all changes or none, as `commit_with_retry.apply_changes` does. Then merge the small files of each table
+    that has enough of them.
 
     Returns
     -------
-    The table after the commit and the merge.
+    Each table after the commit and the merge.
 
     Raises
     ------
     TransientError
         If other commits were first in every try, or the store or catalog failed. Nothing was committed then. If only
-        the merge fails, no error is raised, and the next commit tries to merge again.
+        a merge fails, no error is raised, and the next commit tries to merge again.
     """
-    table = apply_change(catalog, name, plan)
+    committed = apply_changes(catalog, changes)
+    return {name: _compacted_if_due(catalog, name, table) for name, table in committed.items()}
+
+
+def _compacted_if_due(catalog: Catalog, name: TableName, table: Table) -> Table:
     try:
         if not is_due(table):
             return table

@@ -6,7 +6,7 @@ about 14 times per commit (0.12). With 20 live snapshots, this took half the tim
 
 from pyiceberg.table import Transaction
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.update import update_table_metadata
+from pyiceberg.table.update import AssertTableUUID, TableRequirement, TableUpdate, update_table_metadata
 
 from foss_platform.lake.connect.commit_order import in_order, with_times_in_order
 
@@ -27,3 +27,14 @@ class CachedTransaction(Transaction):
             staged = update_table_metadata(base, in_order(base, self._updates))
             self._known = (self._updates, with_times_in_order(base, staged))
         return self._known[1]
+
+    # PyIceberg has no public access to what a transaction holds. `test_transaction.py` fails if these names disappear.
+    @property
+    def updates(self) -> tuple[TableUpdate, ...]:
+        """The staged updates."""
+        return self._updates
+
+    @property
+    def requirements(self) -> tuple[TableRequirement, ...]:
+        """What must hold for the table that the updates are committed to."""
+        return (*self._requirements, AssertTableUUID(uuid=self._table.metadata.table_uuid))

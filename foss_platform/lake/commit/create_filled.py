@@ -9,7 +9,8 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
 from foss_platform.errors import TransientError
-from foss_platform.lake.commit.commit_with_retry import Change, full_rows_property
+from foss_platform.lake.commit.change import Change
+from foss_platform.lake.commit.stage_change import full_rows_property
 from foss_platform.lake.files.data_files import written_files
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.positions import build_properties

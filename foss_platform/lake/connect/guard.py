@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.lake.connect.sql_catalog import OrderedSqlCatalog
+from foss_platform.lake.connect.sql_catalog import TransactionalSqlCatalog
 from foss_platform.lake.ownership.require_own import require_own
 
 CHANGES = (
@@ -25,6 +25,7 @@ CHANGES = (
     "register_table",
     "register_view",
     "rename_table",
+    "switch",
     "update_namespace_properties",
 )
 
@@ -48,5 +49,5 @@ def _asks_first(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @guarded
-class GuardedSqlCatalog(OrderedSqlCatalog):
-    """The SQL catalog with ordered commits and the ownership check."""
+class GuardedSqlCatalog(TransactionalSqlCatalog):
+    """The SQL catalog with the ownership check."""

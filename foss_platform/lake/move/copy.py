@@ -10,7 +10,7 @@ commit. So positions and rows remain valid unchanged, and every later commit has
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -109,13 +109,8 @@ def make_table(catalog: Catalog, name: TableName, source: Table) -> None:
             raise disturbed(name) from None
 
 
-def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[str, str], progress: Progress) -> None:
+def copy_rows(catalog: Catalog, name: TableName, source: Table, progress: Progress) -> None:
     """Copy all rows and commit them together. At most one file of the source is in memory at a time.
-
-    Parameters
-    ----------
-    notes
-        Entries for the summary of the snapshot: information from summaries of the source that is still needed.
 
     Raises
     ------
@@ -142,7 +137,7 @@ def copy_rows(catalog: Catalog, name: TableName, source: Table, notes: Mapping[s
         return Change(
             files=DataFiles(added),
             properties={**build_properties(source.properties), **moved},
-            summary={**notes, **moved},
+            summary=moved,
         )
 
     apply_change(catalog, name, plan)

@@ -4,7 +4,6 @@ This module carries out a plan, table by table: create, copy, verify. See `lake.
 `lake.move.copy` for copying a table, `lake.move.check` for the comparison, and `lake.move.target` for the target.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,19 +30,8 @@ class LeftBehind:
     oldest: datetime | None
 
 
-def move_tables(
-    plan: MovePlan,
-    source: Catalog,
-    target: Catalog,
-    notes: Mapping[TableName, Mapping[str, str]],
-    progress: Progress,
-) -> dict[TableName, Fingerprint]:
+def move_tables(plan: MovePlan, source: Catalog, target: Catalog, progress: Progress) -> dict[TableName, Fingerprint]:
     """Carry out a plan, and return the fingerprints of the tables that this call has verified.
-
-    Parameters
-    ----------
-    notes
-        By table, entries for the summary of the snapshot that contains the copied rows.
 
     Raises
     ------
@@ -65,7 +53,7 @@ def move_tables(
             make_table(target, name, move.source)
             progress(Step(name, Phase.MADE))
         if move.status is not MoveStatus.UNVERIFIED:
-            copy_rows(target, name, move.source, notes.get(name, {}), progress)
+            copy_rows(target, name, move.source, progress)
             progress(Step(name, Phase.COPIED, move.size.data_files, move.size.rows))
         verified[name] = _verify(target, move)
         progress(Step(name, Phase.VERIFIED, move.size.data_files, move.size.rows))

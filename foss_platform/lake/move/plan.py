@@ -15,7 +15,7 @@ from foss_platform.errors import ConfigurationError, PermanentError, TransientEr
 from foss_platform.lake.move.copy import MOVED_PROPERTY, SOURCE_PROPERTY, VERIFIED_PROPERTY
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.statistics import TableSize, table_size
-from foss_platform.lake.table.tables import list_tables, load_table
+from foss_platform.lake.table.tables import list_tables, load_tables
 
 _TRIES = 3
 
@@ -89,7 +89,7 @@ def plan_move(source: Catalog, target: Catalog | None, only: Collection[TableNam
             f"Partitioned tables cannot be moved: {', '.join(partitioned)}.",
             "No model or feed creates partitioned tables. Select the other tables with --table.",
         )
-    copies = {name: load_table(target, name) for name in list_tables(target)} if target is not None else {}
+    copies = load_tables(target, list_tables(target)) if target is not None else {}
     _refuse_foreign(sources, copies)
     moves = [
         TableMove(name, table, table_size(table), _status(name, table, copies.get(name)))
@@ -110,8 +110,8 @@ def has_later_commits(copy: Table) -> bool:
 def _one_state(catalog: Catalog) -> dict[TableName, Table]:
     """Return all tables in the state of one moment, because a derived table must not be newer than its sources."""
     for _ in range(_TRIES):
-        tables = {name: load_table(catalog, name) for name in list_tables(catalog)}
-        again = {name: load_table(catalog, name).metadata_location for name in list_tables(catalog)}
+        tables = load_tables(catalog, list_tables(catalog))
+        again = {name: table.metadata_location for name, table in load_tables(catalog, list_tables(catalog)).items()}
         if again == {name: table.metadata_location for name, table in tables.items()}:
             return tables
     raise TransientError(

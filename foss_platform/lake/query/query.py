@@ -22,7 +22,7 @@ from foss_platform.lake.snapshots.points import Point, point_at, point_table, re
 from foss_platform.lake.store.failures import store_failure
 from foss_platform.lake.store.store_access import store_at
 from foss_platform.lake.table.names import NAMESPACES, TableName
-from foss_platform.lake.table.tables import find_table, list_tables
+from foss_platform.lake.table.tables import find_tables, list_tables
 from foss_platform.settings import Settings
 
 _ROWS_PER_BATCH = 65_536
@@ -111,14 +111,11 @@ def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
 
 
 def _named_tables(catalog: Catalog, named: Named) -> Sequence[tuple[TableName, Table]]:
-    found: list[tuple[TableName, Table]] = []
-    for name in sorted(named.tables, key=str):
-        table = find_table(catalog, name)
-        if table is not None:
-            found.append((name, table))
-        elif name.namespace in NAMESPACES:
+    found = find_tables(catalog, named.tables)
+    for name in sorted(named.tables - found.keys(), key=str):
+        if name.namespace in NAMESPACES:
             raise QueryError(f"The table {name} does not exist.", known_names(catalog, str(name)))
-    return found
+    return sorted(found.items(), key=lambda item: str(item[0]))
 
 
 def known_names(catalog: Catalog, wanted: str) -> str:

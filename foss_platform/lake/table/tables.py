@@ -1,6 +1,7 @@
 """The specification of a table, the default properties of all tables, and functions to create and load tables."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError
+from foss_platform.lake.connect.staged import staging
 from foss_platform.lake.store.failures import lake_failures
 from foss_platform.lake.table.names import NAMESPACES, TableName
 from foss_platform.lake.table.policy import TablePolicy
@@ -90,9 +92,11 @@ def load_table(catalog: Catalog, name: TableName) -> Table:
         try:
             return catalog.load_table(name.identifier)
         except NoSuchTableError:
-            raise ConfigurationError(
-                f"The table {name} does not exist yet.", "A first `foss run` of its pipeline creates it."
-            ) from None
+            raise _missing(name) from None
+
+
+def _missing(name: TableName) -> ConfigurationError:
+    return ConfigurationError(f"The table {name} does not exist yet.", "A first `foss run` of its pipeline creates it.")
 
 
 def find_table(catalog: Catalog, name: TableName) -> Table | None:
@@ -102,6 +106,31 @@ def find_table(catalog: Catalog, name: TableName) -> Table | None:
             return catalog.load_table(name.identifier)
         except NoSuchTableError:
             return None
+
+
+def find_tables(catalog: Catalog, names: Iterable[TableName]) -> dict[TableName, Table]:
+    """Load those of the tables that exist. A SQL catalog is asked once, so all tables are of the same state of the
+    catalog. A REST catalog is asked table by table.
+    """
+    by_identifier = {name.identifier: name for name in names}
+    with lake_failures():
+        found = staging(catalog).load_tables(list(by_identifier))
+    return {name: found[identifier] for identifier, name in by_identifier.items() if identifier in found}
+
+
+def load_tables(catalog: Catalog, names: Sequence[TableName]) -> dict[TableName, Table]:
+    """As `find_tables`, but all tables must exist.
+
+    Raises
+    ------
+    ConfigurationError
+        If a table does not exist.
+    """
+    found = find_tables(catalog, names)
+    for name in names:
+        if name not in found:
+            raise _missing(name)
+    return found
 
 
 def list_tables(catalog: Catalog) -> list[TableName]:

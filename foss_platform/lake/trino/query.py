@@ -19,7 +19,7 @@ from foss_platform.errors import PermanentError
 from foss_platform.lake.query.query import Answer, QueryError, known_names
 from foss_platform.lake.snapshots.points import Point, point_at
 from foss_platform.lake.table.names import NAMESPACES, TableName
-from foss_platform.lake.table.tables import find_table
+from foss_platform.lake.table.tables import find_tables
 from foss_platform.lake.trino.connection import connect_trino, trino_failures
 from foss_platform.lake.trino.types import arrow_type
 from foss_platform.lake.trino.values import arrow_array
@@ -54,15 +54,17 @@ def ask_trino(settings: Settings, catalog: Catalog, query: str, at: datetime | N
     TransientError
         If Trino is down.
     """
-    explain = found[0] if (found := _EXPLAIN.match(query)) else ""
+    explain = prefix[0] if (prefix := _EXPLAIN.match(query)) else ""
     asked = query[len(explain) :].strip().rstrip(";")
     parsed = _only_a_query(asked)
     _refuse_files(parsed)
     if at is not None:
         _refuse_without_moment(settings, parsed)
     points: dict[str, Point] = {}
-    for node, name in list(_named_tables(settings, parsed)):
-        table = find_table(catalog, name)
+    named = list(_named_tables(settings, parsed))
+    found = find_tables(catalog, {name for _, name in named})
+    for node, name in named:
+        table = found.get(name)
         if table is None:
             raise QueryError(f"The table {name} does not exist.", known_names(catalog, str(name)))
         if at is None:

@@ -8,7 +8,7 @@ from foss_platform.ingest.bronze.schemas import POLLS, bronze_spec, polls_spec, 
 from foss_platform.ingest.page.read_pages import read_pages
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import SOURCE_NAMESPACES
-from foss_platform.lake.table.tables import TableSpec, ensure_table, find_table
+from foss_platform.lake.table.tables import TableSpec, ensure_table, find_tables
 from foss_platform.settings import Settings
 
 
@@ -38,8 +38,8 @@ def unavailable_sources(settings: Settings, catalog: Catalog, tables: Collection
 
 
 def _missing(catalog: Catalog, tables: Collection[TableName]) -> set[TableName]:
-    sources = [name for name in tables if name.namespace in SOURCE_NAMESPACES]
-    return {name for name in sources if find_table(catalog, name) is None}
+    sources = {name for name in tables if name.namespace in SOURCE_NAMESPACES}
+    return sources - find_tables(catalog, sources).keys()
 
 
 def _specs(settings: Settings) -> dict[TableName, TableSpec]:

@@ -18,7 +18,7 @@ from foss_platform.lake.build.commit_and_compact import maintain_after_commit
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.positions import LOGIC_PROPERTY, known_positions
-from foss_platform.lake.table.tables import find_table
+from foss_platform.lake.table.tables import find_tables
 from foss_platform.lake.trino.connection import coordinator
 from foss_platform.settings import Settings
 from foss_platform.transform.logic import logic_hash
@@ -82,9 +82,8 @@ class TrinoRun:
         """
         self._manifest = manifest
         self._catalog = open_catalog(settings)
-        found = {name: find_table(self._catalog, name) for name in tables_of_run(self._manifest, built)}
-        tables = {str(name): table for name, table in found.items() if table is not None}
-        names = [name for name, table in found.items() if table is not None]
+        names = find_tables(self._catalog, tables_of_run(self._manifest, built))
+        tables = {str(name): table for name, table in names.items()}
         #: for each table: the current snapshot as far as this run knows
         self._stands = {name: tables[str(name)].metadata.current_snapshot_id for name in names}
         self._built_with = {name: table.properties.get(LOGIC_PROPERTY, "") for name, table in tables.items()}

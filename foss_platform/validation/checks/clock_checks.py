@@ -53,10 +53,10 @@ def lake_clock_agrees(trial: Trial) -> Finding:
     """No table has a commit ahead of this clock. Otherwise this clock was set back, or another clock is ahead."""
     from foss_platform.lake.connect.catalog import open_catalog
     from foss_platform.lake.connect.commit_order import seconds_behind
-    from foss_platform.lake.table.tables import find_table, list_tables
+    from foss_platform.lake.table.tables import find_tables, list_tables
 
     catalog = open_catalog(trial.settings, create=False)
-    tables = {str(name): found for name in list_tables(catalog) if (found := find_table(catalog, name)) is not None}
+    tables = {str(name): table for name, table in find_tables(catalog, list_tables(catalog)).items()}
     now = datetime.now(UTC)
     behind = {name: seconds_behind(table.metadata, now) for name, table in tables.items()}
     worst = max(behind, key=behind.__getitem__, default=None)

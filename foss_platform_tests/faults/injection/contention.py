@@ -1,9 +1,11 @@
 """Writers and maintenance that compete for the same tables, each in a separate process, and their measurements."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,10 +15,9 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import TransientError
 from foss_platform.ingest.bronze import commit_polls as bronze
-from foss_platform.ingest.bronze import poll_log
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
-from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.build.commit_and_compact import Change, TableChange, commit, commit_changes
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files.data_files import EVERY_ROW
 from foss_platform.lake.table.names import TableName
@@ -34,12 +35,12 @@ class Written:
     Attributes
     ----------
     commits
-        Seconds and attempts of each commit, by table.
+        Seconds of each commit, and the largest number of plans of one of its tables.
     """
 
     new: int = 0
     known: int = 0
-    commits: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    commits: list[tuple[float, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -56,22 +57,21 @@ def write(home: Path, feed: Feed, writer: int, ticks: list[int], start_file: Pat
     catalog = open_catalog(Settings(home=home))
     written = Written()
 
-    def timed(catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
-        tries = 0
+    def timed(catalog: Catalog, changes: Sequence[TableChange]) -> dict[TableName, Table]:
+        tries: Counter[TableName] = Counter()
 
-        def counted(table: Table) -> Change | None:
-            nonlocal tries
-            tries += 1
-            return plan(table)
+        def counted(change: TableChange, table: Table) -> Change | None:
+            tries[change.name] += 1
+            return change.plan(table)
 
         began = time.monotonic()
-        table = commit(catalog, name, counted)
-        written.commits.setdefault(str(name), []).append((time.monotonic() - began, tries))
-        return table
+        tables = commit_changes(catalog, [replace(each, plan=partial(counted, each)) for each in changes])
+        written.commits.append((time.monotonic() - began, max(tries.values())))
+        return tables
 
     while not start_file.exists():
         time.sleep(0.01)
-    with patch.object(bronze, "commit", timed), patch.object(poll_log, "commit", timed):
+    with patch.object(bronze, "commit_changes", timed):
         for tick in ticks:
             poll = live_poll(feed, tick, f"[{record('A', str(writer))},{record('B', str(tick))}]", late=writer)
             brought = bronze.commit_polls(catalog, feed, [poll], {"foss.writer": str(writer)})

@@ -1,13 +1,14 @@
 """Points of a commit at which a process can end: counts them, and kills the process at a given one.
 
-There are points before and after each table's commit, before and after a data file is written, and around each
-statement that changes the catalog. PyIceberg sends that statement after it has written the new metadata file. A REST
-catalog receives a request after the manifests are written, and writes the metadata file itself.
+There are points around the staging of each table, around each data file, around the switch of all tables and each of
+its statements, before the transaction of the database is committed, and around the deletion of the files of a change
+that lost a conflict. A REST catalog receives a request after the manifests are written, and writes the metadata file
+itself.
 """
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -19,21 +20,25 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from sqlalchemy import Engine, event
 
-from foss_platform.ingest.bronze import commit_polls as bronze
-from foss_platform.ingest.bronze import poll_log
-from foss_platform.ingest.bronze import poll_once as ingest
-from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.connect.rest import BoundedAdapter
+from foss_platform.lake.commit import commit_with_retry
+from foss_platform.lake.commit.change import Change
+from foss_platform.lake.commit.stage_change import StagedChange, discard, stage_change
+from foss_platform.lake.connect.guard import GuardedSqlCatalog
+from foss_platform.lake.connect.rest import BoundedAdapter, BoundedRestCatalog
+from foss_platform.lake.connect.staged import Staged
 from foss_platform.lake.files import data_files
 from foss_platform.lake.table.names import TableName
 
 SET_UP = "set-up"
-HEALING = "repair: "
-NOT_YET_TOLD = "metadata written, catalog statement not sent"
+#: The table of the points of a switch of several tables.
+TOGETHER = "all tables"
+NOT_YET_TOLD = "catalog statement not sent"
 TOLD = "catalog statement sent, not committed"
+COMMITTING = "all statements sent, not committed"
 #: Points of a REST catalog. At the second one the commit has succeeded, but the client does not know it.
 NOT_YET_ASKED = "manifests written, request not sent"
 ANSWERED = "request sent, response not read"
+SWITCHED = "after the switch"
 
 
 class Points:
@@ -46,18 +51,19 @@ class Points:
         self.reached: list[str] = []
         self._kill_at = kill_at
         self._table = SET_UP
-        self._prefix = ""
-        for module in (bronze, poll_log):
-            patch.object(module, "commit", self._commit).start()
-        patch.object(ingest, "repair_poll_log", self._heal).start()
+        patch.object(commit_with_retry, "stage_change", self._stage).start()
+        patch.object(commit_with_retry, "discard", self._discard).start()
         patch.object(data_files, "write_file", self._write_file).start()
+        for kind in (GuardedSqlCatalog, BoundedRestCatalog):
+            patch.object(kind, "switch", self._switched(kind.switch)).start()
         patch.object(BoundedAdapter, "send", self._requested(BoundedAdapter.send)).start()
         event.listen(Engine, "before_cursor_execute", self._statement(NOT_YET_TOLD))
         event.listen(Engine, "after_cursor_execute", self._statement(TOLD))
+        event.listen(Engine, "commit", lambda _: self.reach(COMMITTING))
 
-    def at(self, table: TableName) -> None:
+    def at(self, table: object) -> None:
         """Set the table of the next points."""
-        self._table = f"{self._prefix}{table}"
+        self._table = str(table)
 
     def reach(self, what: str) -> None:
         """Record a point, and end the process if it is the given one."""
@@ -65,20 +71,27 @@ class Points:
         if self._kill_at in (len(self.reached) - 1, self.reached[-1]):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def _heal(self, *arguments: Any) -> poll_log.RepairedLog:
-        # whether a repair is needed depends on the previous tick, so these points have names of their own
-        self._prefix = HEALING
-        try:
-            return poll_log.repair_poll_log(*arguments)
-        finally:
-            self._prefix = ""
+    def _stage(self, catalog: Catalog, table: Table, change: Change) -> StagedChange:
+        self.at(TableName(*table.name()))
+        self.reach("before it is staged")
+        staged = stage_change(catalog, table, change)
+        self.reach("staged")
+        return staged
 
-    def _commit(self, catalog: Catalog, name: TableName, plan: Callable[[Table], Change | None]) -> Table:
-        self.at(name)
-        self.reach("before the commit")
-        table = commit(catalog, name, plan)
-        self.reach("after the commit")
-        return table
+    def _discard(self, change: StagedChange) -> None:
+        self.at(TableName(*change.staged.identifier))
+        self.reach("before its files are deleted")
+        discard(change)
+        self.reach("its files are deleted")
+
+    def _switched(self, switch: Callable[..., list[Table]]) -> Callable[..., list[Table]]:
+        def switched(catalog: Catalog, staged: Sequence[Staged]) -> list[Table]:
+            self.at(TOGETHER if len(staged) > 1 else TableName(*staged[0].identifier))
+            tables = switch(catalog, staged)
+            self.reach(SWITCHED)
+            return tables
+
+        return switched
 
     def _write_file(self, *arguments: Any) -> Iterator[DataFile]:
         self.reach("data file to be written")

@@ -1,18 +1,23 @@
 """A feed that gives a fixed answer per tick, and the poll of one tick, which is killed and retried."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.http.clock import system_clock
 from foss_platform.ingest.page.feed import Feed
-from foss_platform.ingest.poll.batch import scheduled
-from foss_platform.ingest.poll.poll import FeedPoller
+from foss_platform.ingest.poll.batch import Cause, scheduled
+from foss_platform.ingest.poll.poll import FeedPoller, Poll
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.ingest.recording.recording import RecordedPoll
+from foss_platform.lake.connect import sql_catalog
+from foss_platform.lake.connect import switch as switch_module
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.injection.kill_points import Points
@@ -63,14 +68,55 @@ def ticking(feed: Feed, kinds: Sequence[str]) -> Iterator[Ticking]:
         yield Ticking(server, feed, minutes)
 
 
-def take_in_tick(home: Path, feed: Feed, tick: int, kill_at: int | str | None = None) -> list[str]:
-    """Poll one tick as a scheduled run does, and return the points that were passed. Runs in a separate process."""
+def take_in_tick(
+    home: Path, feed: Feed, tick: int, kill_at: int | str | None = None, disturbed: bool = False
+) -> list[str]:
+    """Poll one tick as a scheduled run does, and return the points that were passed. Runs in a separate process.
+
+    Parameters
+    ----------
+    disturbed
+        Whether another writer commits to every table just before the first switch of the poll.
+    """
     points = Points(kill_at)
     cause = scheduled(feed.name, START + timedelta(minutes=tick))
+    catalog = open_catalog(Settings(home=home))
     with new_session() as session:
         poller = FeedPoller(feed, session, system_clock, trust_date=True)
-        ingest_poll(open_catalog(Settings(home=home)), feed, cause, poller.poll, {"foss.run": str(tick)})
+
+        def poll(cause: Cause) -> Poll:
+            if disturbed:
+                disturb_next_switch(Settings(home=home))
+            return poller.poll(cause)
+
+        ingest_poll(catalog, feed, cause, poll, {"foss.run": str(tick)})
     return points.reached
+
+
+def disturb_next_switch(settings: Settings) -> None:
+    """Commit to each table of the poll from another catalog object, just before the next switch."""
+    switch = switch_module.switch_tables
+
+    def disturbing(*arguments: Any) -> None:
+        patched.stop()
+        other = open_catalog(settings)
+        for name in TABLES:
+            with other.load_table(name).transaction() as transaction:
+                transaction.set_properties({"disturbed": "yes"})
+        switch(*arguments)
+
+    patched = patch.object(sql_catalog, "switch_tables", disturbing)
+    patched.start()
+
+
+def agree(home: Path) -> None:
+    """Assert that the three tables are of the same polls, as they stand."""
+    tables = content(Settings(home=home), TABLES)
+    attempts = {(row["batch_id"], row["polled_at"]): row for row in tables[POLLS]}
+    assert len(attempts) == len(tables[POLLS])
+    for table, count in ((BRONZE, "records_accepted"), (REJECTED, "records_rejected")):
+        rows = Counter((row["_batch_id"], row["_polled_at"]) for row in tables[table])
+        assert rows == Counter({key: row[count] for key, row in attempts.items() if row[count]})
 
 
 def without_durations(home: Path) -> dict[str, list[Row]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pyiceberg.catalog import Catalog
 
-from foss_platform.ingest.bronze.commit_polls import Written, commit_polls, ensure_feed_tables
+from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables
+from foss_platform.ingest.bronze.poll_changes import Written
 from foss_platform.ingest.http.fetch import Answer
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import scheduled

@@ -1,26 +1,23 @@
-"""Polls are committed exactly once, despite repeats, any order, and crashes between commits."""
+"""Polls are committed exactly once, despite repeats, any order and failures."""
 
 import itertools
 import random
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from foss_platform.errors import TransientError
-from foss_platform.ingest.bronze import commit_polls as bronze
-from foss_platform.ingest.bronze import poll_log
 from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables, is_in_bronze
-from foss_platform.ingest.bronze.poll_log import repair_poll_log
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.poll.poll import MAX_KEPT_BODY_BYTES, Poll, judge_recorded
 from foss_platform.ingest.records.contract import contract_judge
-from foss_platform.lake.build.commit_and_compact import Change, commit
+from foss_platform.lake.commit import commit_with_retry
+from foss_platform.lake.commit.change import Change
+from foss_platform.lake.commit.stage_change import StagedChange, stage_change
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.ingest.writers import START, live_poll, record
 from foss_platform_tests.tables import Row, content, read
@@ -128,82 +125,26 @@ def test_two_attempts_in_one_call_give_one_batch(catalog: Catalog, settings: Set
     assert sorted(row["status"] for row in read(settings, "ops.polls")) == ["accepted", "failed"]
 
 
-def crash_at(monkeypatch: pytest.MonkeyPatch, table: str) -> Callable[[], None]:
-    """Make commits to one table fail until the patch is undone."""
-
-    def failing(catalog: Catalog, name: TableName, plan: Callable[[Any], Change | None]) -> object:
-        if str(name) == table:
-            raise TransientError("crash")
-        return commit(catalog, name, plan)
-
-    def put(function: Any) -> None:
-        for module in (bronze, poll_log):
-            monkeypatch.setattr(module, "commit", function)
-
-    put(failing)
-    return lambda: put(commit)
-
-
-@pytest.mark.parametrize("table", [*TABLES])
-@pytest.mark.parametrize("kind", ["live", "replayed", "four replayed", "nine replayed"])
-def test_crash_between_commits_and_retry_gives_the_same_tables(
-    catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch, table: str, kind: str
+@pytest.mark.parametrize("table", TABLES)
+def test_a_failure_while_any_table_is_staged_commits_nothing(
+    catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    count = {"four replayed": 4, "nine replayed": 9}.get(kind, 1)
-    polls = [live_poll(feed, 0, MIXED)] if kind == "live" else [replayed(feed, n, MIXED) for n in range(count)]
-    recover = crash_at(monkeypatch, table)
-    with pytest.raises(TransientError, match="crash"):
-        commit_polls(catalog, feed, polls, {})
-    recover()
-    repair_poll_log(catalog, feed, {})
-    commit_polls(catalog, feed, polls, {})
-    assert repair_poll_log(catalog, feed, {}).added == 0
-    elsewhere = Settings(home=settings.home / "elsewhere")
-    other = open_catalog(elsewhere)
-    ensure_feed_tables(other, feed)
-    commit_polls(other, feed, polls, {})
-    assert content(settings, TABLES) == content(elsewhere, TABLES)
+    def failing(catalog: Catalog, staged: Table, change: Change) -> StagedChange:
+        if ".".join(staged.name()) == table:
+            raise OSError("the store is away")
+        return stage_change(catalog, staged, change)
 
-
-def test_repair_finds_a_batch_older_than_one_already_logged(
-    catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recover = crash_at(monkeypatch, "ops.polls")
-    lost = [live_poll(feed, tick, MIXED) for tick in (0, 1)]
-    for poll in lost:
-        with pytest.raises(TransientError):
+    poll = live_poll(feed, 0, MIXED)
+    with monkeypatch.context() as patch:
+        patch.setattr(commit_with_retry, "stage_change", failing)
+        with pytest.raises(TransientError, match="the store is away"):
             commit_polls(catalog, feed, [poll], {})
-    recover()
-    commit_polls(catalog, feed, [live_poll(feed, 2, MIXED)], {})
-    assert len(read(settings, "ops.polls")) == 1
-    assert repair_poll_log(catalog, feed, {}).added == 2
-    assert repair_poll_log(catalog, feed, {}).added == 0
-    rows = {row["batch_id"]: row for row in read(settings, "ops.polls")}
-    assert [rows[poll.cause.batch_id] for poll in lost] == [poll.log for poll in lost]
+    assert [content(settings, TABLES)[name] for name in TABLES] == [[], [], []]
+    assert commit_polls(catalog, feed, [poll], {}).new_batches == {poll.cause.batch_id}
+    assert [len(content(settings, TABLES)[name]) for name in TABLES] == [2, 2, 1]
 
 
-def test_repair_reads_only_commits_since_the_log_was_complete(
-    catalog: Catalog, feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for tick in range(3):
-        healed = repair_poll_log(catalog, feed, {})
-        commit_polls(catalog, feed, [live_poll(feed, tick, MIXED)], {}, healed.logged_until)
-    asked: list[int] = []
-
-    def counted(_catalog: Catalog, rows: list[object], _summary: object) -> int:
-        asked.append(len(rows))
-        return 0
-
-    monkeypatch.setattr(poll_log, "log_polls", counted)
-    repair_poll_log(catalog, feed, {})
-    assert asked == [1]
-
-
-def test_repair_without_tables_or_rows_does_nothing(settings: Settings, feed: Feed) -> None:
-    catalog = open_catalog(settings)
-    assert repair_poll_log(catalog, feed, {}).added == 0
-    ensure_feed_tables(catalog, feed)
-    assert repair_poll_log(catalog, feed, {}).added == 0
+def test_tables_without_rows_hold_no_batch(catalog: Catalog, feed: Feed) -> None:
     assert not is_in_bronze(catalog, feed, scheduled(feed.name, START).batch_id)
 
 

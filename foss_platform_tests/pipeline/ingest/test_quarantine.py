@@ -9,12 +9,13 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import TransientError
-from foss_platform.ingest.bronze import commit_polls as bronze_commits
+from foss_platform.ingest.bronze import one_by_one
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.quarantine.quarantine import State, quarantined
 from foss_platform.ingest.quarantine.replay import replay_quarantine
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.connect.sql_catalog import TransactionalSqlCatalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.ingest.feeds import FIRST_TICK, ingest, meters, poll_of
@@ -120,7 +121,8 @@ def test_records_of_an_unfinished_attempt_are_not_replayed(
         return commit(catalog, name, plan)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bronze_commits, "commit", ends_before_bronze)
+        patch.setattr(TransactionalSqlCatalog, "commits_together", False)
+        patch.setattr(one_by_one, "commit", ends_before_bronze)
         with pytest.raises(TransientError):
             ingest(catalog, STRICT, poll_of(STRICT, 9, {"id": "z"}, {"id": "a", "x": 1}))
     assert State.UNFINISHED.value in states(catalog, STRICT)

@@ -10,7 +10,7 @@ from pyiceberg.table import Table
 
 from foss_platform.errors import ConfigurationError, TransientError
 from foss_platform.lake.build.commit_and_compact import Change, commit
-from foss_platform.lake.commit import commit_with_retry as commit_module
+from foss_platform.lake.commit.commit_with_retry import apply_change
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.files import data_files
 from foss_platform.lake.files.data_files import EVERY_ROW, Slices
@@ -162,8 +162,7 @@ def test_replacement_after_a_conflict_includes_the_new_rows(catalog: Catalog) ->
     assert (table.properties["other"], table.properties["own"]) == ("1", "1")
 
 
-def test_writer_that_always_loses_gives_up_without_writing(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit_module, "COMMIT_TRIES", 3)
+def test_writer_that_always_loses_gives_up_without_writing(catalog: Catalog) -> None:
     asked = 0
 
     def plan(_: Table) -> Change:
@@ -173,7 +172,7 @@ def test_writer_that_always_loses_gives_up_without_writing(catalog: Catalog, mon
         return Change(rows((99, DAY)), properties={"lost": "1"})
 
     with pytest.raises(TransientError, match=r"silver\.things changed during 3 tries"):
-        commit(catalog, NAME, plan)
+        apply_change(catalog, NAME, plan, tries=3)
     assert ids(catalog) == [1, 2, 3]
     assert "lost" not in catalog.load_table(NAME.identifier).properties
 

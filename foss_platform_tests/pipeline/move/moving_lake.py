@@ -12,7 +12,6 @@ import yaml
 from pyiceberg.catalog import Catalog
 from typer.testing import CliRunner
 
-from foss_platform.ingest.bronze.moved_poll_log import pending_log_rows
 from foss_platform.ingest.recording.recording import RecordedPoll
 from foss_platform.lake.build.commit_and_compact import Change, commit
 from foss_platform.lake.connect.catalog import open_catalog
@@ -87,7 +86,7 @@ def carry(source: Catalog, target: Catalog, only: tuple[TableName, ...] = ()) ->
     """Move the lake. Returns the steps and the verified tables."""
     steps: list[Step] = []
     plan = plan_move(source, target, only)
-    verified = move_tables(plan, source, target, pending_log_rows(plan.sources), steps.append)
+    verified = move_tables(plan, source, target, steps.append)
     return steps, {str(name): str(found) for name, found in verified.items()}
 
 
@@ -103,7 +102,7 @@ def carry_or_die(home: Path, file: Path, kill_at: int) -> list[str]:
         points.at(step.name)
         points.reach(step.phase)
 
-    move_tables(plan, source, catalog, pending_log_rows(plan.sources), progress)
+    move_tables(plan, source, catalog, progress)
     return points.reached
 
 

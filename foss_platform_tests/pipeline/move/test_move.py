@@ -14,9 +14,6 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.types import StringType
 
 from foss_platform.errors import ConfigurationError, PermanentError, TransientError
-from foss_platform.ingest.bronze import commit_polls as bronze
-from foss_platform.ingest.bronze.poll_log import repair_poll_log
-from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.recording import read_recording
 from foss_platform.lake.build.commit_and_compact import Change, commit
@@ -95,7 +92,7 @@ def test_move_ended_after_any_step_is_resumed(small: Catalog, target: Target, ph
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        move_tables(plan, small, destination, {}, stop)
+        move_tables(plan, small, destination, stop)
     steps, verified = carry(small, destination)
     assert [step.phase for step in steps if step.phase is not Phase.COPYING] == {
         Phase.MADE: [Phase.COPIED, Phase.VERIFIED],
@@ -137,7 +134,7 @@ def test_source_written_during_a_move_is_reported(small: Catalog, target: Target
     destination = target.catalog()
     plan = plan_move(small, destination)
     with pytest.raises(TransientError, match="written to during the move"):
-        move_tables(plan, small, destination, {}, lambda step: put(small, 7) if step.phase is Phase.COPIED else None)
+        move_tables(plan, small, destination, lambda step: put(small, 7) if step.phase is Phase.COPIED else None)
     carry(small, destination)
     assert everything(destination) == everything(small)
 
@@ -167,21 +164,6 @@ def test_the_fingerprint_sees_values_repeats_and_columns(small: Catalog) -> None
     assert of([2, 1], ["b", "a"]) == known
     others = [of([1, 2], ["b", "a"]), of([1, 1, 2], ["a", "a", "b"]), of([1, None], ["a", "b"]), of([], [])]
     assert len({known, *others, of([1, 1, 1, 2], ["a", "a", "a", "b"])}) == 6
-
-
-def test_missing_poll_log_rows_are_moved(settings: Settings, feed: Feed, target: Target) -> None:
-    here = Pipeline(settings, feed)
-    polls = made_up_polls(4, 6)
-    here.ingest(polls[:5])
-    with (
-        patch.object(bronze, "log_polls", side_effect=KeyboardInterrupt),
-        pytest.raises(KeyboardInterrupt),
-    ):
-        here.ingest(polls[5:])
-    destination = target.catalog()
-    carry(here.catalog, destination)
-    assert repair_poll_log(destination, feed, {}).added == repair_poll_log(here.catalog, feed, {}).added > 0
-    assert rows(destination, str(POLLS), "_sequence_number") == rows(here.catalog, str(POLLS), "_sequence_number")
 
 
 def test_columns_that_have_changed_keep_their_ids_and_values(small: Catalog, target: Target) -> None:
