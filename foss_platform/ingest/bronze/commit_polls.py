@@ -11,7 +11,6 @@ from pyiceberg.table import Table
 
 from foss_platform.ingest.bronze.evolution import evolve_schema
 from foss_platform.ingest.bronze.poll_changes import PollChanges, Written, log_rows
-from foss_platform.ingest.bronze.present_batches import batches_in
 from foss_platform.ingest.bronze.schemas import POLLS, bronze_spec, polls_spec, rejected_spec
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.poll import Poll
@@ -19,7 +18,7 @@ from foss_platform.lake.build.commit_and_compact import Change, TableChange, com
 from foss_platform.lake.commit.change import COMMIT_TRIES
 from foss_platform.lake.commit.commit_with_retry import LostTableError, sync_properties
 from foss_platform.lake.connect.staged import commits_together
-from foss_platform.lake.table.tables import ensure_table, find_table
+from foss_platform.lake.table.tables import ensure_table
 
 # Number of conflicts over a feed's tables after which a commit of several feeds goes on without this feed.
 _TRIES_AMONG_OTHERS = 8
@@ -27,10 +26,17 @@ _TRIES_AMONG_OTHERS = 8
 
 @dataclass(frozen=True)
 class FeedPolls:
-    """Polls of one feed."""
+    """Polls of one feed.
+
+    Attributes
+    ----------
+    searched
+        The metadata location of a state of bronze that contains none of the batches, so it is not searched again.
+    """
 
     feed: Feed
     polls: Sequence[Poll]
+    searched: str | None = None
 
 
 def ensure_feed_tables(catalog: Catalog, feed: Feed) -> None:
@@ -47,15 +53,22 @@ def ensure_feed_tables(catalog: Catalog, feed: Feed) -> None:
     sync_properties(catalog, feed.bronze, bronze, bronze_spec(feed).all_properties())
 
 
-def commit_polls(catalog: Catalog, feed: Feed, polls: Sequence[Poll], summary: Mapping[str, str]) -> Written:
+def commit_polls(
+    catalog: Catalog, feed: Feed, polls: Sequence[Poll], summary: Mapping[str, str], searched: str | None = None
+) -> Written:
     """Commit accepted and failed polls of one feed. Batches that are already committed change nothing.
+
+    Parameters
+    ----------
+    searched
+        See `FeedPolls`.
 
     Raises
     ------
     TransientError
         If the store or catalog failed, or other commits were first in every try.
     """
-    result = commit_feeds(catalog, [FeedPolls(feed, polls)], summary)[feed.name]
+    result = commit_feeds(catalog, [FeedPolls(feed, polls, searched)], summary)[feed.name]
     if isinstance(result, LostTableError):
         raise result
     return result
@@ -76,7 +89,7 @@ def commit_feeds(
     TransientError
         If the store or catalog failed, or other commits to the poll log were first in every try.
     """
-    changes = {each.feed.name: PollChanges(each.feed, each.polls, summary) for each in polled}
+    changes = {each.feed.name: PollChanges(each.feed, each.polls, summary, each.searched) for each in polled}
     if not commits_together(catalog):
         from foss_platform.ingest.bronze import one_by_one
 
@@ -101,7 +114,9 @@ def _tables(changes: Sequence[PollChanges], summary: Mapping[str, str]) -> list[
     tries = COMMIT_TRIES if len(changes) == 1 else _TRIES_AMONG_OTHERS
 
     def log(table: Table) -> Change | None:
-        return log_rows(table, [poll.log for change in changes for poll in change.attempts], summary)
+        rows = [poll.log for change in changes for poll in change.attempts]
+        new = frozenset().union(*(change.new_batches for change in changes))
+        return log_rows(table, rows, summary, new_batches=new)
 
     return [
         *(TableChange(change.feed.bronze, change.bronze, tries=tries) for change in changes),
@@ -133,9 +148,3 @@ def complete_poll_log(catalog: Catalog, feed: Feed, summary: Mapping[str, str]) 
     from foss_platform.ingest.bronze import one_by_one
 
     return one_by_one.repair_poll_log(catalog, feed, summary).added
-
-
-def is_in_bronze(catalog: Catalog, feed: Feed, batch_id: str) -> bool:
-    """Return whether the batch is committed: whether bronze contains rows of it."""
-    table = find_table(catalog, feed.bronze)
-    return table is not None and bool(batches_in(table, [batch_id]))

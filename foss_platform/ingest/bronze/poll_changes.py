@@ -1,6 +1,6 @@
 """The changes that polls of one feed make to bronze, quarantine and the poll log. This module commits nothing."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,10 +52,13 @@ class PollChanges:
         Number of records that the last plan of `rejected` adds.
     """
 
-    def __init__(self, feed: Feed, polls: Sequence[Poll], summary: Mapping[str, str]) -> None:
+    def __init__(
+        self, feed: Feed, polls: Sequence[Poll], summary: Mapping[str, str], searched: str | None = None
+    ) -> None:
         self.feed = feed
         self.polls = _first_of_each_batch(polls)
         self.summary = {**summary, "foss.pipeline": feed.name}
+        self._searched = searched
         self.new: list[Poll] = []
         self.rejected_rows = 0
 
@@ -91,7 +94,8 @@ class PollChanges:
     def bronze(self, table: Table) -> Change | None:
         """Return the change of bronze: the rows of all batches that it does not have yet."""
         candidates = self.accepted
-        present = present_batches(table, candidates) if candidates else set()
+        is_searched = not candidates or table.metadata_location == self._searched
+        present = set() if is_searched else present_batches(table, candidates)
         self.new = [poll for poll in candidates if poll.cause.batch_id not in present]
         if not self.new:
             return None
@@ -122,11 +126,17 @@ def log_rows(
     rows: Sequence[Mapping[str, Any]],
     summary: Mapping[str, str],
     properties: Mapping[str, str] | None = None,
+    new_batches: Collection[str] = (),
 ) -> Change | None:
-    """Return the change of the poll log: those of the attempts that it does not have yet."""
-    if not rows:
-        return None
-    present = distinct(table, within("polled_at", [row["polled_at"] for row in rows]), *_ATTEMPT)
+    """Return the change of the poll log: those of the attempts that it does not have yet.
+
+    Parameters
+    ----------
+    new_batches
+        Batches of which the log certainly has no accepted poll, so that it need not be read for them.
+    """
+    unsure = [row["polled_at"] for row in rows if row["error"] is not None or row["batch_id"] not in new_batches]
+    present = distinct(table, within("polled_at", unsure), *_ATTEMPT) if unsure else set()
     fresh = [row for row in rows if tuple(row[name] for name in _ATTEMPT) not in present]
     if not fresh:
         return None

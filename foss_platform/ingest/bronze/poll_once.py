@@ -16,15 +16,16 @@ from foss_platform.ingest.bronze.commit_polls import (
     commit_polls,
     complete_poll_log,
     ensure_feed_tables,
-    is_in_bronze,
 )
 from foss_platform.ingest.bronze.poll_changes import Written
 from foss_platform.ingest.bronze.poll_log import find_accepted, rejection_reasons
+from foss_platform.ingest.bronze.present_batches import batches_in
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import Cause
 from foss_platform.ingest.poll.poll import Poll
 from foss_platform.lake.ownership.require_own import require_own
+from foss_platform.lake.table.tables import load_table
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ def ingest_poll(
     require_own(catalog)
     ensure_feed_tables(catalog, feed)
     healed = 0
-    if not is_in_bronze(catalog, feed, cause.batch_id):
+    bronze = load_table(catalog, feed.bronze)
+    if not batches_in(bronze, [cause.batch_id]):
         polled = poll(cause)
-        written = commit_polls(catalog, feed, [polled], summary)
+        written = commit_polls(catalog, feed, [polled], summary, bronze.metadata_location)
         healed = written.healed
         if cause.batch_id not in written.known_batches:
             reasons = [verdict.reason for _, verdict in polled.rejected]

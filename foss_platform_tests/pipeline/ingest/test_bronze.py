@@ -9,7 +9,8 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from foss_platform.errors import TransientError
-from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables, is_in_bronze
+from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables
+from foss_platform.ingest.bronze.present_batches import batches_in
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import scheduled
 from foss_platform.ingest.poll.poll import MAX_KEPT_BODY_BYTES, Poll, judge_recorded
@@ -18,6 +19,7 @@ from foss_platform.lake.commit import commit_with_retry
 from foss_platform.lake.commit.change import Change
 from foss_platform.lake.commit.stage_change import StagedChange, stage_change
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import Settings
 from foss_platform_tests.pipeline.ingest.writers import START, live_poll, record
 from foss_platform_tests.tables import Row, content, read
@@ -102,7 +104,7 @@ def test_a_failed_poll_is_only_in_the_log_with_its_body(
     (row,) = read(settings, "ops.polls")
     assert (row["status"], row["error_class"], row["body_bytes"]) == ("failed", "permanent", len(body))
     assert row["body"] == body.encode()[:MAX_KEPT_BODY_BYTES]
-    assert not is_in_bronze(catalog, feed, poll.cause.batch_id)
+    assert not batches_in(load_table(catalog, feed.bronze), [poll.cause.batch_id])
 
 
 def test_the_first_commit_of_a_scheduled_batch_wins(catalog: Catalog, settings: Settings, feed: Feed) -> None:
@@ -110,7 +112,7 @@ def test_the_first_commit_of_a_scheduled_batch_wins(catalog: Catalog, settings: 
     first, second = (live_poll(feed, 0, f"[{record(site)}]", late=late) for site, late in (("A", 9), ("B", 17)))
     commit_polls(catalog, feed, [failed], {})
     assert commit_polls(catalog, feed, [first], {}).new_batches == {first.cause.batch_id}
-    assert is_in_bronze(catalog, feed, first.cause.batch_id)
+    assert batches_in(load_table(catalog, feed.bronze), [first.cause.batch_id])
     assert commit_polls(catalog, feed, [second], {}).known_batches == {first.cause.batch_id}
     assert [row["Sted"] for row in read(settings, BRONZE)] == ["A"]
     # the log contains every failed attempt and the committed attempt
@@ -145,7 +147,7 @@ def test_a_failure_while_any_table_is_staged_commits_nothing(
 
 
 def test_tables_without_rows_hold_no_batch(catalog: Catalog, feed: Feed) -> None:
-    assert not is_in_bronze(catalog, feed, scheduled(feed.name, START).batch_id)
+    assert not batches_in(load_table(catalog, feed.bronze), [scheduled(feed.name, START).batch_id])
 
 
 def test_the_order_of_fields_on_the_page_may_change(catalog: Catalog, settings: Settings, feed: Feed) -> None:
