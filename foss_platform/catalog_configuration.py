@@ -17,7 +17,7 @@ _PREFIX = f"PYICEBERG_CATALOG__{CATALOG_NAME.upper()}__"
 
 # PyArrow's file IO fails within seconds if a store accepts connections but never answers; s3fs hung for minutes
 _DEFAULTS = {
-    "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+    "py-io-impl": "foss_platform.lake.store.file_io.OneRequestFileIO",
     "s3.connect-timeout": "3",
     "s3.request-timeout": "8",
     "s3.retry-strategy-impl": "foss_platform.lake.store.store_access.NoRetries",

@@ -46,7 +46,7 @@ def test_complete_configuration_includes_its_secret_and_the_defaults(whole: Path
     assert properties is not None
     assert properties["s3.secret-access-key"] == "s3cr3t"
     assert properties["schema_version"] == "v1"
-    assert properties["py-io-impl"].endswith("PyArrowFileIO")
+    assert properties["py-io-impl"].endswith("OneRequestFileIO")
     assert "s3.secret-access-key-file" not in properties
 
 

@@ -28,6 +28,8 @@ from foss_platform.lake.connect.staged import ConflictError, Staged
 
 #: The catalog's property: whether its server commits several tables all or none.
 COMMITS_TOGETHER = "commits-together"
+#: The commit of several tables in a server's list of its endpoints.
+LISTED_TRANSACTION = "POST /v1/{prefix}/transactions/commit"
 
 #: Seconds to connect, and seconds between two bytes of an answer.
 CONNECT_SECONDS, READ_SECONDS = 3.0, 15.0

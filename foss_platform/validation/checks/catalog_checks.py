@@ -124,6 +124,27 @@ def _sqlite_state(trial: Trial) -> Finding:
     return passed(f"{version}, {trial.database} is not damaged")
 
 
+def polls_are_atomic(trial: Trial) -> Finding:
+    """The three tables of a poll are committed in one transaction, or the next poll completes them after a crash."""
+    from foss_platform.lake.connect.catalog import open_catalog
+    from foss_platform.lake.connect.staged import commits_together
+    from foss_platform.lake.store.failures import lake_failures
+
+    with lake_failures():
+        together = commits_together(open_catalog(trial.settings, create=False, judge=False))
+        if trial.kind is not CatalogKind.REST:
+            return passed("all tables of a poll are committed in one transaction, or none")
+        if not together:
+            return passed("tables are committed one by one. After a crash, the next poll completes the poll log")
+        from foss_platform.lake.connect.rest import COMMITS_TOGETHER, LISTED_TRANSACTION
+
+        answer = ask_rest(trial)
+    listed = answer.json().get("endpoints") if answer.status_code == 200 else None
+    if listed and LISTED_TRANSACTION not in listed:
+        return failed("the REST catalog does not list transactions/commit", f"Remove the property {COMMITS_TOGETHER}.")
+    return passed(f"all tables of a poll are committed together. That this is atomic is what {COMMITS_TOGETHER} claims")
+
+
 def _not_reached(trial: Trial) -> str:
     if trial.kind is CatalogKind.SQLITE:
         return f"Check that {trial.database} can be read and written, and that no other process has locked it."
@@ -143,6 +164,14 @@ CHECKS = (
         "The catalog can be reached and lists its namespaces.",
         catalog_answers,
         _not_reached,
+    ),
+    Check(
+        "polls_are_atomic",
+        Service.CATALOG,
+        "A poll's tables are committed all or none, or completed after a crash.",
+        polls_are_atomic,
+        _not_reached,
+        needs=("catalog_answers",),
     ),
     Check(
         "catalog_supported",

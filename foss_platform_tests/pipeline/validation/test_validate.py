@@ -70,6 +70,14 @@ def test_validation_without_a_lake_creates_nothing(foss: Foss, settings: Setting
     assert not settings.home.exists()
 
 
+def test_the_guarantee_of_a_sql_catalog_is_told(lake: Settings) -> None:
+    found = by_name(lake)["polls_are_atomic"]
+    assert (found.status, found.detail) == (
+        Status.PASSED,
+        "all tables of a poll are committed in one transaction, or none",
+    )
+
+
 def test_a_lake_in_a_folder_passes_and_stays_as_it_was(foss: Foss, lake: Settings) -> None:
     before = files_of(lake)
     code, out, err = foss("--json")
