@@ -98,8 +98,10 @@ def test_killed_at_random_moments_and_retried(tmp_path: Path, feed: Feed, measur
     with ticking(feed, [dice.choice(KINDS) for _ in range(4 * wanted)]) as served:
         usual = statistics.median(ingest(tmp_path / "timed", served, tick).seconds for tick in range(3))
         while killed < wanted:
-            # a retry can be killed as well, and every attempt uses another moment
-            while ingest(tmp_path / "killed", served, tick, after=dice.uniform(0, usual)).killed:
+            # a retry can be killed as well, at another moment. Each attempt may take longer than the
+            # one before, because on a machine that has become busy no attempt would end within the usual time
+            moments = (dice.uniform(0, usual * patience) for patience in itertools.count(1))
+            while ingest(tmp_path / "killed", served, tick, after=next(moments)).killed:
                 killed += 1
                 if tick:
                     agree(tmp_path / "killed")
