@@ -3,12 +3,13 @@
 See `ingest` for fetching, validating and committing, and `components.feeds.polling` for the body of the asset.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import dagster as dg
 
 from foss_platform.components.feeds.feed_checks import check_specs
-from foss_platform.components.feeds.polling import poll_feed
+from foss_platform.components.feeds.polling import poll_feeds
 from foss_platform.components.shared.loading import Platform, current_platform
 from foss_platform.components.shared.run_executor import run_executor
 from foss_platform.components.shared.table_health import health_check_spec
@@ -58,13 +59,40 @@ class RestFeed(dg.Component):
 
 def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
     """Return the asset of one poll: bronze, its quarantine, and their checks."""
+    return _polled_together(f"poll_{feed.name}", [feed], platform, pool=f"bronze_{feed.name}")
+
+
+def polls_job(feeds: Sequence[Feed], platform: Platform) -> dg.JobDefinition:
+    """Return a job that polls the feeds in one step and commits their polls together. It builds no models."""
+    name = feeds[0].name if len(feeds) == 1 else "polls"
+    assets = [_polled_together(f"poll_{name}", feeds, platform, pool=None)]
+    job = dg.define_asset_job(name, selection=dg.AssetSelection.all(), executor_def=run_executor)
+    return dg.Definitions(assets=assets, jobs=[job]).resolve_job_def(name)
+
+
+def _polled_together(name: str, feeds: Sequence[Feed], platform: Platform, pool: str | None) -> dg.AssetsDefinition:
+    # without `can_subset`, Dagster refuses to materialize only one of the two assets
+    @dg.multi_asset(
+        name=name,
+        specs=[spec for feed in feeds for spec in _asset_specs(feed)],
+        check_specs=[spec for feed in feeds for spec in _check_specs(feed)],
+        pool=pool,
+        can_subset=True,
+    )
+    def poll(context: dg.AssetExecutionContext) -> Any:
+        yield from poll_feeds(context, feeds, platform, context.run.tags.get(TICK_TAG))
+
+    return poll
+
+
+def _asset_specs(feed: Feed) -> list[dg.AssetSpec]:
     bronze, rejected = asset_key(feed.bronze), asset_key(feed.rejected)
     shared: dict[str, Any] = {
         "group_name": feed.name,
         "owners": list(feed.owners),
         "kinds": {"iceberg", "python", feed.bronze.namespace},
     }
-    specs = [
+    return [
         dg.AssetSpec(bronze, description=feed.description.strip(), tags=feed.tags, **shared),
         dg.AssetSpec(
             rejected,
@@ -74,16 +102,10 @@ def feed_asset(feed: Feed, platform: Platform) -> dg.AssetsDefinition:
         ),
     ]
 
-    checks = [*check_specs(feed, bronze), health_check_spec(bronze), health_check_spec(rejected)]
 
-    # without `can_subset`, Dagster refuses to materialize only one of the two assets
-    @dg.multi_asset(
-        name=f"poll_{feed.name}", specs=specs, check_specs=checks, pool=f"bronze_{feed.name}", can_subset=True
-    )
-    def poll(context: dg.AssetExecutionContext) -> Any:
-        yield from poll_feed(context, feed, platform, context.run.tags.get(TICK_TAG))
-
-    return poll
+def _check_specs(feed: Feed) -> list[dg.AssetCheckSpec]:
+    bronze, rejected = asset_key(feed.bronze), asset_key(feed.rejected)
+    return [*check_specs(feed, bronze), health_check_spec(bronze), health_check_spec(rejected)]
 
 
 def feed_job(feed: Feed) -> Any:

@@ -36,7 +36,7 @@ def rebuild(
     else:
         with messages().status("building silver and gold from scratch …"):
             run = run_job(settings, "rebuild", models.tables, models.notices, models.problem)
-        show_run(name or "rebuild", run)
+        show_run([], run)
         if not run.works:
             raise typer.Exit(1)
     show_waiting(models)

@@ -80,7 +80,7 @@ def _poll_everything(settings: Settings) -> bool:
         with messages().status("running the last poll through the asset graph …"):
             run = run_job(settings, _PIPELINE)
     output().print()
-    show_run(_PIPELINE, run)
+    show_run([_PIPELINE], run)
     return run.works
 
 

@@ -5,14 +5,18 @@ from typing import Annotated
 import typer
 
 from foss_platform.cli.shared.pages import complete_pipeline, find_feed
+from foss_platform.errors import ConfigurationError
 
 
 def run(
-    pipeline: Annotated[str, typer.Argument(autocompletion=complete_pipeline, metavar="PIPELINE")],
+    pipelines: Annotated[list[str], typer.Argument(autocompletion=complete_pipeline, metavar="PIPELINE...")],
     bronze_only: Annotated[bool, typer.Option("--bronze-only", help="Do not build silver and gold.")] = False,
 ) -> None:
-    """Poll PIPELINE once, then build its silver and gold. Exit code 0 only if all steps and checks succeeded."""
-    from foss_platform.cli.shared.graph import run_job, run_poll
+    """Poll PIPELINE once, then build its silver and gold. Exit code 0 only if all steps and checks succeeded.
+
+    With --bronze-only, several pipelines can be named. Their polls are committed together.
+    """
+    from foss_platform.cli.shared.graph import run_job, run_polls
     from foss_platform.cli.shared.instance import require_writable
     from foss_platform.cli.shared.summary import show_run
     from foss_platform.cli.shared.terminal import messages
@@ -20,16 +24,21 @@ def run(
     from foss_platform.lake.ownership.require_own import require_own
     from foss_platform.settings import load_settings
 
-    feed, settings = find_feed(pipeline), load_settings()
+    feeds, settings = [find_feed(pipeline) for pipeline in dict.fromkeys(pipelines)], load_settings()
+    if len(feeds) > 1 and not bronze_only:
+        raise ConfigurationError(
+            "Silver and gold are built for one pipeline at a time, but several are named.",
+            "Name one pipeline, or add --bronze-only to poll several together.",
+        )
+    feed = feeds[0]
     # loading Dagster and dbt takes many seconds, so first report problems that prevent the run
     require_writable(settings.home)
     require_own(open_catalog(settings, judge=False))
     if bronze_only:
         with messages().status("polling …"):
-            result = run_poll(settings, feed)
+            result = run_polls(settings, feeds)
     else:
         from foss_platform.cli.shared.models import Models, fed_models
-        from foss_platform.errors import ConfigurationError
 
         with messages().status("polling, then building silver and gold …"):
             try:
@@ -38,5 +47,5 @@ def run(
                 # a poll cannot be repeated later, so poll without models instead of waiting for the correction
                 models = Models((), {}, (), str(error))
             result = run_job(settings, feed.name, notices=models.notices, problem=models.problem)
-    show_run(pipeline, result)
+    show_run([feed.name for feed in feeds], result)
     raise typer.Exit(0 if result.works else 1)

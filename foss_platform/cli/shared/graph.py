@@ -96,16 +96,13 @@ def run_job(
     return replace(run, errors=[*run.errors, problem]) if problem else run
 
 
-def run_poll(settings: Settings, feed: "Feed") -> GraphRun:
-    """Poll a feed once as its job does, without models. Loads neither the other pages nor dbt."""
+def run_polls(settings: Settings, feeds: "Sequence[Feed]") -> GraphRun:
+    """Poll feeds once, without models, and commit their polls together. Loads neither the other pages nor dbt."""
     quiet()
-    import dagster as dg
-
-    from foss_platform.components.rest_feed import feed_asset, feed_job
+    from foss_platform.components.rest_feed import polls_job
     from foss_platform.components.shared.loading import Platform
 
-    defs = dg.Definitions(assets=[feed_asset(feed, Platform(settings))], jobs=[feed_job(feed)])
-    return _execute(settings, defs.resolve_job_def(feed.name), None)
+    return _execute(settings, polls_job(feeds, Platform(settings)), None)
 
 
 def _execute(settings: Settings, job: "dg.JobDefinition", selection: "list[dg.AssetKey] | None") -> GraphRun:

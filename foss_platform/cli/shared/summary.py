@@ -1,19 +1,21 @@
 """Prints the results of a run: rows, rejected records, verdicts."""
 
+from collections.abc import Sequence
+
 from foss_platform.cli.shared.graph import CheckVerdict, GraphRun
 from foss_platform.cli.shared.models import Models
 from foss_platform.cli.shared.terminal import VERDICTS, messages, output, table_of
 
 
-def show_run(pipeline: str, run: GraphRun) -> None:
+def show_run(pipelines: Sequence[str], run: GraphRun) -> None:
     """Print the loaded rows, the verdicts of the checks, and the errors."""
     console = output()
-    bronze = run.metadata.get(f"bronze/{pipeline}", {})
-    if bronze:
-        console.print(
-            f"[bold]{pipeline}[/]: {bronze.get('rows_added', 0)} rows added, "
-            f"{bronze.get('records_rejected', 0)} records rejected, batch {bronze.get('batch', '')}"
-        )
+    for pipeline in pipelines:
+        if bronze := run.metadata.get(f"bronze/{pipeline}", {}):
+            console.print(
+                f"[bold]{pipeline}[/]: {bronze.get('rows_added', 0)} rows added, "
+                f"{bronze.get('records_rejected', 0)} records rejected, batch {bronze.get('batch', '')}"
+            )
     console.print(_tables(run))
     show_verdicts(run.checks)
     for error in run.errors:

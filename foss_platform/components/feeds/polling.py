@@ -1,4 +1,4 @@
-"""Materializes a feed's asset: polls, commits, runs the checks, and reports to Dagster. The shell over `ingest`."""
+"""Materializes feeds: polls, commits, runs the checks, and reports to Dagster. The shell over `ingest`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,9 +13,9 @@ from foss_platform.components.shared.failures import failure, forbid_retries
 from foss_platform.components.shared.loading import Platform
 from foss_platform.components.shared.table_health import health_evaluation, health_metadata, health_verdict, look_at
 from foss_platform.components.shared.table_preview import asset_key, table_metadata
-from foss_platform.errors import FossError
+from foss_platform.errors import FossError, PermanentError, TransientError
 from foss_platform.ingest.bronze.poll_log import standing_since
-from foss_platform.ingest.bronze.poll_once import ingest_poll
+from foss_platform.ingest.bronze.poll_once import IngestedPoll, ingest_polls
 from foss_platform.ingest.bronze.schemas import POLLS
 from foss_platform.ingest.bronze.unknown_fields import field_drift
 from foss_platform.ingest.page.feed import Feed
@@ -26,10 +26,10 @@ from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import FeedMode
 
 
-def poll_feed(
-    context: dg.AssetExecutionContext, feed: Feed, platform: Platform, tick: str | None
+def poll_feeds(
+    context: dg.AssetExecutionContext, feeds: Sequence[Feed], platform: Platform, tick: str | None
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """Poll once, and yield the selected materializations and verdicts.
+    """Poll each feed once, commit all polls together, and yield the selected materializations and verdicts.
 
     A poll always writes all of its tables, whichever of the assets are selected.
 
@@ -41,28 +41,57 @@ def poll_feed(
     Raises
     ------
     dagster.Failure
-        If the poll failed. The run is not retried if a retry cannot help.
+        If a poll failed. The run is not retried if a retry cannot help.
     """
+    errors: list[FossError] = []
     try:
-        yield from _poll_feed(context, feed, platform, tick)
+        catalog = open_catalog(platform.settings)
+        summary = {"foss.run": context.run.run_id, "foss.version": version("foss-platform")}
+        asked = [(feed, _cause(context, feed, tick)) for feed in feeds]
+        taken = ingest_polls(catalog, asked, lambda feed, cause: _poll(platform, feed, cause), summary)
+        for feed in feeds:
+            try:
+                yield from _report(context, feed, platform, catalog, taken[feed.name])
+            except FossError as error:
+                errors.append(error)
     except FossError as error:
         raise failure(context, error) from error
+    if errors:
+        raise _failure_of(context, errors)
 
 
-def _poll_feed(
-    context: dg.AssetExecutionContext, feed: Feed, platform: Platform, tick: str | None
+def _failure_of(context: dg.AssetExecutionContext, errors: Sequence[FossError]) -> dg.Failure:
+    """Return the failure of the step. It is retried if that can help at least one feed."""
+    if len(errors) == 1:
+        return failure(context, errors[0])
+    text = " ".join(str(error) for error in errors)
+    passing = any(isinstance(error, TransientError) for error in errors)
+    return failure(context, TransientError(text) if passing else PermanentError(text))
+
+
+def _report(
+    context: dg.AssetExecutionContext,
+    feed: Feed,
+    platform: Platform,
+    catalog: Catalog,
+    taken: IngestedPoll | FossError,
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    catalog = open_catalog(platform.settings)
-    summary = {"foss.run": context.run.run_id, "foss.version": version("foss-platform")}
-    cause = _cause(context, feed, tick)
-    taken = ingest_poll(catalog, feed, cause, lambda cause: _poll(platform, feed, cause), summary)
+    """Yield what one feed's poll has changed.
+
+    Raises
+    ------
+    FossError
+        If the poll failed.
+    """
+    if isinstance(taken, FossError):
+        raise taken
     if taken.healed:
         context.log.warning(
             "An earlier run ended between its commits. %s missing polls were added to ops.polls.", taken.healed
         )
     metadata, rows = _poll_metadata(taken.log), 0
     if taken.written is None:
-        context.log.info("Batch %s is already committed, by another attempt.", cause.batch_id)
+        context.log.info("Batch %s is already committed, by another attempt.", taken.log["batch_id"])
     else:
         _log_to_poll_log(context, catalog, metadata)
         if taken.error is not None:

@@ -1,22 +1,19 @@
-"""Commits one poll exactly once: checks whether the batch is committed, polls, commits.
+"""Commits polls exactly once: checks whether the batch is committed, polls, commits.
 
 This order makes a retry safe after a crash at any time, because a batch that is already committed is not polled again.
 A commit of an earlier try that timed out may still succeed, at any time during this try. This try then returns the
 result of the earlier try.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from pyiceberg.catalog import Catalog
 
 from foss_platform.errors import FossError, PermanentError
-from foss_platform.ingest.bronze.commit_polls import (
-    commit_polls,
-    complete_poll_log,
-    ensure_feed_tables,
-)
+from foss_platform.ingest.bronze.commit_polls import FeedPolls, commit_feeds, complete_poll_log, ensure_feed_tables
 from foss_platform.ingest.bronze.poll_changes import Written
 from foss_platform.ingest.bronze.poll_log import find_accepted, rejection_reasons
 from foss_platform.ingest.bronze.present_batches import batches_in
@@ -26,6 +23,8 @@ from foss_platform.ingest.poll.batch import Cause
 from foss_platform.ingest.poll.poll import Poll
 from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.table.tables import load_table
+
+_POLLED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class IngestedPoll:
 def ingest_poll(
     catalog: Catalog, feed: Feed, cause: Cause, poll: Callable[[Cause], Poll], summary: Mapping[str, str]
 ) -> IngestedPoll:
-    """Poll for a cause and commit the result, unless the batch is already committed.
+    """Poll one feed for a cause and commit the result, unless the batch is already committed.
 
     Parameters
     ----------
@@ -75,19 +74,74 @@ def ingest_poll(
     PermanentError
         If the batch is committed, but its row in the log is gone.
     """
-    # refuse before the feed is polled
+    result = ingest_polls(catalog, [(feed, cause)], lambda _, cause: poll(cause), summary)[feed.name]
+    if isinstance(result, FossError):
+        raise result
+    return result
+
+
+def ingest_polls(
+    catalog: Catalog,
+    asked: Sequence[tuple[Feed, Cause]],
+    poll: Callable[[Feed, Cause], Poll],
+    summary: Mapping[str, str],
+) -> dict[str, IngestedPoll | FossError]:
+    """As `ingest_poll`, for several feeds whose polls are committed together.
+
+    Parameters
+    ----------
+    poll
+        Polls a feed once. Called from several threads at once.
+
+    Returns
+    -------
+    The result by the feed's name, or the error of a feed that dropped out. The others are committed without it.
+
+    Raises
+    ------
+    TransientError, ForeignLakeError
+        If nothing could be committed, as for `ingest_poll`.
+    """
+    # refuse before a feed is polled
     require_own(catalog)
-    ensure_feed_tables(catalog, feed)
-    healed = 0
-    bronze = load_table(catalog, feed.bronze)
-    if not batches_in(bronze, [cause.batch_id]):
-        polled = poll(cause)
-        written = commit_polls(catalog, feed, [polled], summary, bronze.metadata_location)
-        healed = written.healed
-        if cause.batch_id not in written.known_batches:
+    results: dict[str, IngestedPoll | FossError] = {}
+    to_poll: list[tuple[Feed, Cause, str]] = []
+    for feed, cause in asked:
+        try:
+            ensure_feed_tables(catalog, feed)
+            bronze = load_table(catalog, feed.bronze)
+            if batches_in(bronze, [cause.batch_id]):
+                results[feed.name] = _taken_in_by_another(catalog, feed, cause.batch_id, summary, 0)
+            else:
+                to_poll.append((feed, cause, bronze.metadata_location))
+        except FossError as error:
+            results[feed.name] = error
+    polls = _poll_all(to_poll, poll)
+    committed = commit_feeds(
+        catalog,
+        [FeedPolls(feed, [polled], place) for (feed, _, place), polled in zip(to_poll, polls, strict=True)],
+        summary,
+    )
+    for (feed, cause, _), polled in zip(to_poll, polls, strict=True):
+        written = committed[feed.name]
+        if isinstance(written, FossError):
+            results[feed.name] = written
+        elif cause.batch_id in written.known_batches:
+            try:
+                results[feed.name] = _taken_in_by_another(catalog, feed, cause.batch_id, summary, written.healed)
+            except FossError as error:
+                results[feed.name] = error
+        else:
             reasons = [verdict.reason for _, verdict in polled.rejected]
-            return IngestedPoll(polled.log, reasons, written, polled.error, healed)
-    return _taken_in_by_another(catalog, feed, cause.batch_id, summary, healed)
+            results[feed.name] = IngestedPoll(polled.log, reasons, written, polled.error, written.healed)
+    return results
+
+
+def _poll_all(to_poll: Sequence[tuple[Feed, Cause, str]], poll: Callable[[Feed, Cause], Poll]) -> list[Poll]:
+    if len(to_poll) < 2:
+        return [poll(feed, cause) for feed, cause, _ in to_poll]
+    with ThreadPoolExecutor(_POLLED_AT_ONCE) as threads:
+        return list(threads.map(lambda one: poll(one[0], one[1]), to_poll))
 
 
 def _taken_in_by_another(

@@ -1,18 +1,19 @@
 """Commands of one pipeline beside a second pipeline that was never polled, or whose models are broken."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from foss_platform.cli.run.feed import EXCERPT
 from foss_platform.ingest.recording.feed_server import FeedServer
-from foss_platform.ingest.recording.recording import read_recording
+from foss_platform.ingest.recording.recording import RecordedPoll, read_recording
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import find_table, list_tables, load_table
 from foss_platform.settings import Settings
-from foss_platform_tests.pipeline.generated_project import BIKES, PARKING, GeneratedProject, two_pipelines
+from foss_platform_tests.pipeline.generated_project import BIKES, PARKING, GeneratedProject, two_pipelines, url_variable
 from foss_platform_tests.tables import read
 
 
@@ -80,6 +81,47 @@ def test_bronze_only_starts_no_dbt(project: GeneratedProject, home: Settings) ->
         assert code == 0, out + err
     assert len({row["batch_id"] for row in read(home, "silver.parking_readings")}) == 2
     assert "gold.city" not in tables(home)
+
+
+def bikes_at(moment: datetime) -> RecordedPoll:
+    body = json.dumps([{"station": "A", "bikes": 3, "seen": moment.isoformat()}])
+    return RecordedPoll(moment, body.encode(), 200)
+
+
+def test_several_pipelines_are_polled_together(project: GeneratedProject, home: Settings) -> None:
+    parking = list(read_recording(EXCERPT))[:3]
+    bikes = [bikes_at(poll.polled_at) for poll in parking[:2]]
+    with FeedServer(parking, pace="step") as of_parking, FeedServer(bikes, pace="step") as of_bikes:
+        feeds = {
+            "STAVANGER_PARKING_URL": of_parking.url,
+            url_variable(BIKES): of_bikes.url,
+            "FOSS_FEED": "recorded",
+        }
+
+        def run() -> tuple[int, str]:
+            code, out, err = project.foss(home.home, "run", PARKING, BIKES, "--bronze-only", **feeds)
+            return code, out + err
+
+        code, said = run()
+        assert code == 0, said
+        assert f"{PARKING}: 9 rows added" in said
+        assert f"{BIKES}: 1 rows added" in said
+        catalog = open_catalog(home)
+        names = [TableName("bronze", PARKING), TableName("bronze", BIKES), TableName("ops", "polls")]
+        assert [len(load_table(catalog, name).snapshots()) for name in names] == [1, 1, 1]
+        assert len(read(home, "ops.polls")) == 2
+        assert run()[0] == 0
+        # the second feed has no answer left, which does not affect the first one
+        code, said = run()
+        assert code == 1
+        assert f"{PARKING}: 9 rows added" in said
+        assert "HTTP 410" in said
+    assert len(read(home, f"bronze.{PARKING}")) == 27
+    assert len(read(home, f"bronze.{BIKES}")) == 2
+    assert sorted(row["status"] for row in read(home, "ops.polls")) == ["accepted"] * 5 + ["failed"]
+    code, _, err = project.foss(home.home, "run", PARKING, BIKES)
+    assert code == 2
+    assert "Name one pipeline, or add --bronze-only to poll several together." in err
 
 
 def test_demo(project: GeneratedProject, tmp_path: Path) -> None:
