@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
 
 from foss_platform.lake.files.data_files import DataFiles, Rows, Slices
 from foss_platform.lake.table.names import TableName
@@ -28,6 +28,8 @@ class Change:
         Table properties removed in the same commit.
     summary
         Entries of the snapshot's summary, such as the writer and the reason of the change.
+    alter
+        Stages further changes, such as of columns, in a transaction on the table's current state.
     """
 
     rows: Rows | None = None
@@ -36,6 +38,7 @@ class Change:
     properties: Mapping[str, str] = field(default_factory=dict)
     forgets: tuple[str, ...] = ()
     summary: Mapping[str, str] = field(default_factory=dict)
+    alter: Callable[[Table, Transaction], None] | None = None
 
 
 #: Number of conflicts over one table before they are an error. With 8 writers on one table, up to 25 were seen.

@@ -10,7 +10,6 @@ the same batch has been committed meanwhile, so two processes with outdated tabl
 
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from typing import TypeVar
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException
@@ -18,7 +17,6 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.typedef import Identifier
 
 from foss_platform.errors import TransientError
-from foss_platform.lake.commit.cached_transaction import CachedTransaction
 from foss_platform.lake.commit.change import COMMIT_TRIES, Change, Plan, TableChange
 from foss_platform.lake.commit.stage_change import StagedChange, discard, stage_change
 from foss_platform.lake.connect.staged import ConflictError, staging
@@ -26,13 +24,11 @@ from foss_platform.lake.ownership.require_own import require_own
 from foss_platform.lake.snapshots.pins import pin_state
 from foss_platform.lake.store.failures import expired_elsewhere, lake_failures
 from foss_platform.lake.table.names import TableName
-from foss_platform.lake.table.tables import load_table, load_tables
+from foss_platform.lake.table.tables import load_tables
 
 __all__ = ["Change", "TableChange", "alter", "apply_change", "apply_changes", "lacking_properties", "sync_properties"]
 
 _MAX_WAIT_SECONDS = 1.0
-
-_Result = TypeVar("_Result")
 
 
 class LostTableError(TransientError):
@@ -63,7 +59,14 @@ def apply_changes(catalog: Catalog, changes: Sequence[TableChange]) -> dict[Tabl
         If the store or catalog failed. Nothing was committed then, unless the connection to a catalog was lost during
         the commit: then a retry finds out what is committed.
     """
-    return _retrying(_Commit(catalog, changes).attempt)
+    import tenacity
+
+    trying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(CommitFailedException),
+        wait=tenacity.wait_random_exponential(multiplier=0.02, max=_MAX_WAIT_SECONDS),
+        reraise=True,
+    )
+    return trying(_Commit(catalog, changes).attempt)
 
 
 def apply_change(catalog: Catalog, name: TableName, plan: Plan, tries: int = COMMIT_TRIES) -> Table:
@@ -183,23 +186,7 @@ def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transactio
         In the same cases as `apply_changes`.
     """
 
-    conflicts = 0
-
-    def once() -> Table:
-        nonlocal conflicts
-        require_own(catalog)
-        table = load_table(catalog, name)
-        try:
-            with lake_failures(), expired_elsewhere(), CachedTransaction(table) as transaction:
-                change(table, transaction)
-        except CommitFailedException as error:
-            conflicts += 1
-            if conflicts >= COMMIT_TRIES:
-                raise LostTableError([name], conflicts) from error
-            raise
-        return table
-
-    return _retrying(once)
+    return apply_change(catalog, name, lambda _: Change(alter=change))
 
 
 def lacking_properties(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
@@ -217,14 +204,3 @@ def sync_properties(catalog: Catalog, name: TableName, table: Table, wanted: Map
         transaction.set_properties(changed)
 
     return alter(catalog, name, change)
-
-
-def _retrying(once: Callable[[], _Result]) -> _Result:
-    import tenacity
-
-    trying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(CommitFailedException),
-        wait=tenacity.wait_random_exponential(multiplier=0.02, max=_MAX_WAIT_SECONDS),
-        reraise=True,
-    )
-    return trying(once)

@@ -39,8 +39,8 @@ class StagedChange:
     pin_at: datetime | None = None
 
 
-def stage_change(catalog: Catalog, table: Table, change: Change) -> StagedChange:
-    """Write all files of the change.
+def stage_change(catalog: Catalog, table: Table, change: Change) -> StagedChange | None:
+    """Write all files of the change. Return None if it changes nothing.
 
     Raises
     ------
@@ -53,6 +53,8 @@ def stage_change(catalog: Catalog, table: Table, change: Change) -> StagedChange
         transaction.set_properties(properties)
     if change.forgets:
         transaction.remove_properties(*change.forgets)
+    if change.alter is not None:
+        change.alter(table, transaction)
     pin_at = None
     if files.added or files.removed:
         expire_surplus(transaction, table, coming=1)
@@ -61,6 +63,8 @@ def stage_change(catalog: Catalog, table: Table, change: Change) -> StagedChange
         snapshot = transaction.table_metadata.current_snapshot()
         if snapshot is not None:
             pin_at = pinnable_hour(table, datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC))
+    if not transaction.updates:
+        return None
     staged = staging(catalog).stage(table, transaction.requirements, transaction.updates)
     return StagedChange(staged, files.added if change.files is None else (), pin_at)
 

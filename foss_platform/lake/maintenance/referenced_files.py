@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pyiceberg.manifest import ManifestContent, ManifestEntryStatus, ManifestFile
-from pyiceberg.table import Table
+from pyiceberg.table import StaticTable, Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot
 
@@ -44,10 +44,12 @@ def references_of(table: Table, points: Iterable[Point], normalize: Callable[[st
     OSError, ValueError
         If a metadata file, manifest list or manifest cannot be read.
     """
-    found = References(past={normalize(entry.metadata_file) for entry in table.metadata.metadata_log})
+    # The metadata in memory may hide that its file is missing or damaged, so read the file.
+    metadata = StaticTable.from_metadata(table.metadata_location, dict(table.io.properties)).metadata
+    found = References(past={normalize(entry.metadata_file) for entry in metadata.metadata_log})
     found.needed[normalize(table.metadata_location)] = None
     walked: set[str] = set()
-    _walk(table, table.metadata, found, walked, normalize)
+    _walk(table, metadata, found, walked, normalize)
     for point in points:
         found.needed[normalize(point.metadata_location)] = None
         _walk(table, point_table(table, point).metadata, found, walked, normalize)

@@ -71,7 +71,7 @@ class Points:
         if self._kill_at in (len(self.reached) - 1, self.reached[-1]):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def _stage(self, catalog: Catalog, table: Table, change: Change) -> StagedChange:
+    def _stage(self, catalog: Catalog, table: Table, change: Change) -> StagedChange | None:
         self.at(TableName(*table.name()))
         self.reach("before it is staged")
         staged = stage_change(catalog, table, change)

@@ -131,7 +131,7 @@ def test_two_attempts_in_one_call_give_one_batch(catalog: Catalog, settings: Set
 def test_a_failure_while_any_table_is_staged_commits_nothing(
     catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    def failing(catalog: Catalog, staged: Table, change: Change) -> StagedChange:
+    def failing(catalog: Catalog, staged: Table, change: Change) -> StagedChange | None:
         if ".".join(staged.name()) == table:
             raise OSError("the store is away")
         return stage_change(catalog, staged, change)

@@ -70,7 +70,7 @@ class Meddler:
             self._busy = False
         switch.switch_tables(*arguments)
 
-    def _stage(self, catalog: Catalog, table: Table, change: Change) -> StagedChange:
+    def _stage(self, catalog: Catalog, table: Table, change: Change) -> StagedChange | None:
         if not self._busy:
             self.staged[TableName(*table.name())] += 1
         return stage_change(catalog, table, change)

@@ -10,6 +10,7 @@ import time_machine
 from pyiceberg.catalog import Catalog
 
 from foss_platform.cli.shared.lake_tables import complete_table
+from foss_platform.lake.connect.sql_catalog import TransactionalSqlCatalog
 from foss_platform.lake.maintenance.health import table_health
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.tables import TableSpec, ensure_table, load_table
@@ -178,8 +179,10 @@ def test_one_table_that_fails_does_not_stop_the_others(foss: Foss, catalog: Cata
 
 
 def test_poll_log_is_repaired_before_bronze_is_maintained(
-    foss: Foss, settings: Settings, catalog: Catalog, tmp_path: Path
+    foss: Foss, settings: Settings, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # as a REST catalog
+    monkeypatch.setattr(TransactionalSqlCatalog, "commits_together", False)
     record = {"Dato": "24.10.2020", "Klokkeslett": "12:00", "Sted": "Forum", "Latitude": "58.9", "Longitude": "5.7"}
     poll = {"polled_at": "2020-10-24T10:01:00Z", "body": [{**record, "Antall_ledige_plasser": "100"}]}
     recording = tmp_path / "polls.jsonl"

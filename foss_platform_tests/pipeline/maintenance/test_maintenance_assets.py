@@ -16,6 +16,7 @@ from foss_platform.ingest.bronze.commit_polls import ensure_feed_tables
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.recording.feed_server import FeedServer
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.connect.sql_catalog import TransactionalSqlCatalog
 from foss_platform.lake.table.names import TableName
 from foss_platform.lake.table.policy import MAX_LIVE_SNAPSHOTS
 from foss_platform.lake.table.tables import load_table
@@ -143,7 +144,9 @@ def test_an_unknown_table_is_refused_for_good(location: Location) -> None:
     assert run.tags["dagster/max_retries"] == "0"
 
 
-def test_missing_poll_log_rows_are_added_first(location: Location, feed: Feed) -> None:
+def test_missing_poll_log_rows_are_added_first(location: Location, feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    # as a REST catalog
+    monkeypatch.setattr(TransactionalSqlCatalog, "commits_together", False)
     catalog = open_catalog(location.settings)
     record = {"Dato": "05.01.2026", "Klokkeslett": "10:59", "Sted": "A", "Latitude": "58", "Longitude": "5"}
     written = ingest(catalog, feed, poll_of(feed, 0, {**record, "Antall_ledige_plasser": "7"}))
