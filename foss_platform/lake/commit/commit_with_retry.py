@@ -118,10 +118,17 @@ class _Commit:
         self._conflicts.update(lost or list(self._changes))
         given_up = {name for name, change in self._changes.items() if self._conflicts[name] >= change.tries}
         for name in staged if given_up else lost & staged.keys():
-            discard(staged[name])
+            self._drop(name)
         if given_up:
             raise LostTableError(given_up, max(self._conflicts[name] for name in given_up))
         self._to_plan |= lost
+
+    def _drop(self, name: TableName) -> None:
+        """Delete the files of the table's staged change, if there is one."""
+        table, staged, depends_on = self._planned.get(name, (None, None, None))
+        if table is not None and staged is not None:
+            discard(staged)
+            self._planned[name] = (table, None, depends_on)
 
     def _plan(self) -> None:
         tables = load_tables(self._catalog, sorted(self._to_plan, key=str))
@@ -130,11 +137,10 @@ class _Commit:
             if name in self._to_plan:
                 table = tables[name]
             elif depends_on != self._planned[name][2]:
-                table, outdated, _ = self._planned[name]
-                if outdated is not None:
-                    discard(outdated)
+                table = self._planned[name][0]
             else:
                 continue
+            self._drop(name)
             self._planned[name] = (table, self._stage(table, change.plan(table)), depends_on)
         self._to_plan = set()
 
@@ -185,7 +191,6 @@ def alter(catalog: Catalog, name: TableName, change: Callable[[Table, Transactio
     TransientError
         In the same cases as `apply_changes`.
     """
-
     return apply_change(catalog, name, lambda _: Change(alter=change))
 
 

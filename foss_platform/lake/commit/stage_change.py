@@ -70,20 +70,24 @@ def stage_change(catalog: Catalog, table: Table, change: Change) -> StagedChange
 
 
 def discard(change: StagedChange) -> None:
-    """Delete the files of a change that was certainly not committed."""
+    """Delete the files of a change that was certainly not committed. Maintenance deletes those that cannot be deleted
+    now.
+    """
     staged = change.staged
     io = staged.base.io
+    paths = [data_file.file_path for data_file in change.files]
+    if staged.table is not None and staged.table is not staged.base:
+        paths.append(staged.table.metadata_location)
     for update in staged.updates:
         if isinstance(update, AddSnapshotUpdate):
             snapshot = update.snapshot
-            written = [m for m in snapshot.manifests(io) if m.added_snapshot_id == snapshot.snapshot_id]
-            for path in (*(manifest.manifest_path for manifest in written), snapshot.manifest_list):
-                io.delete(path)
-    if staged.table is not None and staged.table is not staged.base:
-        io.delete(staged.table.metadata_location)
-    for data_file in change.files:
-        with suppress(FileNotFoundError):
-            io.delete(data_file.file_path)
+            with suppress(OSError):
+                manifests = snapshot.manifests(io)
+                paths += [m.manifest_path for m in manifests if m.added_snapshot_id == snapshot.snapshot_id]
+            paths.append(snapshot.manifest_list)
+    for path in paths:
+        with suppress(OSError):
+            io.delete(path)
 
 
 def _write(table: Table, change: Change) -> DataFiles:

@@ -1,17 +1,18 @@
 """Polls on a lake whose servers fail, and the results expected afterwards.
 
-A poll has two valid records and one invalid record, so it makes three commits with one file each.
+A poll has two valid records and one invalid record, so it writes one file for each of the three tables.
 """
 
 import time
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from pyiceberg.catalog import Catalog
+from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import write_file
 from pyiceberg.manifest import DataFile
+from pyiceberg.table.metadata import TableMetadata
 
 from foss_platform.errors import FossError
 from foss_platform.ingest.bronze.poll_once import IngestedPoll, ingest_poll
@@ -25,8 +26,6 @@ from foss_platform_tests.tables import read
 
 #: Time limit in seconds for the error message of any failure.
 BOUND_SECONDS = 30.0
-#: Tables in the order in which their files are written.
-COMMITTED = (REJECTED, BRONZE, POLLS)
 
 
 def ingest(catalog: Catalog, feed: Feed, tick: int) -> IngestedPoll:
@@ -51,12 +50,12 @@ def refused(lake: Lake, act: Callable[[], object]) -> FossError:
 
 def in_mid_append(monkeypatch: pytest.MonkeyPatch, table: str, act: Callable[[], None]) -> None:
     """Call `act` once, when the next poll has written a table's file and not yet committed the table."""
-    place, written_before = COMMITTED.index(table), count()
+    acts = [act]
 
-    def write(*arguments: Any) -> list[DataFile]:
-        written = list(write_file(*arguments))
-        if next(written_before) == place:
-            act()
+    def write(io: FileIO, metadata: TableMetadata, tasks: Iterator[Any]) -> list[DataFile]:
+        written = list(write_file(io, metadata, tasks))
+        if acts and metadata.location.rstrip("/").endswith(f"/{table.replace('.', '/')}"):
+            acts.pop()()
         return written
 
     monkeypatch.setattr(data_files, "write_file", write)

@@ -20,12 +20,22 @@ from foss_platform.ingest.poll.poll import FeedPoller
 from foss_platform.lake.connect.catalog import open_catalog
 from foss_platform.settings import load_settings
 from foss_platform_tests.faults.injection.contention import maintain, write
-from foss_platform_tests.faults.injection.kill_points import ANSWERED, NOT_YET_ASKED, NOT_YET_TOLD, SET_UP, TOLD
+from foss_platform_tests.faults.injection.kill_points import (
+    ANSWERED,
+    COMMITTING,
+    NOT_YET_ASKED,
+    NOT_YET_TOLD,
+    SET_UP,
+    SWITCHED,
+    TOGETHER,
+    TOLD,
+)
 from foss_platform_tests.faults.injection.polling import (
     BRONZE,
     POLLS,
     REJECTED,
     Ticking,
+    agree,
     take_in_tick,
     ticking,
     without_durations,
@@ -41,17 +51,27 @@ _SECONDS = 240
 
 
 def kill_points(kind: Kind) -> list[str]:
-    """Return the decisive points: around the commit of each table, and within the commit of bronze."""
-    before, after = (NOT_YET_ASKED, ANSWERED) if kind is Kind.REST_MINIO else (NOT_YET_TOLD, TOLD)
+    """Return the decisive points: while tables are staged, and around and within the commits."""
+    if kind is Kind.REST_MINIO:
+        return [
+            f"{SET_UP}: {NOT_YET_ASKED}",
+            f"{REJECTED}: {NOT_YET_ASKED}",
+            f"{REJECTED}: {SWITCHED}",
+            f"{BRONZE}: data file written",
+            f"{BRONZE}: {NOT_YET_ASKED}",
+            f"{BRONZE}: {ANSWERED}",
+            f"{BRONZE}: {SWITCHED}",
+            f"{POLLS}: {SWITCHED}",
+        ]
     return [
-        f"{SET_UP}: {before}",
-        f"{REJECTED}: {before}",
-        f"{REJECTED}: after the commit",
+        f"{SET_UP}: {NOT_YET_TOLD}",
         f"{BRONZE}: data file written",
-        f"{BRONZE}: {before}",
-        f"{BRONZE}: {after}",
-        f"{BRONZE}: after the commit",
-        f"{POLLS}: after the commit",
+        f"{REJECTED}: staged",
+        f"{POLLS}: staged",
+        f"{TOGETHER}: {NOT_YET_TOLD}",
+        f"{TOGETHER}: {TOLD}",
+        f"{TOGETHER}: {COMMITTING}",
+        f"{TOGETHER}: {SWITCHED}",
     ]
 
 
@@ -63,6 +83,8 @@ def test_killed_in_the_commit_path_and_retried(
         for tick, point in enumerate(points):
             served.tick(tick)
             assert attempt(take_in_tick, lake.settings.home, served.feed, tick, point).killed, point
+            if tick and lake.kind is not Kind.REST_MINIO:
+                agree(lake.settings.home)
             assert not attempt(take_in_tick, lake.settings.home, served.feed, tick).killed
         killed = without_durations(lake.settings.home)
         assert killed == without_kills(served, range(len(points)), tmp_path / "plain", monkeypatch)
