@@ -1,19 +1,31 @@
 """Processes write to one lake while maintenance compacts and expires: all rows are committed exactly once."""
 
+import itertools
 import statistics
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyiceberg.table import Table, Transaction
+from pyiceberg.table.snapshots import Snapshot
 
-from foss_platform.ingest.bronze.commit_polls import ensure_feed_tables
+from foss_platform.ingest.bronze.commit_polls import FeedPolls, commit_feeds, commit_polls, ensure_feed_tables
+from foss_platform.ingest.bronze.poll_changes import Written as Committed
 from foss_platform.ingest.page.feed import Feed
+from foss_platform.lake.commit.commit_with_retry import LostTableError, alter
+from foss_platform.lake.connect import sql_catalog, switch
 from foss_platform.lake.connect.catalog import open_catalog
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import load_table
 from foss_platform.settings import Settings
 from foss_platform_tests.faults.conftest import Measured
 from foss_platform_tests.faults.injection.contention import Maintained, Written, maintain, write
+from foss_platform_tests.faults.injection.many_feeds import commit_during_maintenance, is_complete, many_feeds
 from foss_platform_tests.faults.injection.polling import BRONZE, POLLS
 from foss_platform_tests.faults.injection.trial import server
+from foss_platform_tests.pipeline.ingest.feeds import poll_of
 from foss_platform_tests.tables import read
 
 _TIME_OUT = 1500
@@ -60,3 +72,54 @@ def test_many_writers_and_maintenance(
         f" 95 % under {seconds[int(0.95 * (len(seconds) - 1))]:.2f}, longest {seconds[-1]:.2f};"
         f" tries: mean {statistics.mean(tries):.1f}, most {max(tries)}",
     )
+
+
+def test_many_feeds_in_one_transaction_and_maintenance(
+    settings: Settings, tmp_path: Path, measured: Measured, *, full: bool
+) -> None:
+    feeds, rounds = many_feeds(200 if full else 12), 5 if full else 3
+    catalog = open_catalog(settings)
+    began = time.monotonic()
+    dropped, maintained = commit_during_maintenance(catalog, settings, feeds, rounds, tmp_path / "stop")
+    measured("feeds", f"{len(feeds)} in {rounds} transactions, {time.monotonic() - began:.0f} s with their tables")
+    measured("maintenance", f"{maintained}; {dropped} feeds dropped out")
+    is_complete(settings, feeds, rounds)
+    assert maintained.compacted + maintained.expired > 0
+    # each transaction is one snapshot of the log, unless a feed dropped out. Others are from maintenance
+    polled = [s for s in load_table(catalog, TableName("ops", "polls")).snapshots() if not is_maintenance(s)]
+    assert len(polled) <= rounds + dropped
+
+
+def is_maintenance(snapshot: Snapshot) -> bool:
+    return snapshot.summary is not None and "foss.maintenance" in snapshot.summary.additional_properties
+
+
+def test_a_feed_that_keeps_conflicting_drops_out_alone(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    feeds = many_feeds(3)
+    catalog, other = open_catalog(settings), open_catalog(settings)
+    for feed in feeds:
+        ensure_feed_tables(catalog, feed)
+    polls = [FeedPolls(feed, [poll_of(feed, 0, {"id": "a"}, {"id": "b"}, {"id": 1})]) for feed in feeds]
+    troubled = feeds[1]
+
+    def touch(_: Table, transaction: Transaction) -> None:
+        transaction.set_properties({"n": str(next(count))})
+
+    def disturbing(*arguments: Any) -> None:
+        if any(changed.identifier == troubled.bronze.identifier for changed in arguments[2]):
+            with monkeypatch.context() as patch:
+                patch.setattr(sql_catalog, "switch_tables", switch.switch_tables)
+                alter(other, troubled.bronze, touch)
+        switch.switch_tables(*arguments)
+
+    count = itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(sql_catalog, "switch_tables", disturbing)
+        results = commit_feeds(catalog, polls, {})
+    assert isinstance(results[troubled.name], LostTableError)
+    assert [type(results[feed.name]) for feed in (feeds[0], feeds[2])] == [Committed, Committed]
+    assert {row["pipeline"] for row in read(settings, "ops.polls")} == {feeds[0].name, feeds[2].name}
+    for name in (troubled.bronze, troubled.rejected):
+        assert read(settings, str(name)) == []
+    commit_polls(catalog, troubled, polls[1].polls, {})
+    is_complete(settings, feeds, 1)

@@ -21,7 +21,7 @@ from pyiceberg.typedef import Identifier
 from pyiceberg.utils.properties import property_as_bool
 from requests.adapters import HTTPAdapter
 
-from foss_platform.errors import ConfigurationError, PermanentError
+from foss_platform.errors import ConfigurationError, PermanentError, TransientError
 from foss_platform.lake.connect.commit_order import in_order
 from foss_platform.lake.connect.guard import guarded
 from foss_platform.lake.connect.staged import ConflictError, Staged
@@ -106,17 +106,21 @@ class BoundedRestCatalog(RestCatalog):
             )
         changes = ",".join(_request(change).model_dump_json() for change in staged)
         answer = self._requests.post(self.url("transactions/commit"), data=f'{{"table-changes": [{changes}]}}'.encode())
-        if answer.status_code in (404, 405, 501):
-            raise ConfigurationError(
-                "The REST catalog has no commit of several tables (transactions/commit).",
-                f"Remove the property {COMMITS_TOGETHER} of catalog 'lake'.",
-            )
         if answer.status_code == 409:
             current = {change.identifier: self.load_table(change.identifier) for change in staged}
             raise ConflictError(
                 [c.identifier for c in staged if current[c.identifier].metadata_location != c.base.metadata_location]
             )
-        answer.raise_for_status()
+        if answer.status_code >= 500:
+            raise TransientError(
+                f"The REST catalog failed during a commit of several tables (HTTP {answer.status_code}).",
+                "See its log. A batch that is already committed is not committed again.",
+            )
+        if answer.status_code >= 400:
+            raise ConfigurationError(
+                f"The REST catalog refused a commit of several tables (HTTP {answer.status_code}).",
+                f"If it has no transactions/commit, remove the property {COMMITS_TOGETHER} of catalog 'lake'.",
+            )
 
     # A private name of PyIceberg, which offers no other access to its sessions.
     # services/lake/test_catalog_faults.py fails if the name disappears.

@@ -4,7 +4,8 @@ The faults come from `foss_platform_tests.faults`. Here they run on Postgres, a 
 """
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from foss_platform_tests.faults.injection.kill_points import (
     TOGETHER,
     TOLD,
 )
+from foss_platform_tests.faults.injection.many_feeds import commit_during_maintenance, is_complete, many_feeds
 from foss_platform_tests.faults.injection.polling import (
     BRONZE,
     POLLS,
@@ -114,16 +116,20 @@ def name_lake(environment: dict[str, str]) -> None:
     os.environ.update(environment)
 
 
-def test_concurrent_writers_during_compaction_and_expiry(lake: Lake, feed: Feed, tmp_path: Path) -> None:
+def test_concurrent_writers_during_compaction_and_expiry(
+    lake: Lake, feed: Feed, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    full = request.config.getoption("--faults") == "full"
+    number_of_writers, batches = (8, 50) if full else (_WRITERS, _BATCHES)
     ensure_feed_tables(open_catalog(lake.settings), feed)
     start, stop, home = tmp_path / "start", tmp_path / "stop", lake.settings.home
     with ProcessPoolExecutor(
-        _WRITERS + 1, mp_context=server(), initializer=name_lake, initargs=(lake.environment,)
+        number_of_writers + 1, mp_context=server(), initializer=name_lake, initargs=(lake.environment,)
     ) as pool:
         maintenance = pool.submit(maintain, home, feed, stop)
         writers = [
-            pool.submit(write, home, feed, number, [*range(number * _BATCHES, (number + 1) * _BATCHES)], start)
-            for number in range(_WRITERS)
+            pool.submit(write, home, feed, number, [*range(number * batches, (number + 1) * batches)], start)
+            for number in range(number_of_writers)
         ]
         try:
             start.touch()
@@ -131,10 +137,27 @@ def test_concurrent_writers_during_compaction_and_expiry(lake: Lake, feed: Feed,
         finally:
             stop.touch()
         maintained = maintenance.result(timeout=_SECONDS)
-    assert [writer.new for writer in written] == [_BATCHES] * _WRITERS
+    assert [writer.new for writer in written] == [batches] * number_of_writers
     rows = read(lake.settings, BRONZE)
-    assert len(rows) == len({(row["_batch_id"], row["_record_index"]) for row in rows}) == 2 * _WRITERS * _BATCHES
+    assert (
+        len(rows) == len({(row["_batch_id"], row["_record_index"]) for row in rows}) == 2 * number_of_writers * batches
+    )
     attempts = sorted({(row["_batch_id"], row["_polled_at"]) for row in rows})
     assert attempts == sorted((row["batch_id"], row["polled_at"]) for row in read(lake.settings, POLLS))
     assert maintained.compacted > 0
     assert maintained.expired > 0
+
+
+@pytest.mark.parametrize("kind", [Kind.POSTGRES_FOLDER, Kind.POSTGRES_MINIO], indirect=True)
+def test_many_feeds_in_one_transaction_and_maintenance(
+    lake: Lake, tmp_path: Path, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> None:
+    full = request.config.getoption("--faults") == "full" and lake.kind is Kind.POSTGRES_FOLDER
+    feeds, rounds = many_feeds(200 if full else 8), 5 if full else 3
+    began = time.monotonic()
+    dropped, maintained = commit_during_maintenance(
+        open_catalog(lake.settings), lake.settings, feeds, rounds, tmp_path / "stop", lake.environment
+    )
+    record_property("taken", f"{time.monotonic() - began:.0f} s, {maintained}, {dropped} dropped out")
+    is_complete(lake.settings, feeds, rounds)
+    assert maintained.compacted + maintained.expired > 0
