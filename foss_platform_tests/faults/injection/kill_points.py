@@ -8,6 +8,7 @@ itself.
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from unittest.mock import patch
@@ -50,7 +51,8 @@ class Points:
     def __init__(self, kill_at: int | str | None) -> None:
         self.reached: list[str] = []
         self._kill_at = kill_at
-        self._table = SET_UP
+        # tables are staged in several threads
+        self._here = threading.local()
         patch.object(commit_with_retry, "stage_change", self._stage).start()
         patch.object(commit_with_retry, "discard", self._discard).start()
         patch.object(data_files, "write_file", self._write_file).start()
@@ -63,12 +65,13 @@ class Points:
 
     def at(self, table: object) -> None:
         """Set the table of the next points."""
-        self._table = str(table)
+        self._here.table = str(table)
 
     def reach(self, what: str) -> None:
         """Record a point, and end the process if it is the given one."""
-        self.reached.append(f"{self._table}: {what}")
-        if self._kill_at in (len(self.reached) - 1, self.reached[-1]):
+        point = f"{getattr(self._here, 'table', SET_UP)}: {what}"
+        self.reached.append(point)
+        if self._kill_at in (len(self.reached) - 1, point):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _stage(self, catalog: Catalog, table: Table, change: Change) -> StagedChange | None:

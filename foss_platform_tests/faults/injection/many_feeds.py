@@ -20,6 +20,11 @@ from foss_platform_tests.tables import read
 _SECONDS = 900
 
 
+def name_lake(environment: Mapping[str, str]) -> None:
+    """Name the lake in a process that has the environment of the fork server."""
+    os.environ.update(environment)
+
+
 def many_feeds(count: int) -> list[Feed]:
     """Return feeds that differ in their names."""
     return [meters().model_copy(update={"name": f"meters_{number:03}"}) for number in range(count)]
@@ -65,7 +70,7 @@ def commit_during_maintenance(
     for feed in feeds:
         ensure_feed_tables(catalog, feed)
     with ProcessPoolExecutor(
-        1, mp_context=server(), initializer=os.environ.update, initargs=(dict(environment or {}),)
+        1, mp_context=server(), initializer=name_lake, initargs=(dict(environment or {}),)
     ) as pool:
         maintenance = pool.submit(maintain, settings.home, feeds[0], stop)
         try:

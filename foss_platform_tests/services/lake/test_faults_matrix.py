@@ -3,7 +3,6 @@
 The faults come from `foss_platform_tests.faults`. Here they run on Postgres, a REST catalog and an object store.
 """
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -31,7 +30,12 @@ from foss_platform_tests.faults.injection.kill_points import (
     TOGETHER,
     TOLD,
 )
-from foss_platform_tests.faults.injection.many_feeds import commit_during_maintenance, is_complete, many_feeds
+from foss_platform_tests.faults.injection.many_feeds import (
+    commit_during_maintenance,
+    is_complete,
+    many_feeds,
+    name_lake,
+)
 from foss_platform_tests.faults.injection.polling import (
     BRONZE,
     POLLS,
@@ -109,11 +113,6 @@ def without_kills(
             cause = scheduled(served.feed.name, START + timedelta(minutes=tick))
             ingest_poll(catalog, served.feed, cause, poller.poll, {})
         return without_durations(home)
-
-
-def name_lake(environment: dict[str, str]) -> None:
-    """Name the lake in a process that has the environment of the fork server."""
-    os.environ.update(environment)
 
 
 def test_concurrent_writers_during_compaction_and_expiry(
