@@ -4,12 +4,14 @@ import os
 import shutil
 import sys
 import time
+from shlex import quote
 from typing import Any
 
 import typer
 from rich.markup import escape
 
 from foss_platform.cli.run.feed import EXCERPT
+from foss_platform.cli.shared.pages import find_feed
 from foss_platform.cli.shared.terminal import messages, output, table_of
 from foss_platform.errors import ConfigurationError
 from foss_platform.settings import FeedMode, Settings, load_settings
@@ -21,6 +23,8 @@ _MARK = "made-by-foss-demo"
 def demo() -> None:
     """Poll a recorded excerpt of the parking feed into its own lake, build all tables, and show the results."""
     started = time.monotonic()
+    # refuse a project without the example before anything is deleted
+    find_feed(_PIPELINE)
     settings = _fresh_home(load_settings())
     works = _poll_everything(settings)
     _show_latest(settings)
@@ -32,7 +36,7 @@ def demo() -> None:
     )
     console.print("Next: [bold]make dev FEED=recorded[/] shows the graph in Dagster's UI at http://127.0.0.1:3000")
     console.print(
-        f"  or: [bold]FOSS_HOME={settings.home} {os.path.relpath(sys.argv[0])} sql "
+        f"  or: [bold]FOSS_HOME={quote(str(settings.home))} {quote(os.path.relpath(sys.argv[0]))} sql "
         f"\"select * from gold.parking_feed_health\"[/]", soft_wrap=True
     )  # fmt: skip
     console.print(

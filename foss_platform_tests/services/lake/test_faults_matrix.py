@@ -119,7 +119,7 @@ def test_concurrent_writers_during_compaction_and_expiry(
     lake: Lake, feed: Feed, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     full = request.config.getoption("--faults") == "full"
-    number_of_writers, batches = (8, 50) if full else (_WRITERS, _BATCHES)
+    number_of_writers, batches, seconds = (8, 50, 1500) if full else (_WRITERS, _BATCHES, _SECONDS)
     ensure_feed_tables(open_catalog(lake.settings), feed)
     start, stop, home = tmp_path / "start", tmp_path / "stop", lake.settings.home
     with ProcessPoolExecutor(
@@ -132,10 +132,10 @@ def test_concurrent_writers_during_compaction_and_expiry(
         ]
         try:
             start.touch()
-            written = [writer.result(timeout=_SECONDS) for writer in writers]
+            written = [writer.result(timeout=seconds) for writer in writers]
         finally:
             stop.touch()
-        maintained = maintenance.result(timeout=_SECONDS)
+        maintained = maintenance.result(timeout=seconds)
     assert [writer.new for writer in written] == [batches] * number_of_writers
     rows = read(lake.settings, BRONZE)
     assert (
