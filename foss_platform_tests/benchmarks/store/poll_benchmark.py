@@ -37,9 +37,9 @@ _METHOD = """\
 A validated poll of 9 records is committed to bronze, quarantine and the poll log as `foss run` does, in one warm \
 process and alternately on three lakes: {polls} polls on each, after {warm} warm-up polls, in {rounds} rounds from \
 empty lakes. The servers run on this machine with the settings of `docker/`. Processor: the time of all threads of the \
-process, without the servers. Waiting: the rest. Polls after which files are merged are included. Transaction: one row \
-is appended to each of {tables:,} tables. Their files are written one after the other, then all tables are switched in \
-one transaction of the catalog's database."""
+process, without the servers. Waiting: the rest, which is less than nothing if two threads work at once. Polls after \
+which files are merged are included. Transaction: one row is appended to each of {tables:,} tables. Their files are \
+written by four threads, then all tables are switched in one transaction of the catalog's database."""
 _KINDS = (Kind.SQLITE_FOLDER, Kind.POSTGRES_FOLDER, Kind.POSTGRES_MINIO)
 _NAMES = {
     Kind.SQLITE_FOLDER: "SQLite + folder",
