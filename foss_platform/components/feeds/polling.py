@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from foss_platform.components.feeds.feed_checks import PollFacts, check_results
 from foss_platform.components.shared.failures import failure, forbid_retries
@@ -22,7 +23,8 @@ from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import Cause, requested, scheduled
 from foss_platform.ingest.poll.poll import FeedPoller, Poll
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.table.tables import load_table
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import load_tables
 from foss_platform.settings import FeedMode
 
 
@@ -92,13 +94,15 @@ def _report(
     metadata, rows = _poll_metadata(taken.log), 0
     if taken.written is None:
         context.log.info("Batch %s is already committed, by another attempt.", taken.log["batch_id"])
-    else:
-        _log_to_poll_log(context, catalog, metadata)
+    # all events show the same state of the lake
+    tables = load_tables(catalog, (feed.bronze, feed.rejected, POLLS))
+    if taken.written is not None:
+        _log_to_poll_log(context, tables[POLLS], metadata)
         if taken.error is not None:
             raise taken.error
         rows = taken.written.rows
         context.log.info("%s rows added, %s records rejected.", rows, taken.written.rejected)
-    yield from _tables(context, catalog, feed, platform, {**metadata, "rows_added": rows})
+    yield from _tables(context, tables, feed, platform, {**metadata, "rows_added": rows})
     facts = _facts(platform, catalog, feed, taken.log, taken.reasons)
     verdicts = list(check_results(feed, asset_key(feed.bronze), facts))
     if any(not verdict.passed and verdict.severity is dg.AssetCheckSeverity.ERROR for verdict in verdicts):
@@ -127,10 +131,10 @@ def _poll(platform: Platform, feed: Feed, cause: Cause) -> Poll:
         return FeedPoller(feed, session, platform.clock, trust_date=trust_date).poll(cause)
 
 
-def _log_to_poll_log(context: dg.AssetExecutionContext, catalog: Catalog, metadata: dict[str, Any]) -> None:
+def _log_to_poll_log(context: dg.AssetExecutionContext, table: Table, metadata: dict[str, Any]) -> None:
     """Report the poll log's events. Every pipeline's poll writes the log, so no single step can own the log's asset."""
     polls = asset_key(POLLS)
-    health = look_at(load_table(catalog, POLLS))
+    health = look_at(table)
     shown = {**metadata, "dagster/row_count": health.rows, **health_metadata(health)}
     context.log_event(dg.AssetMaterialization(polls, metadata=shown))
     # Dagster's type of the parameter lists three other kinds of event, but its docs also allow this one
@@ -138,10 +142,14 @@ def _log_to_poll_log(context: dg.AssetExecutionContext, catalog: Catalog, metada
 
 
 def _tables(
-    context: dg.AssetExecutionContext, catalog: Catalog, feed: Feed, platform: Platform, metadata: dict[str, Any]
+    context: dg.AssetExecutionContext,
+    tables: Mapping[TableName, Table],
+    feed: Feed,
+    platform: Platform,
+    metadata: dict[str, Any],
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     for name, extra in ((feed.bronze, metadata), (feed.rejected, {})):
-        table, asset = load_table(catalog, name), asset_key(name)
+        table, asset = tables[name], asset_key(name)
         health = look_at(table)
         shown = table_metadata(platform.settings, name, table, health, newest_by="_polled_at")
         if asset in context.selected_asset_keys:

@@ -1,12 +1,12 @@
 """The body of a dbt step: builds the selected nodes in process, and turns dbt's results into Dagster events."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from foss_platform.components.models.dbt_builds import Project
 from foss_platform.components.models.dbt_translator import foss_meta
@@ -18,7 +18,8 @@ from foss_platform.components.shared.table_health import health_evaluation, look
 from foss_platform.components.shared.table_preview import table_metadata
 from foss_platform.errors import FossError, PermanentError
 from foss_platform.lake.connect.catalog import open_catalog
-from foss_platform.lake.table.tables import load_table
+from foss_platform.lake.table.names import TableName
+from foss_platform.lake.table.tables import find_tables, load_table
 from foss_platform.transform.plan.stale_nodes import attached_tests, stale_nodes
 from foss_platform.transform.results import NodeResult, NodeStatus
 from foss_platform.transform.run_positions import table_of
@@ -55,7 +56,14 @@ def build_nodes(
     with closing(build(platform.settings, names, full_refresh=full_refresh)) as results:
         # an incremental build takes seconds: metadata is computed after gold is committed, so as not to delay gold.
         # a rebuild takes long: each table is shown as soon as it is built
-        for result in results if full_refresh else list(results):
+        done = results if full_refresh else list(results)
+        # after an incremental build, all events show the same state of the lake
+        built = () if full_refresh else {table_of(manifest["nodes"][uid]) for uid in project.keys if uid in chosen}
+        tables: Mapping[TableName, Table] = {}
+        with suppress(FossError):
+            # a table that cannot be read is reported below, for its own node
+            tables = find_tables(catalog, built)
+        for result in done:
             waiting.discard(result.unique_id)
             if result.status in (NodeStatus.ERROR, NodeStatus.FAIL):
                 failed.append(result)
@@ -69,7 +77,9 @@ def build_nodes(
             elif result.status is NodeStatus.SUCCESS and result.unique_id in project.keys:
                 key = project.keys[result.unique_id]
                 try:
-                    metadata = _metadata(platform, catalog, manifest, result)
+                    name = table_of(manifest["nodes"][result.unique_id])
+                    table = tables.get(name) or load_table(catalog, name)
+                    metadata = _metadata(platform, table, manifest, result)
                 except FossError as error:
                     # dbt builds the downstream models in any case, so continue with their results
                     lasting = isinstance(error, PermanentError)
@@ -80,7 +90,6 @@ def build_nodes(
                 else:
                     # the run does not include the step that checks the health of this table, so check it here
                     context.log_event(dg.AssetMaterialization(key, metadata=metadata))
-                    table = load_table(catalog, table_of(manifest["nodes"][result.unique_id]))
                     context.log_event(health_evaluation(key, look_at(table)))
     if failed:
         if all(result.is_permanent for result in failed):
@@ -102,12 +111,9 @@ def _verdict(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
     )
 
 
-def _metadata(
-    platform: Platform, catalog: Catalog, manifest: Mapping[str, Any], result: NodeResult
-) -> Mapping[str, Any]:
+def _metadata(platform: Platform, table: Table, manifest: Mapping[str, Any], result: NodeResult) -> Mapping[str, Any]:
     node = manifest["nodes"][result.unique_id]
     name = table_of(node)
-    table = load_table(catalog, name)
     meta = foss_meta(manifest, result.unique_id)
     newest_by = node["config"].get("prune_by")
     metadata: dict[str, Any] = {}

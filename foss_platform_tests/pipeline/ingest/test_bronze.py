@@ -3,13 +3,16 @@
 import itertools
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pyiceberg.catalog import Catalog
+from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table
 
 from foss_platform.errors import TransientError
 from foss_platform.ingest.bronze.commit_polls import commit_polls, ensure_feed_tables
+from foss_platform.ingest.bronze.poll_once import ingest_poll
 from foss_platform.ingest.bronze.present_batches import batches_in
 from foss_platform.ingest.page.feed import Feed
 from foss_platform.ingest.poll.batch import scheduled
@@ -144,6 +147,25 @@ def test_a_failure_while_any_table_is_staged_commits_nothing(
     assert [content(settings, TABLES)[name] for name in TABLES] == [[], [], []]
     assert commit_polls(catalog, feed, [poll], {}).new_batches == {poll.cause.batch_id}
     assert [len(content(settings, TABLES)[name]) for name in TABLES] == [2, 2, 1]
+
+
+def test_a_poll_reads_the_metadata_of_each_table_once(
+    catalog: Catalog, settings: Settings, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_polls(catalog, feed, [live_poll(feed, 0, MIXED)], {})
+    read_files: list[str] = []
+    original = FromInputFile.table_metadata
+
+    def counted(file: Any) -> Any:
+        read_files.append(file.location)
+        return original(file)
+
+    monkeypatch.setattr(FromInputFile, "table_metadata", staticmethod(counted))
+    process = open_catalog(settings)
+    polls = [live_poll(feed, tick, MIXED) for tick in (1, 2)]
+    for poll in polls:
+        assert ingest_poll(process, feed, poll.cause, lambda _, poll=poll: poll, {}).written is not None  # type: ignore[misc]
+    assert len(read_files) == len(set(read_files)) == len(TABLES)
 
 
 def test_tables_without_rows_hold_no_batch(catalog: Catalog, feed: Feed) -> None:
