@@ -5,6 +5,7 @@ A poll has two valid records and one invalid record, so it writes one file for e
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ from foss_platform_tests.faults.injection.polling import BRONZE, POLLS, REJECTED
 from foss_platform_tests.pipeline.ingest.writers import live_poll, record
 from foss_platform_tests.services.lakes import Lake
 from foss_platform_tests.tables import read
+
+# A server that is started by a thread ends with it, and the threads that write files end with their commit.
+_ACTING = ThreadPoolExecutor(1)
 
 #: Time limit in seconds for the error message of any failure.
 BOUND_SECONDS = 30.0
@@ -55,7 +59,7 @@ def in_mid_append(monkeypatch: pytest.MonkeyPatch, table: str, act: Callable[[],
     def write(io: FileIO, metadata: TableMetadata, tasks: Iterator[Any]) -> list[DataFile]:
         written = list(write_file(io, metadata, tasks))
         if acts and metadata.location.rstrip("/").endswith(f"/{table.replace('.', '/')}"):
-            acts.pop()()
+            _ACTING.submit(acts.pop()).result()
         return written
 
     monkeypatch.setattr(data_files, "write_file", write)

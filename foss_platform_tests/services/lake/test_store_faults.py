@@ -173,7 +173,7 @@ def test_the_disk_is_full(
         catalog, failed = open_catalog(lake.settings), 0
         ingest(catalog, feed, 0)
         # each value leaves room for some more writes of a poll
-        for tick, pages in enumerate((0, 30, 60, 90), start=1):
+        for tick, pages in enumerate((0, 4, 8, 60), start=1):
             filler = leave(small_disk, pages)
             try:
                 ingest(catalog, feed, tick)
